@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Routes: requests become jobs, jobs become answers. http's handle and problem callbacks.
+ */
+#ifndef BULB_API_API_H
+#define BULB_API_API_H
+
+#include "base/err.h"
+#include "blob/blob.h"
+#include "http/http.h"
+#include "job/request.h"
+#include "push/push.h"
+#include "store/store.h"
+
+struct api;
+struct api_opts {
+	struct store *store;
+	struct blob *blob;
+	struct push *push;
+	const struct presets *presets;
+	struct request_limits limits;
+	const uint8_t *link_key, *seal_key;  /* 32 bytes each */
+	int64_t link_ttl_ms, token_ttl_ms;
+	int64_t max_wait_ms;                 /* 25 s */
+	int64_t max_open_items;              /* queue_full above it; 0: none */
+	const char *public_url, *events_url, *blob_url; /* or NULL */
+	const char *listen_host;             /* what --listen named */
+	const char *const *allow_hosts;      /* --allow-host */
+	size_t allow_hosts_n;
+	const char *const *allow_origins;    /* --allow-origin */
+	size_t allow_origins_n;
+	const struct cidr *trusted_proxies;  /* --trusted-proxy */
+	size_t trusted_proxies_n;
+	bool open;                           /* --open: any Host will do */
+	bool ops_only;                       /* --ops-listen: health and metrics only */
+	/* What /readyz asks besides the store and the blobs; NULL when all is well, else the part. */
+	const char *(*not_ready)(void *ctx);
+	void *ctx;
+};
+enum err_code api_new(const struct api_opts *o, struct api **ret, struct err *e) MUST_CHECK;
+void api_free(struct api *a);
+void api_set_draining(struct api *a); /* /readyz answers 503, POST answers shutting_down */
+void api_handle(void *api, struct http_request *r);
+void api_problem(void *api, enum err_code code, const char *detail, const char *request_id,
+	struct arena *a, const char **ret_body, size_t *ret_n);
+
+#endif

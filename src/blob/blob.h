@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Blobs: immutable bytes under keys that are never used twice. Every call may block and is
+ * thread-safe. Bytes are never read or written through anything but these calls.
+ */
+#ifndef BULB_BLOB_BLOB_H
+#define BULB_BLOB_BLOB_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+#define BLOB_KEY_LEN_MAX 255
+
+struct blob;
+
+/* "file:DIR" (made if missing). ERR_USAGE, ERR_BLOB_IO. */
+enum err_code blob_open(const char *url, struct blob **ret, struct err *e) MUST_CHECK;
+void blob_free(struct blob *b);
+static inline void blob_freep(struct blob **b)
+{
+	blob_free(*b);
+	*b = NULL;
+}
+
+/* A fresh key: two characters that spread folders, '/', 26 random ones, '.', ext. */
+void blob_key_new(const char *ext, char ret[BLOB_KEY_LEN_MAX + 1]);
+
+/* Store the `bytes` bytes of fd (from its start; fd stays the caller's). Not durable before
+ * blob_sync; never visible half-written. ERR_BLOB_IO. */
+enum err_code blob_put(struct blob *b, const char *key, int fd, int64_t bytes,
+	const char *media_type, struct err *e) MUST_CHECK;
+/* Everything put before this call began is durable, folders included. Callers that meet share one
+ * sync. ERR_BLOB_IO. */
+enum err_code blob_sync(struct blob *b, struct err *e) MUST_CHECK;
+/* A descriptor to read the blob from its start, and its length. ERR_BLOB_NOT_FOUND, ERR_BLOB_IO. */
+enum err_code blob_get(struct blob *b, const char *key, int *ret_fd, int64_t *ret_bytes,
+	struct err *e) MUST_CHECK;
+/* Gone afterwards, also when it was not there. */
+enum err_code blob_delete(struct blob *b, const char *key, struct err *e) MUST_CHECK;
+/* Every blob, in no order. Stops when fn returns false. modified_ms is wall time. */
+enum err_code blob_list(struct blob *b,
+	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
+	struct err *e) MUST_CHECK;
+/* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; caller frees. */
+char *blob_path(struct blob *b, const char *key);
+/* A write, a sync, a read back and a delete, for doctor and /readyz. */
+enum err_code blob_check(struct blob *b, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The darkroom: sandboxed processes that turn a sealed memfd of untrusted bytes into memfds of
+ * variants. This is the worker's side: start, feed, limit, kill. All calls are thread-safe.
+ *
+ * The first process is this program's own binary, spawned once as `bulb darkroom` with three
+ * descriptors and an empty environment; it loads libraries, runs no picture, and forks the jailed
+ * children. A child serves one scope at a time and is replaced after a number of pictures and
+ * after any failure.
+ */
+#ifndef BULB_DARKROOM_DARKROOM_H
+#define BULB_DARKROOM_DARKROOM_H
+
+#include "base/err.h"
+#include "job/outcome.h"
+#include "job/recipe.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct darkroom;
+struct darkroom_opts {
+	const char *exe;           /* path of the binary; NULL: /proc/self/exe */
+	size_t children;           /* pictures at a time */
+	int64_t memory_bytes;      /* budget of decoded bytes over all children */
+	int64_t item_ms;           /* wall time of one picture, waiting not counted */
+	int64_t max_pixels;
+	int max_frames;
+	int64_t max_bytes_out;     /* of one variant */
+	int pictures_per_child;    /* then it is replaced */
+	void (*on_died)(void *ctx, const char *reason); /* for logs and metrics; reason from a table:
+	                                                   "signal" "killed" "time" "memory" "protocol" "worn" */
+	void *ctx;
+};
+enum err_code darkroom_new(const struct darkroom_opts *o, struct darkroom **ret, struct err *e)
+	MUST_CHECK;
+void darkroom_free(struct darkroom *d); /* ends the processes */
+static inline void darkroom_freep(struct darkroom **d)
+{
+	darkroom_free(*d);
+	*d = NULL;
+}
+
+struct darkroom_output {
+	int fd;                    /* sealed memfd; darkroom_result_done closes it */
+	int64_t bytes;
+	enum format format;
+	int width, height;
+	size_t index;              /* in the recipe */
+};
+struct darkroom_result {
+	enum format format;        /* of the source */
+	int width, height;         /* upright */
+	char thumbhash[64], color[8];
+	struct darkroom_output outputs[VARIANTS_MAX];
+	size_t n;                  /* == recipe n on success */
+	bool crashed;              /* on failure: the child died on this picture */
+	int64_t process_ms;        /* without waiting for a place */
+};
+void darkroom_result_done(struct darkroom_result *r);
+/* Blocks until a child is free and the picture's memory is admitted. fd is a sealed memfd with the
+ * bytes. The recipe has at least one variant. Errors: those of image.h; ERR_DECODE_CRASHED (with
+ * ret->crashed) when the child died; ERR_LIMIT_TIME, ERR_LIMIT_MEMORY; ERR_CANCELED; ERR_DARKROOM
+ * when no child can be had. On ERR_* of decoding, ret->format (and size, if known) are set. */
+enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const struct recipe *r,
+	atomic_bool *cancel, struct darkroom_result *ret, struct err *e) MUST_CHECK;
+
+/* main() of `bulb darkroom` (room inside supplies serve): never returns. */
+struct darkroom_stats {
+	size_t idle, busy;
+	int64_t memory_used;
+	pid_t pids[64]; /* of the living children, for tests and doctor */
+	size_t pids_n;
+	pid_t keeper;   /* the process that forks them */
+};
+void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The store remembers jobs, tasks, what was done, and the event log of every job. It is the truth:
+ * what a call here has answered is committed and durable. Every call may block; every call is
+ * thread-safe. Rows that are read live in the caller's arena.
+ *
+ * Time (`now_ms`) is wall time and is passed by nobody: each store uses its own clock, which tests
+ * replace through store_opts.clock_ms.
+ *
+ * Errors of every call: ERR_STORE_UNAVAILABLE (disk full, I/O error, server away; nothing was done
+ * or it is not known whether it was), and those named at the call.
+ */
+#ifndef BULB_STORE_STORE_H
+#define BULB_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "job/job.h"
+#include "job/outcome.h"
+#include "job/request.h"
+#include "job/task.h"
+
+struct store;
+
+struct store_opts {
+	int64_t fresh_ms;         /* a URL checked within this is reused without asking its origin */
+	int64_t keep_ms;          /* an ended job expires this long after its creation */
+	int64_t keep_results_ms;  /* results live so long after their last use; -1: for ever */
+	int64_t link_ms;          /* longest life of a signed link: trash waits so long */
+	int64_t idempotency_ms;   /* 24 h */
+	size_t plan_waiting_min;  /* 32: a job never has more waiting than max(this, 4 × lanes) */
+	bool share_sources;       /* scope 0 for what was fetched without headers */
+	const char *codecs;       /* part of every variant digest; copied */
+	int64_t (*clock_ms)(void); /* NULL: clock_wall_ms */
+	/* Called after a commit, on the committing thread; must not block nor call the store. */
+	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
+	void (*on_work)(void *ctx);                              /* something can be planned or claimed */
+	void *ctx;
+};
+
+/* "sqlite:PATH" or "memory:". ERR_STORE_IN_USE, ERR_STORE_NEWER, ERR_USAGE. */
+enum err_code store_open(const char *url, const struct store_opts *o, struct store **ret,
+	struct err *e) MUST_CHECK;
+void store_free(struct store *s); /* waits for calls under way; NULL is fine */
+static inline void store_freep(struct store **s)
+{
+	store_free(*s);
+	*s = NULL;
+}
+/* A commit of nothing that matters: fails when writes would. */
+enum err_code store_ping(struct store *s, struct err *e) MUST_CHECK;
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+enum submit_result { SUBMIT_CREATED, SUBMIT_SAME };
+struct submit {
+	int64_t tenant;
+	const char *id;               /* the caller's own (PUT), or NULL: a random one is made */
+	const char *idempotency_key;  /* or NULL */
+	uint8_t body_sha256[SHA256_LEN];
+	const struct request *request;
+	const char *base_url;         /* links for readers without a request of their own */
+	const uint8_t *seal_key;      /* 32 bytes, for the items' headers */
+	int64_t max_open_items;       /* ERR_QUEUE_FULL above it; 0: no limit */
+};
+/* One transaction: job, items as fresh, event 1, idempotency row. SAME: the job of an earlier
+ * submit with the same key or id and the same body. ERR_JOB_EXISTS, ERR_REQUEST_IDEMPOTENCY,
+ * ERR_QUEUE_FULL. ret_id is filled in either case. */
+enum err_code store_submit(struct store *s, const struct submit *in, enum submit_result *ret,
+	char ret_id[JOB_ID_MAX + 1], int64_t *ret_no, struct err *e) MUST_CHECK;
+/* Idempotent, also for a job that has ended. ERR_NOT_FOUND. Fresh and open items end at once
+ * (the first 500 in this transaction, the rest in store_tick). code is ERR_CANCELED or ERR_DEADLINE. */
+enum err_code store_cancel(struct store *s, int64_t tenant, const char *id, enum err_code code,
+	struct err *e) MUST_CHECK;
+/* ERR_NOT_FOUND, ERR_JOB_NOT_ENDED. *ret_items is how many will run again; 0: nothing changed. */
+enum err_code store_retry(struct store *s, int64_t tenant, const char *id, int64_t *ret_items,
+	struct err *e) MUST_CHECK;
+/* Cancels, hides at once, drops in passes. ERR_NOT_FOUND. results: its results go too where no
+ * other job refers to them. */
+enum err_code store_delete(struct store *s, int64_t tenant, const char *id, bool results,
+	struct err *e) MUST_CHECK;
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+struct counts {
+	int64_t total, duplicates, queued, running, succeeded, failed, canceled, cached;
+};
+struct savings {
+	int64_t downloads, encodes, paid_calls;
+};
+struct job_row {
+	int64_t no, tenant;
+	const char *id;
+	enum job_state state;
+	int run;
+	int64_t seq;             /* last event */
+	struct counts counts;
+	struct savings savings;
+	enum priority priority;
+	const char *tag;         /* or NULL */
+	const char *base_url;
+	const char *metadata;    /* JSON text, or NULL */
+	bool keep_source;
+	int64_t created_ms, ended_ms, expires_ms; /* ended_ms 0: not ended */
+};
+/* NULL in *ret when there is none (deleted, expired, another tenant's). */
+enum err_code store_job_find(struct store *s, int64_t tenant, const char *id, struct arena *a,
+	struct job_row **ret, struct err *e) MUST_CHECK;
+struct job_query {
+	int64_t tenant;
+	int state;             /* enum job_state or -1 */
+	const char *tag;       /* or NULL */
+	int64_t before_no;     /* 0: from the newest */
+	size_t max;
+};
+enum err_code store_jobs(struct store *s, const struct job_query *q, struct arena *a,
+	struct job_row **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+
+struct variant_row {
+	const char *name;
+	struct product product;
+};
+/* An item as it is now, or (in an event) as it was then. */
+struct item_row {
+	int64_t n;                /* its place, from 1 */
+	const char *url;
+	const char **refs;
+	size_t refs_n;
+	const char *metadata;     /* JSON text, or NULL */
+	enum item_state state;
+	enum task_step step;      /* of its task, while open */
+	bool has_cache;           /* cache is known */
+	enum item_cache cache;
+	const struct original *source; /* or NULL; key "" when it was dropped */
+	const struct variant_row *variants;
+	size_t variants_n;
+	const struct outcome *outcome; /* or NULL */
+	int64_t queued_ms;        /* from planning to start; -1 unknown */
+	int run, tries;
+};
+struct item_query {
+	int64_t job_no;
+	int64_t after_n;          /* 0: from the first */
+	const char *status;       /* public name, or NULL */
+	const char *ref, *url;    /* or NULL */
+	size_t max;
+};
+enum err_code store_items(struct store *s, const struct item_query *q, struct arena *a,
+	struct item_row **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+
+struct active_row {
+	int64_t n;                /* item */
+	enum task_step step;
+	int64_t bytes, bytes_total; /* -1 unknown */
+};
+struct event_row {
+	int64_t seq;
+	enum event_type type;
+	int64_t at_ms;
+	/* job.*: what the job looked like then */
+	enum job_state state;
+	int run;
+	struct counts counts;
+	struct savings savings;
+	const struct active_row *active; /* job.progress */
+	size_t active_n;
+	/* item.*: the item then, joined with the immutable rows it names */
+	const struct item_row *item;
+};
+/* Events after `after`, at most max rows and about max_bytes of stored text (at least one row), in
+ * one short read transaction. Also tells the job's last sequence and whether it has ended, as of
+ * the same moment. ERR_NOT_FOUND when the log is gone. */
+enum err_code store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
+	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
+	bool *ret_ended, struct err *e) MUST_CHECK;
+/* For readers without hints: the last sequence of each job, -1 when it is gone. */
+enum err_code store_seqs(struct store *s, const int64_t *job_nos, size_t n, int64_t *ret_seqs,
+	struct err *e) MUST_CHECK;
+struct queue_stats {
+	int64_t items[3];         /* open and fresh items by priority */
+	int64_t oldest_ms[3];     /* creation of the oldest open job; 0: none */
+};
+enum err_code store_queue(struct store *s, struct queue_stats *ret, struct err *e) MUST_CHECK;
+
+/* ---- work ---------------------------------------------------------------------------------- */
+
+/* Plan up to max_jobs turns of fresh items. *ret_more: there was more to plan. */
+enum err_code store_plan(struct store *s, size_t lanes, bool *ret_more, struct err *e) MUST_CHECK;
+/* Lend ready tasks, each with its next lease number. Two owners may overlap in time; only the
+ * newest lease can write. */
+enum err_code store_claim(struct store *s, const struct claim *c, struct arena *a,
+	struct task **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+/* Extend leases, note steps, and write job.progress where one is due. */
+enum err_code store_keep(struct store *s, struct task_keep *k, size_t n, int64_t lease_ms,
+	struct err *e) MUST_CHECK;
+/* Put back until a time, for another try. why says what went wrong (may be NULL: given back
+ * untouched, as when draining; tries then stays). A crash counts; the third makes the task fail
+ * with ERR_DECODE_CRASHED. ERR_STORE_STALE. */
+enum err_code store_later(struct store *s, int64_t id, int64_t lease, int64_t until_ms,
+	const struct outcome *why, bool crashed, struct err *e) MUST_CHECK;
+
+/* A fetch is done. Items whose results are all there end; for the others a make is inserted or
+ * joined, and one that is new is lent to `owner` at once (at most one, *ret_make; id 0: none). If
+ * another original with the same bytes was there first, ours is dropped (blob to trash) and
+ * ret_original is the one that stands. ERR_STORE_STALE. */
+enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease, const struct fetched *f,
+	const char *owner, int64_t lease_ms, struct arena *a, struct task *ret_make,
+	struct original *ret_original, struct err *e) MUST_CHECK;
+/* Variants are durable: insert a result each, settle the items. ERR_STORE_STALE. */
+enum err_code store_finish_make(struct store *s, int64_t id, int64_t lease, const struct made *m,
+	struct err *e) MUST_CHECK;
+/* The task failed for good: its waiting items fail with this outcome. found may carry what is
+ * known of the original (a fetched source that cannot be decoded is kept and named). */
+enum err_code store_fail(struct store *s, int64_t id, int64_t lease, const struct outcome *o,
+	const struct original *found, struct err *e) MUST_CHECK;
+
+/* One pass of everything that goes on by itself: settling, canceling, retrying and deleting in
+ * passes, later → ready, overdue leases, deadlines, expired jobs and keys. *ret_next_ms: how long
+ * nothing more is due (0: at once). */
+enum err_code store_tick(struct store *s, int64_t *ret_next_ms, struct err *e) MUST_CHECK;
+/* Embedded store, at start: every running task is ready again. */
+enum err_code store_recover(struct store *s, int64_t *ret_tasks, struct err *e) MUST_CHECK;
+
+/* ---- garbage -------------------------------------------------------------------------------- */
+
+struct gc_report {
+	int64_t jobs, originals, results, blobs, orphans;
+};
+/* Rows past their time go and their blobs enter the trash. keep_results_ms overrides the option
+ * when it is not -2. dry: only count. */
+enum err_code store_gc(struct store *s, int64_t keep_results_ms, bool dry, struct gc_report *ret,
+	struct err *e) MUST_CHECK;
+/* Put blobs that were written but will not be named into the trash. */
+enum err_code store_trash_add(struct store *s, const char *const *keys, size_t n, struct err *e)
+	MUST_CHECK;
+/* Trash that is due; delete the blobs, then say so. */
+enum err_code store_trash_due(struct store *s, size_t max, struct arena *a, const char ***ret,
+	size_t *ret_n, struct err *e) MUST_CHECK;
+enum err_code store_trash_gone(struct store *s, const char *const *keys, size_t n, struct err *e)
+	MUST_CHECK;
+/* Of these blobs, which are named by a row or by the trash? */
+enum err_code store_blobs_named(struct store *s, const char *const *keys, size_t n, bool *ret,
+	struct err *e) MUST_CHECK;
+#endif

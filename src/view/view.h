@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a user sees of a job, an item and an event: the JSON documents of docs/http.md, with links
+ * signed at this moment. push, api and `bulb run` render through here and nowhere else.
+ */
+#ifndef BULB_VIEW_VIEW_H
+#define BULB_VIEW_VIEW_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "store/store.h"
+
+/* How links are made. Every link is absolute. */
+struct view_links {
+	const char *base_url;    /* of requests, no slash at the end, path prefix included */
+	const char *events_url;  /* of sockets and bytes; the same where nothing else is set */
+	const char *blob_url;    /* --blob-url: plain links for ever; NULL: our own, signed */
+	const uint8_t *link_key; /* 32 bytes */
+	int64_t link_ttl_ms;     /* links live to the end of the hour plus this */
+	int64_t now_ms;          /* wall */
+};
+
+json_t *view_job(const struct job_row *j, const struct view_links *l);
+json_t *view_item(const struct item_row *it, const char *job_id, const struct view_links *l);
+/* The CloudEvents envelope as compact text, appended to out: byte-equal for every kind of reader.
+ * Over 32 KiB the lists variants and refs are cut and "truncated": true says so. */
+void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,
+	const struct view_links *l, struct buf *out);
+/* {"bulb": VERSION, "job": …, "items": …}; items are added by the caller page by page. */
+json_t *view_error(const struct outcome *o, const struct view_links *l); /* problem object */
+
+/* Signed links: exp in seconds since 1970, sig = base64url of HMAC-SHA256 over the path and exp. */
+char *view_blob_link(const char *key, const struct view_links *l); /* caller frees */
+enum err_code view_blob_check(const char *key, const char *exp, const char *sig,
+	const uint8_t link_key[32], int64_t now_ms, struct err *e) MUST_CHECK;
+/* Job-scoped, read-only token: what events_url carries. tenant and expiry are inside, signed. */
+char *view_job_token(int64_t tenant, const char *job_id, int64_t expires_ms, const uint8_t key[32]);
+bool view_job_token_check(const char *token, const uint8_t key[32], int64_t now_ms,
+	int64_t *ret_tenant, char ret_job[JOB_ID_MAX + 1]);
+
+#endif
