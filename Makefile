@@ -1,0 +1,87 @@
+# The front door of bulb for people. meson does the building; this names what one types.
+#
+# BUILD is the folder to build in; DEPS=no lists what would be installed and stops.
+
+BUILD ?= build
+DEPS  ?= yes
+export DEPS
+MESON_FLAGS ?=
+NINJA = ninja -C $(BUILD)
+
+.DEFAULT_GOAL := bulb
+.PHONY: help bulb demo test bench soak asan tsan fuzz torture fmt lint docs install clean
+
+help: ## what can be typed
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bulb: ## install what is missing and build build/bulb (plain `make` does this)
+	@tools/deps build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+	@$(NINJA) bulb
+
+demo: bulb ## the main job on real pictures, behind a gateway that gives up; URLS=list.txt for your own
+	@tools/deps demo
+	@tools/demo $(BUILD)/bulb $(URLS)
+
+test: ## install what is missing, build everything, run every test
+	@tools/deps build test
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+	@meson configure $(BUILD) -Dtests=enabled
+	@$(NINJA)
+	@tools/run-tests $(BUILD)
+
+soak: ## the long versions of the crash and power-loss tests
+	@tools/deps build test
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+	@meson configure $(BUILD) -Dtests=enabled
+	@$(NINJA)
+	@BULB_TEST_SOAK=1 tools/run-tests $(BUILD) crash power
+
+bench: bulb ## speed and memory against sharp and other peers, as ratios in one run
+	@tools/deps bench
+	@meson configure $(BUILD) -Dtests=enabled
+	@$(NINJA)
+	@tools/bench $(BUILD)
+
+asan: ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+	@tools/deps build test
+	@test -f build-asan/build.ninja || meson setup build-asan -Dtests=enabled -Dbuildtype=debug \
+		-Doptimization=1 -Db_sanitize=address,undefined >/dev/null
+	@ninja -C build-asan
+	@tools/run-tests build-asan
+
+tsan: ## the threaded rooms under ThreadSanitizer (not image and inside: they have one thread of ours)
+	@tools/deps build test sanitize
+	@test -f build-tsan/build.ninja || CC=clang meson setup build-tsan -Dtests=enabled \
+		-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false >/dev/null
+	@ninja -C build-tsan
+	@tools/run-tests build-tsan
+
+fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), starting from its corpus
+	@tools/deps build test sanitize
+	@tools/fuzz
+
+torture: ## the Nth allocation and the Nth system call fail, for every N
+	@tools/deps build test
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+	@meson configure $(BUILD) -Dtests=enabled
+	@$(NINJA)
+	@tools/torture $(BUILD)
+
+fmt: ## format the C files that git tracks
+	@tools/deps lint
+	@git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i
+
+lint: ## clang-tidy and cppcheck over src, gcc and clang without a warning
+	@tools/deps build test lint
+	@tools/lint
+
+docs: bulb ## write the man page and the tables in docs/ anew from src/*/*.def
+	@tools/gen-docs $(BUILD)
+
+install: bulb ## into PREFIX (default /usr/local), under DESTDIR if set
+	@meson configure $(BUILD) -Dprefix=$(or $(PREFIX),/usr/local)
+	@meson install -C $(BUILD) --no-rebuild --tags runtime,man
+
+clean: ## remove what was built
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-clang
