@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Both keys are derived from one file of 32 random bytes by HMAC with a name each, so that there is
+ * one thing to back up and one to protect.
+ */
+#include "app/secrets.h"
+
+#include "base/digest.h"
+#include "base/id.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECRET_BYTES 32
+
+static void derive(const void *root, const char *name, uint8_t out[32])
+{
+	hmac_sha256(root, SECRET_BYTES, name, strlen(name), out);
+}
+
+static enum err_code make_root(const char *path, struct err *e)
+{
+	uint8_t fresh[SECRET_BYTES];
+	random_bytes(fresh, sizeof(fresh));
+	enum err_code code = io_write_file(path, fresh, sizeof(fresh), 0600, e);
+	mem_wipe(fresh, sizeof(fresh));
+	return code;
+}
+
+enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err *e)
+{
+	autofree char *path = mem_printf("%s/secret", data_dir);
+	if (access(path, F_OK) != 0) {
+		if (errno != ENOENT)
+			return err_sys(e, ERR_SYSTEM, errno, "look for '%s'", path);
+		if (make_root(path, e) != OK)
+			return e->code;
+	}
+	struct buf root = BUF_INIT(4096);
+	if (io_read_file(path, SECRET_BYTES + 1, &root, e) != OK) {
+		buf_done(&root);
+		return e->code;
+	}
+	if (root.len != SECRET_BYTES) {
+		buf_done(&root);
+		return err_set(e, ERR_SYSTEM, "'%s' does not hold %d bytes", path, SECRET_BYTES);
+	}
+	derive(root.data, "bulb link", ret->link_key);
+	derive(root.data, "bulb seal", ret->seal_key);
+	mem_wipe(root.data, root.len);
+	buf_done(&root);
+	return OK;
+}
+
+void secrets_wipe(struct secrets *s)
+{
+	mem_wipe(s, sizeof(*s));
+}

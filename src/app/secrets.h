@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The two keys of a data folder: one signs links and tokens, one seals per-item headers. Made at
+ * the first start, readable by the owner only, kept in DATA/secret.
+ */
+#ifndef BULB_APP_SECRETS_H
+#define BULB_APP_SECRETS_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct secrets {
+	uint8_t link_key[32];
+	uint8_t seal_key[32];
+};
+
+enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err *e) MUST_CHECK;
+void secrets_wipe(struct secrets *s);
+
+#endif

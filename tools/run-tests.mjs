@@ -1,0 +1,112 @@
+// Runs every test of a build folder and counts single tests, not files: TAP is read from the unit
+// tests (through meson's log) and from node's own test runner.
+import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { join, resolve, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const [buildArg, ...patterns] = process.argv.slice(2);
+if (!buildArg) {
+  console.error('usage: tools/run-tests BUILD [PATTERN...]');
+  process.exit(64);
+}
+const build = resolve(buildArg);
+const wanted = (name) => patterns.length === 0 || patterns.some((p) => name.includes(p));
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+
+function run(cmd, args, opts = {}) {
+  return new Promise((done) => {
+    const p = spawn(cmd, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...opts });
+    let out = '';
+    p.stdout.on('data', (d) => (out += d));
+    p.stderr.on('data', (d) => (out += d));
+    p.on('close', (code, signal) => done({ code: code ?? signal, out }));
+  });
+}
+
+// Counts the plain points of one TAP text, at any depth of nesting: a point that only closes
+// subtests (node prints "# Subtest" blocks) is not counted itself.
+function countTap(name, text, code) {
+  const stack = [];
+  let points = 0;
+  const t = { passed: 0, failed: 0, skipped: 0 };
+  for (const line of text.split('\n')) {
+    const m = /^(\s*)(not ok|ok) \d+(?: - (.*))?$/.exec(line);
+    if (!m) continue;
+    const depth = m[1].length;
+    let hasChildren = false;
+    while (stack.length && stack[stack.length - 1] > depth) {
+      hasChildren = true;
+      stack.pop();
+    }
+    if (stack[stack.length - 1] !== depth) stack.push(depth);
+    if (hasChildren && m[2] === 'ok') continue;
+    points++;
+    if (/# SKIP/i.test(m[3] ?? '')) t.skipped++;
+    else if (m[2] === 'ok') t.passed++;
+    else {
+      t.failed++;
+      failures.push(`${name}: ${m[3] ?? ''}`);
+    }
+  }
+  // A program that died before its first point, or after good ones, has failed.
+  if ((code !== 0 && t.failed === 0) || points === 0) {
+    t.failed++;
+    failures.push(`${name}: ended with ${code} after ${points} results`);
+  }
+  for (const k of Object.keys(t)) total[k] += t[k];
+  return t;
+}
+
+function report(name, t, seconds, out) {
+  const state = t.failed ? 'FAIL' : 'ok';
+  console.log(`${state.padEnd(5)} ${name.padEnd(44)} ${t.passed} passed, ${t.failed} failed` +
+    `${t.skipped ? `, ${t.skipped} skipped` : ''}  (${seconds.toFixed(1)} s)`);
+  if (t.failed) console.log(out.split('\n').slice(-120).join('\n'));
+  else for (const l of out.split('\n')) if (/# SKIP/i.test(l)) console.log(`      ${l.trim()}`);
+}
+
+async function unitTests() {
+  const list = await run('meson', ['introspect', build, '--tests']);
+  const tests = JSON.parse(list.out).filter((t) => wanted(t.name));
+  if (!tests.length) return;
+  const names = tests.map((t) => t.name);
+  await run('meson', ['test', '-C', build, '--no-rebuild', '--timeout-multiplier', '4', ...names]);
+  const log = join(build, 'meson-logs', 'testlog.json');
+  for (const line of readFileSync(log, 'utf8').split('\n').filter(Boolean)) {
+    const r = JSON.parse(line);
+    const out = `${r.stdout ?? ''}\n${r.stderr ?? ''}`;
+    const tap = /^1\.\.\d+/m.test(r.stdout ?? '');
+    const good = r.result === 'OK' || r.result === 'EXPECTEDFAIL';
+    if (tap) {
+      report(r.name, countTap(r.name, r.stdout, good ? 0 : r.returncode || r.result), r.duration, out);
+    } else {
+      const t = { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: 0 };
+      total.passed += t.passed;
+      total.failed += t.failed;
+      if (!good) failures.push(r.name);
+      report(r.name, t, r.duration, out);
+    }
+  }
+}
+
+async function endToEnd() {
+  const dir = join(root, 'tests', 'e2e');
+  if (!existsSync(dir)) return;
+  const files = readdirSync(dir).filter((f) => f.endsWith('.test.mjs') && wanted(f)).sort();
+  const env = { ...process.env, BULB_BUILD: build, BULB_BIN: join(build, 'bulb') };
+  for (const f of files) {
+    const began = Date.now();
+    const r = await run(process.execPath, ['--test-reporter=tap', join(dir, f)], { env });
+    report(`e2e/${f}`, countTap(f, r.out, r.code), (Date.now() - began) / 1000, r.out);
+  }
+}
+
+await unitTests();
+await endToEnd();
+if (failures.length) console.log(`\nFailed:\n  ${failures.join('\n  ')}`);
+console.log(`\n${total.passed} passed, ${total.failed} failed` +
+  (total.skipped ? `, ${total.skipped} skipped` : ''));
+process.exit(total.failed ? 1 : 0);
