@@ -20,6 +20,8 @@
 #define VARIANTS_MAX        20
 #define VARIANT_NAME_MAX    64
 #define VARIANT_DIGEST_LEN  SHA256_LEN
+#define VARIANT_SIDE_MAX    16384    /* pixels of width or height; 16,383 for webp */
+#define VARIANT_AREA_MAX    50000000 /* pixels of a variant whose width and height are both given */
 
 enum fit { FIT_COVER, FIT_CONTAIN, FIT_FILL, FIT_INSIDE, FIT_OUTSIDE };
 enum position {
@@ -63,8 +65,9 @@ void recipe_done(struct recipe *r);
 
 /* A list of faults in a request, each with a JSON pointer; the `errors` of a problem document. */
 struct faults {
-	json_t *list; /* array of {"detail", "pointer"}; NULL while there is none */
+	json_t *list; /* array of {"detail", "pointer"}, the first 100; NULL while there is none */
 	enum err_code code; /* of the first */
+	size_t n;           /* how many there were, also those that are not listed */
 };
 void faults_add(struct faults *f, enum err_code code, const char *pointer, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
@@ -72,6 +75,8 @@ void faults_done(struct faults *f);
 
 /* Parse a JSON array of variants found at `pointer`. false: faults were added. */
 bool recipe_parse(const json_t *variants, const char *pointer, struct recipe *ret, struct faults *f);
+/* The same for text of our own: a fault is ERR_INTERNAL with its place and detail. */
+enum err_code recipe_from_json(const json_t *variants, struct recipe *ret, struct err *e) MUST_CHECK;
 /* The canonical JSON of one variant, without its name; the caller frees. */
 char *variant_canonical(const struct variant *v);
 /* SHA-256 of RECIPE_REV ‖ codec versions ‖ canonical form: two variants that differ in their name

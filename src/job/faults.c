@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of faults that a request's reader collects. It is bounded: 10,000 URLs that are all
+ * wrong make an answer that a person can read, not a megabyte of the same sentence.
+ */
+#include "job/recipe.h"
+
+#include <stdarg.h>
+
+#define FAULTS_MAX 100
+
+void faults_add(struct faults *f, enum err_code code, const char *pointer, const char *fmt, ...)
+{
+	if (!f->list) {
+		f->list = json_arr();
+		f->code = code;
+	}
+	if (f->n++ >= FAULTS_MAX)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	autofree char *detail = mem_vprintf(fmt, ap);
+	va_end(ap);
+	json_t *fault = json_obj();
+	json_put_str(fault, "detail", detail);
+	json_put_str(fault, "pointer", pointer);
+	json_push(f->list, fault);
+}
+
+void faults_done(struct faults *f)
+{
+	json_decref(f->list);
+	*f = (struct faults){ 0 };
+}
