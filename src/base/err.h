@@ -28,7 +28,8 @@ struct err {
 	char text[400];         /* one line, UTF-8, no secret in it */
 };
 
-/* Set e (which may be NULL) and return code. The text is cut to fit, at a character. */
+/* Set e (which may be NULL) anew, source_status and retry_after_ms to 0, and return code. The text
+ * is cut to fit, at a character; e->text may be among the arguments. */
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same, with ": " and strerror(errnum) after it. ENOMEM becomes ERR_MEMORY. */
 enum err_code err_sys(struct err *e, enum err_code code, int errnum, const char *fmt, ...)

@@ -24,5 +24,6 @@ void metric_observe(enum metric m, double seconds, const char *l1); /* histogram
 double metric_get(enum metric m, const char *l1, const char *l2, const char *l3); /* for tests */
 /* Everything, process_* included. */
 void metrics_render(struct buf *out);
+void metrics_render_process(struct buf *out); /* only process_* */
 
 #endif

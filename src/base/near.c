@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * The nearest name by edit distance (insert, delete, replace, swap of neighbours each count one),
- * after letter case and separators are taken out. Words are compared by their first 64 letters: a
- * stranger chooses them, and no name of ours is longer.
+ * Edit distance (optimal string alignment) over three rows: names are short and this runs only
+ * when someone has mistyped.
  */
 #include "base/near.h"
 
-#include "base/cdefs.h"
+#include <ctype.h>
+#include <string.h>
 
-#define LETTERS_MAX 64
+#define NAME_MAX_LEN 64
 
-static size_t plain(const char *s, char out[LETTERS_MAX])
+static size_t fold(const char *s, char out[NAME_MAX_LEN])
 {
 	size_t n = 0;
-	for (; *s && n < LETTERS_MAX; s++) {
-		char c = *s;
-		if (c == '_' || c == '-')
-			continue;
-		out[n++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
+	for (; *s && n < NAME_MAX_LEN; s++)
+		if (*s != '-' && *s != '_')
+			out[n++] = (char)tolower((unsigned char)*s);
 	return n;
 }
 
@@ -27,37 +24,44 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static size_t distance(const char *a, size_t a_n, const char *b, size_t b_n)
+static size_t distance(const char *a, size_t an, const char *b, size_t bn)
 {
-	size_t rows[3][LETTERS_MAX + 1];
-	for (size_t j = 0; j <= b_n; j++)
+	size_t rows[3][NAME_MAX_LEN + 1];
+	for (size_t j = 0; j <= bn; j++)
 		rows[0][j] = j;
-	for (size_t i = 1; i <= a_n; i++) {
-		size_t *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-		now[0] = i;
-		for (size_t j = 1; j <= b_n; j++) {
-			size_t d = last[j - 1] + (a[i - 1] != b[j - 1]);
-			d = least(d, least(last[j], now[j - 1]) + 1);
+	for (size_t i = 1; i <= an; i++) {
+		size_t *row = rows[i % 3];
+		const size_t *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+		row[0] = i;
+		for (size_t j = 1; j <= bn; j++) {
+			size_t replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+			row[j] = least(replaced, least(above[j], row[j - 1]) + 1);
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d = least(d, before[j - 2] + 1);
-			now[j] = d;
+				row[j] = least(row[j], above2[j - 2] + 1);
 		}
 	}
-	return rows[a_n % 3][b_n];
+	return rows[an % 3][bn];
 }
 
-const char *near_name(const char *word, const char *const *names, size_t n)
+size_t near_distance(const char *a, const char *b)
 {
-	char a[LETTERS_MAX], b[LETTERS_MAX];
-	size_t a_n = plain(word, a), best = (a_n < 3 ? 1 : a_n / 3) + 1; /* a third may differ */
-	const char *nearest = NULL;
+	char fa[NAME_MAX_LEN], fb[NAME_MAX_LEN];
+	size_t an = fold(a, fa), bn = fold(b, fb);
+	return distance(fa, an, fb, bn);
+}
+
+const char *near_find(const char *word, const char *const *names, size_t n)
+{
+	const char *best = NULL;
+	size_t best_distance = 0;
 	for (size_t i = 0; i < n; i++) {
-		size_t b_n = plain(names[i], b);
-		size_t d = distance(a, a_n, b, b_n);
-		if (d < best && d < b_n) {
-			best = d;
-			nearest = names[i];
+		if (!names[i])
+			continue;
+		size_t d = near_distance(word, names[i]);
+		if (d <= (strlen(names[i]) + 2) / 3 && (!best || d < best_distance)) {
+			best = names[i];
+			best_distance = d;
 		}
 	}
-	return nearest;
+	return best;
 }

@@ -37,6 +37,8 @@ char *url_identity(const struct url *u, struct arena *a);
 /* Resolve a reference (RFC 3986 §5) such as a Location header against base. */
 enum err_code url_resolve(const struct url *base, const char *ref, struct arena *a, struct url *ret,
 	struct err *e) MUST_CHECK;
+/* Take "." and ".." out of a path that starts with '/', in place (RFC 3986 §5.2.4). */
+void url_remove_dots(char *path);
 /* scheme, host and port agree */
 bool url_same_origin(const struct url *a, const struct url *b);
 /* For logs and errors: no query, no userinfo, no fragment, cut to 200 characters. */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Allocation that does not fail. A failed small allocation cannot be handled better than by ending:
+ * everything accepted is in the store, and the next start takes it up again. The message is written
+ * without allocating.
+ */
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#define EXIT_NO_MEMORY 71 /* EX_OSERR of sysexits.h */
+
+static NORETURN void out_of_memory(void)
+{
+	static const char text[] = "bulb: out of memory; accepted jobs go on at the next start\n";
+	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)ignored;
+	_exit(EXIT_NO_MEMORY);
+}
+
+void *mem_zalloc(size_t bytes)
+{
+	return mem_array(1, bytes);
+}
+
+void *mem_array(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size ? size : 1);
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *mem_realloc(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(n, size, &bytes))
+		out_of_memory();
+	void *bigger = realloc(p, bytes ? bytes : 1);
+	if (!bigger)
+		out_of_memory();
+	return bigger;
+}
+
+void *mem_try_alloc(size_t bytes)
+{
+	return malloc(bytes ? bytes : 1);
+}
+
+char *mem_strdup(const char *s)
+{
+	return s ? mem_strndup(s, strlen(s)) : NULL;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *copy = mem_zalloc(len + 1);
+	memcpy(copy, s, len);
+	return copy;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *s = mem_vprintf(fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+char *mem_vprintf(const char *fmt, va_list ap)
+{
+	char *s = NULL;
+	if (vasprintf(&s, fmt, ap) < 0)
+		out_of_memory();
+	return s;
+}
+
+void mem_wipe(void *p, size_t n)
+{
+	if (p)
+		OPENSSL_cleanse(p, n);
+}
