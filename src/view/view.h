@@ -17,8 +17,10 @@ struct view_links {
 	const char *blob_url;    /* --blob-url: plain links for ever; NULL: our own, signed */
 	const uint8_t *link_key; /* 32 bytes */
 	int64_t link_ttl_ms;     /* links live to the end of the hour plus this */
+	int64_t token_ttl_ms;    /* and so do the tokens in events_url */
 	int64_t now_ms;          /* wall */
 };
+/* base_url NULL (there is no server): no events_url, no links; blobs have a URL by blob_url only. */
 
 json_t *view_job(const struct job_row *j, const struct view_links *l);
 json_t *view_item(const struct item_row *it, const char *job_id, const struct view_links *l);
@@ -26,16 +28,33 @@ json_t *view_item(const struct item_row *it, const char *job_id, const struct vi
  * Over 32 KiB the lists variants and refs are cut and "truncated": true says so. */
 void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,
 	const struct view_links *l, struct buf *out);
-/* {"bulb": VERSION, "job": …, "items": …}; items are added by the caller page by page. */
-json_t *view_error(const struct outcome *o, const struct view_links *l); /* problem object */
+#define VIEW_EVENT_MAX (32 * 1024)
+#define VIEW_SEQ_LEN   12
+void view_seq(int64_t seq, char out[24]); /* at least 12 digits, zero-padded */
+/* A sequence as a caller writes it: digits, with or without the zeros. */
+bool view_seq_parse(const char *s, int64_t *ret);
+/* Problem object of an item that failed. */
+json_t *view_error(const struct outcome *o, const struct view_links *l);
+/* {type, title, status, detail, instance, code}; detail and instance may be NULL. */
+json_t *view_problem(enum err_code code, const char *detail, const char *instance,
+	const char *base_url);
 
-/* Signed links: exp in seconds since 1970, sig = base64url of HMAC-SHA256 over the path and exp. */
+/* Signed links: exp in seconds since 1970, sig = base64url of HMAC-SHA256 over the path and exp.
+ * Within one hour the same key gives the same link, so that caches hold. NULL where there is no
+ * way to the blob. */
 char *view_blob_link(const char *key, const struct view_links *l); /* caller frees */
 enum err_code view_blob_check(const char *key, const char *exp, const char *sig,
 	const uint8_t link_key[32], int64_t now_ms, struct err *e) MUST_CHECK;
-/* Job-scoped, read-only token: what events_url carries. tenant and expiry are inside, signed. */
+/* Job-scoped, read-only token: what events_url carries. Tenant and expiry are inside, signed. */
+struct view_token {
+	int64_t tenant, expires_ms;
+	char job[JOB_ID_MAX + 1];
+};
 char *view_job_token(int64_t tenant, const char *job_id, int64_t expires_ms, const uint8_t key[32]);
+/* false: not one of ours, or expired. */
 bool view_job_token_check(const char *token, const uint8_t key[32], int64_t now_ms,
-	int64_t *ret_tenant, char ret_job[JOB_ID_MAX + 1]);
+	struct view_token *ret);
+/* The link hour a moment belongs to: links and tokens made in one hour are equal. */
+int64_t view_link_hour(int64_t now_ms);
 
 #endif
