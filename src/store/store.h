@@ -30,6 +30,8 @@ struct store_opts {
 	int64_t idempotency_ms;   /* 24 h */
 	size_t plan_waiting_min;  /* 32: a job never has more waiting than max(this, 4 × lanes) */
 	bool share_sources;       /* scope 0 for what was fetched without headers */
+	bool short_visitor;       /* a second process (`bulb gc`) beside the one that owns the data folder:
+	                           * takes no lock, recovers nothing, waits for its turn at each commit */
 	const char *codecs;       /* part of every variant digest; copied */
 	int64_t (*clock_ms)(void); /* NULL: clock_wall_ms */
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
