@@ -5,6 +5,8 @@
  */
 #include "job/recipe.h"
 
+#include "base/near.h"
+
 #include <string.h>
 
 /* The five copies. thumb is always 150 x 150: it alone may enlarge. */
@@ -106,6 +108,16 @@ const struct recipe *presets_find(const struct presets *p, const char *name)
 {
 	const struct preset *found = find(p, name);
 	return found ? &found->recipe : NULL;
+}
+
+const char *presets_nearest(const struct presets *p, const char *name)
+{
+	const char **names = mem_array(p->n, sizeof(*names));
+	for (size_t i = 0; i < p->n; i++)
+		names[i] = p->list[i].name;
+	const char *near = near_find(name, names, p->n);
+	free(names);
+	return near;
 }
 
 json_t *presets_json(const struct presets *p)

@@ -93,6 +93,8 @@ void presets_free(struct presets *p);
 /* Add and override from a JSON text {"name": [variant…], …}. */
 enum err_code presets_add_json(struct presets *p, const char *text, size_t n, struct err *e) MUST_CHECK;
 const struct recipe *presets_find(const struct presets *p, const char *name);
+/* The name that was perhaps meant, or NULL; lives as long as the presets. */
+const char *presets_nearest(const struct presets *p, const char *name);
 json_t *presets_json(const struct presets *p); /* {"web": [variant…], …} */
 
 #endif

@@ -46,7 +46,8 @@ struct request {
 	json_t *metadata;                    /* object, or NULL */
 };
 
-/* Check and take a parsed body. On failure the faults say why and nothing is returned. */
+/* Check and take a parsed body, which may be dropped afterwards; presets must outlive the request,
+ * whose recipes may be theirs. On failure the faults say why and nothing is returned. */
 bool request_parse(const json_t *body, const struct request_limits *lim, const struct presets *presets,
 	struct request **ret, struct faults *f);
 void request_free(struct request *r);
