@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -195,4 +196,18 @@ int64_t io_size(int fd)
 {
 	struct stat st;
 	return fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ? -1 : (int64_t)st.st_size;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	(void)remove(path);
+	return 0;
+}
+
+void io_remove_tree(const char *path)
+{
+	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
 }

@@ -31,6 +31,8 @@ enum err_code io_pread(int fd, void *data, size_t n, off_t at, size_t *ret_n, st
 /* All bytes of `from` (from its start) appended to `to`. */
 enum err_code io_copy(int from, int to, int64_t *ret_bytes, struct err *e) MUST_CHECK;
 enum err_code io_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
+/* The folder and all below it, links not followed; what cannot be removed stays. */
+void io_remove_tree(const char *path);
 enum err_code io_memfd(const char *name, int *ret_fd, struct err *e) MUST_CHECK; /* sealable */
 /* No more writing, growing, shrinking or sealing. Fails when a writable mapping exists. */
 enum err_code io_seal(int fd, struct err *e) MUST_CHECK;
