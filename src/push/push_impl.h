@@ -63,6 +63,7 @@ struct chore {
 struct watch {
 	struct watch *next; /* in its bucket */
 	struct push *push;
+	int64_t no;
 	struct job_row job; /* what never changes; strings owned */
 	int64_t last;       /* events up to here are readable */
 	bool sure;          /* last and ended came from the store at one moment */
@@ -82,7 +83,7 @@ struct rendition {
 
 struct block {
 	struct link link; /* in its rendition */
-	struct link idle; /* in push, while no cursor sits here */
+	struct link lru;  /* in push, while it has frames */
 	struct rendition *of;
 	struct chore load;
 	bool loading;
@@ -137,7 +138,7 @@ struct push {
 	bool stop;
 	pthread_t *threads, clock;
 	size_t threads_n;
-	struct link chores, readers, idle;
+	struct link chores, readers, lru;
 	struct watch *watches[WATCH_BUCKETS];
 	size_t watches_n;
 	size_t bytes; /* of all frames in blocks */
@@ -149,8 +150,10 @@ void chore_drop(struct chore *c);
 
 /* watch.c */
 struct watch *watch_find(struct push *p, int64_t no);
-struct watch *watch_get(struct push *p, const struct job_row *job); /* job may be a bare number */
+struct watch *watch_get(struct push *p, int64_t no);
+void watch_describe(struct watch *w, const struct job_row *job); /* what events are rendered with */
 void watch_release(struct watch *w); /* frees it when nobody needs it */
+void watch_free(struct watch *w);
 void watch_news(struct watch *w, int64_t seq);
 void watch_learn(struct watch *w, int64_t last, bool ended);
 void watch_gone(struct watch *w);
