@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Defaults that hang on other settings, on the machine, or on what started us: systemd, a platform
+ * that sets PORT.
+ */
+#include "conf/source.h"
+#include "conf/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n > 0 ? n : 1;
+}
+
+/* Digits only, at most `most`; -1 when it is not that. */
+static int64_t number(const char *text, int64_t most)
+{
+	char *end;
+	if (!text || *text < '0' || *text > '9')
+		return -1;
+	long long v = strtoll(text, &end, 10);
+	return *end == '\0' && v <= most ? v : -1;
+}
+
+static void derive_places(struct conf *c, char *const *envp)
+{
+	const char *state = environment_get(envp, "STATE_DIRECTORY");
+	if (!c->data) /* systemd separates several by colons */
+		c->data = state ? arena_strndup(c->arena, state, strcspn(state, ":")) : "bulb-data";
+	if (!c->store)
+		c->store = arena_printf(c->arena, "sqlite:%s/bulb.db", c->data);
+	if (!c->blob)
+		c->blob = arena_printf(c->arena, "file:%s/blobs", c->data);
+}
+
+static enum err_code derive_listen(struct conf *c, char *const *envp, struct err *e)
+{
+	const char *port = environment_get(envp, "PORT");
+	if (c->listen)
+		return OK;
+	if (port && number(port, 65535) < 0)
+		return err_set(e, ERR_USAGE, "PORT: '%.40s' is not a port number", port);
+	if (port)
+		c->listen = arena_printf(c->arena, "%s:%s", c->open ? "0.0.0.0" : "127.0.0.1", port);
+	else
+		c->listen = "127.0.0.1:8080";
+	return OK;
+}
+
+static void derive_work(struct conf *c)
+{
+	int64_t n = cores();
+	if (c->workers < 0)
+		c->workers = n * 8 > 16 ? n * 8 : 16;
+	if (c->darkrooms < 0)
+		c->darkrooms = n < 64 ? n : 64;
+}
+
+/* sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3): each counts only for the process whose
+ * id stands beside it. */
+static void derive_systemd(struct conf *c, char *const *envp)
+{
+	int64_t me = getpid(), usec = number(environment_get(envp, "WATCHDOG_USEC"), INT64_MAX / 2);
+	const char *socket = environment_get(envp, "NOTIFY_SOCKET");
+	const char *watched = environment_get(envp, "WATCHDOG_PID");
+	c->notify_socket = arena_strdup(c->arena, socket);
+	if (usec > 0 && (!watched || number(watched, INT64_MAX / 2) == me))
+		c->watchdog_ms = usec / 1000;
+	int64_t fds = number(environment_get(envp, "LISTEN_FDS"), 16);
+	if (fds > 0 && number(environment_get(envp, "LISTEN_PID"), INT64_MAX / 2) == me)
+		c->listen_fds = (int)fds;
+}
+
+enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
+{
+	const struct setting *all = conf_settings;
+	c->no_color = environment_get(envp, "NO_COLOR") != NULL;
+	derive_systemd(c, envp);
+	if (setting_serves(&all[CONF_data], cmd))
+		derive_places(c, envp);
+	if (setting_serves(&all[CONF_workers], cmd))
+		derive_work(c);
+	if (setting_serves(&all[CONF_log_level], cmd) && !c->log_level)
+		c->log_level = cmd == COMMAND_SERVE ? "info" : "warn";
+	if (setting_serves(&all[CONF_max_connections], cmd) && c->max_connections < 0)
+		c->max_connections = 0;
+	return setting_serves(&all[CONF_listen], cmd) ? derive_listen(c, envp, e) : OK;
+}

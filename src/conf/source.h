@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The three sources of settings, strongest first, and what is worked out afterwards. All return
+ * ERR_USAGE with the place and name of what is wrong.
+ */
+#ifndef BULB_CONF_SOURCE_H
+#define BULB_CONF_SOURCE_H
+
+#include "conf/conf.h"
+
+enum err_code source_flags(struct conf *c, enum command cmd, int argc, char *const *argv,
+	struct err *e) MUST_CHECK;
+enum err_code source_environment(struct conf *c, enum command cmd, char *const *envp, struct err *e)
+	MUST_CHECK;
+enum err_code source_file(struct conf *c, enum command cmd, const char *path, struct err *e)
+	MUST_CHECK;
+/* Fill in what "auto" left open, and what systemd and platforms tell. */
+enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
+	MUST_CHECK;
+
+/* A source sets only what no stronger one has set. */
+bool source_may_set(const struct conf *c, enum conf_setting id, enum conf_source source);
+enum err_code source_set(struct conf *c, enum conf_setting id, enum conf_source source,
+	const char *text, struct err *e) MUST_CHECK;
+/* The value of a variable, NULL when it is not there or empty. */
+const char *environment_get(char *const *envp, const char *name);
+
+#endif
