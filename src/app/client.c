@@ -24,6 +24,7 @@
 struct client {
 	char *server;
 	char *authorization; /* "Bearer KEY", or NULL; a secret */
+	char *idempotency_key;
 	struct net_guard guard;
 	struct net_client *net;
 };
@@ -49,8 +50,29 @@ void client_free(struct client *c)
 	if (c->authorization)
 		mem_wipe(c->authorization, strlen(c->authorization));
 	free(c->authorization);
+	free(c->idempotency_key);
 	free(c->server);
 	free(c);
+}
+
+void client_idempotency_key(struct client *c, const char *key)
+{
+	free(c->idempotency_key);
+	c->idempotency_key = mem_strdup(key);
+}
+
+/* The headers of a call, into room for four; returns how many. */
+static size_t call_headers(const struct client *c, bool has_body, struct net_header h[4])
+{
+	size_t n = 0;
+	h[n++] = (struct net_header){ "Accept", "application/json" };
+	if (has_body)
+		h[n++] = (struct net_header){ "Content-Type", "application/json" };
+	if (has_body && c->idempotency_key)
+		h[n++] = (struct net_header){ "Idempotency-Key", c->idempotency_key };
+	if (c->authorization)
+		h[n++] = (struct net_header){ "Authorization", c->authorization };
+	return n;
 }
 
 static enum err_code problem_to_err(int status, const json_t *doc, struct err *e)
@@ -76,17 +98,13 @@ enum err_code client_call(struct client *c, const char *method, const char *path
 {
 	autofree char *url = mem_printf("%s%s", c->server, path);
 	autofree char *text = body ? json_text(body) : NULL;
-	struct net_header headers[] = {
-		{ "Accept", "application/json" },
-		{ body ? "Content-Type" : "X-Client", body ? "application/json" : "bulb" },
-		{ "Authorization", c->authorization },
-	};
+	struct net_header headers[4];
 	struct buf answer = BUF_INIT(ANSWER_MAX);
 	struct net_request r = {
 		.method = method,
 		.url = url,
 		.headers = headers,
-		.headers_n = c->authorization ? 3 : 2,
+		.headers_n = call_headers(c, body != NULL, headers),
 		.body = text,
 		.body_n = text ? strlen(text) : 0,
 		.connect_ms = 10000,

@@ -21,6 +21,9 @@ static inline void client_freep(struct client **c)
 	*c = NULL;
 }
 
+/* Sent with POSTs from now on; NULL: none. */
+void client_idempotency_key(struct client *c, const char *key);
+
 /* One call; path begins with '/'. body may be NULL. An answer that is a problem document becomes
  * the error with its code, its detail and the first of its errors. *ret is NULL for 204 and 304. */
 enum err_code client_call(struct client *c, const char *method, const char *path, const json_t *body,

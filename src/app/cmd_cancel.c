@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bulb cancel JOB, bulb retry JOB: one call each.
+ */
+#include "app/client.h"
+#include "app/cmd.h"
+#include "app/say.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+static int act_on_jobs(const struct conf *c, const char *verb)
+{
+	CLEANUP(client_freep) struct client *cl = client_new(c->server, c->key);
+	for (size_t i = 0; i < c->args.n; i++) {
+		struct err e = { 0 };
+		autojson *job = NULL;
+		autofree char *path = mem_printf("/v1/jobs/%s/%s", c->args.v[i], verb);
+		if (client_call(cl, "POST", path, NULL, &job, &e) != OK)
+			return say_error(&e);
+		printf("%s %s\n", json_get_str(job, "id", c->args.v[i]), json_get_str(job, "status", "?"));
+	}
+	return 0;
+}
+
+int cmd_cancel(const struct conf *c)
+{
+	return act_on_jobs(c, "cancel");
+}
+
+int cmd_retry(const struct conf *c)
+{
+	return act_on_jobs(c, "retry");
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bulb gc: drop what nothing needs. Reaches the embedded store beside a running server, in short
+ * transactions.
+ */
+#include "app/cmd.h"
+#include "app/engine.h"
+#include "app/gc.h"
+#include "app/say.h"
+
+#include <stdio.h>
+
+int cmd_gc(const struct conf *c)
+{
+	struct err e = { 0 };
+	struct engine g;
+	struct gc_report r;
+	struct engine_opts o = {
+		.data = c->data, .store_url = c->store, .blob_url = c->blob, .visitor = true
+	};
+	if (engine_open(c, &o, &g, &e) != OK)
+		return say_error(&e);
+	enum err_code code = gc_run(g.store, g.blob, -2, c->dry_run, &r, &e);
+	engine_close(&g);
+	if (code != OK)
+		return say_error(&e);
+	printf("%s%lld jobs, %lld originals, %lld results, %lld blobs, %lld orphans\n",
+		c->dry_run ? "would drop " : "dropped ", (long long)r.jobs, (long long)r.originals,
+		(long long)r.results, (long long)r.blobs, (long long)r.orphans);
+	return 0;
+}

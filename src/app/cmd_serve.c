@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bulb serve: the HTTP server in front of the engine, until a signal. The first SIGTERM drains:
+ * readiness turns off, no new work is taken, sockets are closed with 1001, what runs may finish. The
+ * second ends the process at once, which loses nothing: that is what the store is for.
+ */
+#include "api/api.h"
+#include "app/cmd.h"
+#include "app/engine.h"
+#include "app/gc.h"
+#include "app/say.h"
+#include "app/signals.h"
+#include "app/systemd.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct serve {
+	const struct conf *conf;
+	struct engine engine;
+	struct push *push;
+	struct api *api, *ops_api;
+	struct http_server *http, *ops;
+	char url[128], ops_url[128];
+	pthread_t gc;
+	bool gc_runs;
+	pthread_mutex_t lock;
+	pthread_cond_t stop_gc;
+	bool stopping;
+};
+
+static void news(void *ctx, const struct bus_hint *h)
+{
+	if (h->job)
+		push_news(ctx, h->job, h->seq);
+}
+
+/* ---- garbage, every --gc-every ---------------------------------------------------------------- */
+
+static void collect(struct serve *s)
+{
+	struct err e = { 0 };
+	struct gc_report r;
+	if (gc_run(s->engine.store, s->engine.blob, -2, false, &r, &e) != OK) {
+		log_event(LOG_CONFIG_WARN, NULL, "gc was put off: %s", e.text);
+		return;
+	}
+	if (r.jobs || r.originals || r.results || r.blobs || r.orphans)
+		log_event(LOG_GC_DONE, NULL, "jobs=%lld originals=%lld results=%lld blobs=%lld orphans=%lld",
+			(long long)r.jobs, (long long)r.originals, (long long)r.results,
+			(long long)r.blobs, (long long)r.orphans);
+}
+
+static void *gc_loop(void *arg)
+{
+	struct serve *s = arg;
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		struct timespec until = clock_deadline(s->conf->gc_every_ms);
+		int timed_out = pthread_cond_clockwait(&s->stop_gc, &s->lock, CLOCK_MONOTONIC, &until);
+		if (s->stopping || !timed_out)
+			continue;
+		pthread_mutex_unlock(&s->lock);
+		collect(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+static void stop_gc(struct serve *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->stop_gc);
+	pthread_mutex_unlock(&s->lock);
+	if (s->gc_runs)
+		pthread_join(s->gc, NULL);
+}
+
+/* ---- putting it together ---------------------------------------------------------------------- */
+
+static struct api_opts api_settings(const struct serve *s)
+{
+	const struct conf *c = s->conf;
+	struct request_limits lim = request_limits_default;
+	lim.urls = (size_t)c->max_urls;
+	lim.variants = (size_t)c->max_variants;
+	lim.refs = (size_t)c->max_refs;
+	lim.ref_bytes = (size_t)c->max_ref_bytes;
+	lim.url_bytes = (size_t)c->max_url_bytes;
+	lim.headers = (size_t)c->max_headers;
+	lim.header_bytes = (size_t)c->max_header_bytes;
+	lim.metadata_bytes = (size_t)c->max_metadata_bytes;
+	lim.tag_bytes = (size_t)c->max_tag_bytes;
+	lim.only_presets = c->only_presets;
+	return (struct api_opts){
+		.store = s->engine.store,
+		.blob = s->engine.blob,
+		.push = s->push,
+		.presets = s->engine.presets,
+		.limits = lim,
+		.link_key = s->engine.secrets.link_key,
+		.seal_key = s->engine.secrets.seal_key,
+		.link_ttl_ms = c->link_ttl_ms,
+		.token_ttl_ms = c->token_ttl_ms,
+		.max_wait_ms = c->max_wait_ms,
+		.max_open_items = c->max_open_items,
+		.public_url = c->public_url,
+		.events_url = c->events_url,
+		.blob_url = c->blob_url,
+		.listen_host = c->listen,
+		.allow_hosts = c->allow_host.v,
+		.allow_hosts_n = c->allow_host.n,
+		.allow_origins = c->allow_origin.v,
+		.allow_origins_n = c->allow_origin.n,
+		.trusted_proxies = c->trusted_proxy.v,
+		.trusted_proxies_n = c->trusted_proxy.n,
+		.open = c->open,
+	};
+}
+
+static enum err_code open_listener(const struct conf *c, int *ret_fd, char url[128], struct err *e)
+{
+	if (c->listen_fds > 0) {
+		snprintf(url, 128, "the socket that systemd handed over");
+		*ret_fd = systemd_listen_fd();
+		return OK;
+	}
+	return http_listen(c->listen, ret_fd, url, e);
+}
+
+static enum err_code start_http(const struct conf *c, int fd, struct api *api, struct http_server **ret,
+	struct err *e)
+{
+	struct http_opts o = {
+		.listen_fd = fd,
+		.threads = (size_t)c->threads,
+		.reactors = (size_t)c->reactors,
+		.max_body_bytes = (size_t)c->max_body_bytes,
+		.max_connections = (size_t)c->max_connections,
+		.handle = api_handle,
+		.problem = api_problem,
+		.ctx = api,
+	};
+	return http_server_new(&o, ret, e);
+}
+
+static enum err_code start_ops(struct serve *s, struct err *e)
+{
+	if (!s->conf->ops_listen)
+		return OK;
+	int fd = -1;
+	struct api_opts o = api_settings(s);
+	o.ops_only = true;
+	if (http_listen(s->conf->ops_listen, &fd, s->ops_url, e) != OK)
+		return e->code;
+	if (api_new(&o, &s->ops_api, e) != OK)
+		return e->code;
+	return start_http(s->conf, fd, s->ops_api, &s->ops, e);
+}
+
+static enum err_code start(struct serve *s, struct err *e)
+{
+	const struct conf *c = s->conf;
+	struct engine_opts eo = {
+		.data = c->data, .store_url = c->store, .blob_url = c->blob, .lanes = c->workers
+	};
+	int fd = -1;
+	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK)
+		return e->code;
+	struct push_opts po = {
+		.store = s->engine.store,
+		.threads = 2,
+		.cache_bytes = 64 << 20,
+		.poll_ms = 1000,
+		.link_key = s->engine.secrets.link_key,
+		.link_ttl_ms = c->link_ttl_ms,
+		.blob_url = c->blob_url,
+	};
+	if (push_new(&po, &s->push, e) != OK)
+		return e->code;
+	bus_subscribe(s->engine.bus, news, s->push);
+	struct api_opts ao = api_settings(s);
+	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK || start_ops(s, e) != OK)
+		return e->code;
+	if (start_http(c, fd, s->api, &s->http, e) != OK)
+		return e->code;
+	s->gc_runs = c->gc_every_ms > 0 && pthread_create(&s->gc, NULL, gc_loop, s) == 0;
+	return OK;
+}
+
+static void *end_at_once(void *arg)
+{
+	(void)arg;
+	(void)signals_wait(-1);
+	_exit(EXIT_INTERRUPTED);
+}
+
+static void drain(struct serve *s)
+{
+	pthread_t second;
+	log_event(LOG_SERVE_DRAIN, NULL, "busy=%zu",
+		s->engine.worker ? worker_busy(s->engine.worker) : (size_t)0);
+	systemd_notify(s->conf->notify_socket, "STOPPING=1");
+	if (pthread_create(&second, NULL, end_at_once, NULL) == 0)
+		pthread_detach(second);
+	api_set_draining(s->api);
+	http_server_drain(s->http);
+	engine_stop(&s->engine, s->conf->drain_ms);
+	stop_gc(s);
+}
+
+static void wait_for_signal(struct serve *s)
+{
+	int64_t watchdog_ms = s->conf->watchdog_ms / 2;
+	systemd_notify(s->conf->notify_socket, "READY=1");
+	while (signals_wait(watchdog_ms > 0 ? watchdog_ms : -1) == 0) {
+		struct err e = { 0 };
+		if (store_ping(s->engine.store, &e) == OK)
+			systemd_notify(s->conf->notify_socket, "WATCHDOG=1");
+	}
+}
+
+static void close_all(struct serve *s)
+{
+	http_server_free(s->http);
+	http_server_free(s->ops);
+	engine_close(&s->engine);
+	push_free(s->push);
+	api_free(s->api);
+	api_free(s->ops_api);
+}
+
+int cmd_serve(const struct conf *c)
+{
+	struct serve s = {
+		.conf = c,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.stop_gc = PTHREAD_COND_INITIALIZER,
+	};
+	struct err e = { 0 };
+	metric_set(METRIC_BUILD_INFO, 1, BULB_VERSION, NULL, NULL);
+	if (start(&s, &e) != OK) {
+		close_all(&s);
+		return say_error(&e);
+	}
+	printf("listening on %s\n", s.url);
+	if (s.ops)
+		printf("health and metrics on %s\n", s.ops_url);
+	fflush(stdout);
+	log_event(LOG_SERVE_START, NULL, "url=%s data=%s", s.url, c->data);
+	wait_for_signal(&s);
+	drain(&s);
+	close_all(&s);
+	log_event(LOG_SERVE_STOP, NULL, "nothing was lost");
+	return 0;
+}

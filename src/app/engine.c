@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The wiring. Hints flow from the store's commits to the bus, and from the bus to whoever has
+ * subscribed; the worker is one of them.
+ */
+#include "app/engine.h"
+
+#include "app/feed_store.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "image/image.h"
+
+#include <string.h>
+
+#define LINK_HOUR_MS       3600000ll /* links live to the end of an hour, and --link-ttl more */
+#define PLAN_WAITING       32
+#define LOW_SPEED_BYTES    1024
+#define LOW_SPEED_MS       10000
+#define PICTURES_PER_CHILD 500
+
+static void on_news(void *ctx, int64_t job_no, int64_t seq)
+{
+	struct engine *g = ctx;
+	bus_publish(g->bus, &(struct bus_hint){ .job = job_no, .seq = seq });
+}
+
+static void on_work(void *ctx)
+{
+	struct engine *g = ctx;
+	bus_publish(g->bus, &(struct bus_hint){ .work = true });
+}
+
+static void wake_worker(void *ctx, const struct bus_hint *h)
+{
+	if (h->work)
+		worker_wake(ctx);
+}
+
+static void darkroom_died(void *ctx, const char *reason)
+{
+	(void)ctx;
+	metric_add(METRIC_DARKROOM_RESTARTS, 1, reason, NULL, NULL);
+	if (strcmp(reason, "worn") != 0)
+		log_event(LOG_DARKROOM_DIED, NULL, "reason=%s", reason);
+}
+
+static enum err_code open_presets(struct engine *g, struct err *e)
+{
+	g->presets = presets_new();
+	if (!g->conf->presets)
+		return OK;
+	struct buf text = BUF_INIT(1 << 20);
+	enum err_code code = io_read_file(g->conf->presets, text.max, &text, e);
+	if (code == OK)
+		code = presets_add_json(g->presets, buf_str(&text), text.len, e);
+	buf_done(&text);
+	return code == OK ? OK : err_wrap(e, "--presets %s", g->conf->presets);
+}
+
+static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
+{
+	const struct conf *c = g->conf;
+	struct store_opts o = {
+		.fresh_ms = c->fresh_ms,
+		.keep_ms = c->keep_ms,
+		.keep_results_ms = c->keep_results_ms,
+		.link_ms = c->link_ttl_ms + LINK_HOUR_MS,
+		.idempotency_ms = c->idempotency_ttl_ms,
+		.plan_waiting_min = PLAN_WAITING,
+		.codecs = image_codecs(),
+		.short_visitor = visitor,
+		.on_news = on_news,
+		.on_work = on_work,
+		.ctx = g,
+	};
+	int64_t back = 0;
+	if (store_open(g->store_url, &o, &g->store, e) != OK)
+		return e->code;
+	if (visitor)
+		return OK;
+	if (store_recover(g->store, &back, e) != OK)
+		return e->code;
+	if (back)
+		log_event(LOG_STORE_RECOVERED, NULL, "tasks=%lld", (long long)back);
+	return OK;
+}
+
+static enum err_code open_fetch(struct engine *g, bool allow_files, struct err *e)
+{
+	const struct conf *c = g->conf;
+	if (net_init(e) != OK)
+		return e->code;
+	struct fetch_opts o = {
+		.guard = { .allow = c->allow_address.v, .allow_n = c->allow_address.n },
+		.sources = c->allow_source.v,
+		.sources_n = c->allow_source.n,
+		.max_bytes = c->max_source_bytes,
+		.connect_ms = c->fetch_connect_timeout_ms,
+		.total_ms = c->fetch_timeout_ms,
+		.low_speed_bytes = LOW_SPEED_BYTES,
+		.low_speed_ms = LOW_SPEED_MS,
+		.per_host = (size_t)c->per_host,
+		.allow_files = allow_files,
+	};
+	g->fetch = fetch_new(&o);
+	return OK;
+}
+
+static enum err_code open_darkroom(struct engine *g, struct err *e)
+{
+	const struct conf *c = g->conf;
+	struct darkroom_opts o = {
+		.children = (size_t)c->darkrooms,
+		.memory_bytes = c->darkroom_memory_bytes,
+		.item_ms = c->item_timeout_ms,
+		.max_pixels = c->max_pixels,
+		.max_frames = (int)c->max_frames,
+		.max_bytes_out = c->max_output_bytes,
+		.pictures_per_child = PICTURES_PER_CHILD,
+		.on_died = darkroom_died,
+		.ctx = g,
+	};
+	return darkroom_new(&o, &g->darkroom, e);
+}
+
+static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
+{
+	struct worker_opts o = {
+		.feed = feed_of_store(g->store),
+		.blob = g->blob,
+		.fetch = g->fetch,
+		.darkroom = g->darkroom,
+		.seal_key = g->secrets.seal_key,
+		.lanes = (size_t)lanes,
+		.lease_ms = g->conf->lease_ms,
+		.max_tries = (int)g->conf->max_tries,
+		.max_held_bytes = g->conf->held_memory_bytes,
+	};
+	if (worker_new(&o, &g->worker, e) != OK)
+		return e->code;
+	bus_subscribe(g->bus, wake_worker, g->worker);
+	return OK;
+}
+
+static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, struct err *e)
+{
+	if (io_mkdirs(g->data, 0700, e) != OK || secrets_load(g->data, &g->secrets, e) != OK)
+		return e->code;
+	if (bus_open("local:", &g->bus, e) != OK || open_presets(g, e) != OK)
+		return e->code;
+	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)
+		return e->code;
+	if (o->visitor || !o->lanes)
+		return OK;
+	if (open_fetch(g, o->allow_files, e) != OK || open_darkroom(g, e) != OK)
+		return e->code;
+	return OK;
+}
+
+enum err_code engine_open(const struct conf *c, const struct engine_opts *o, struct engine *ret,
+	struct err *e)
+{
+	*ret = (struct engine){ .conf = c };
+	ret->data = mem_strdup(o->data);
+	ret->store_url = o->store_url ? mem_strdup(o->store_url) : mem_printf("sqlite:%s/bulb.db", o->data);
+	ret->blob_url = o->blob_url ? mem_strdup(o->blob_url) : mem_printf("file:%s/blobs", o->data);
+	ret->lanes = o->visitor ? 0 : o->lanes;
+	if (open_rooms(ret, o, e) != OK) {
+		engine_close(ret);
+		return e->code;
+	}
+	return OK;
+}
+
+enum err_code engine_start(struct engine *g, struct err *e)
+{
+	return g->lanes ? open_worker(g, g->lanes, e) : OK;
+}
+
+void engine_stop(struct engine *g, int64_t wait_ms)
+{
+	if (!g->worker)
+		return;
+	worker_drain(g->worker);
+	worker_stop(g->worker, wait_ms);
+}
+
+void engine_close(struct engine *g)
+{
+	/* The store's last hints still wake the worker: its threads end first, its memory last. */
+	if (g->worker)
+		worker_stop(g->worker, 0);
+	store_free(g->store);
+	worker_free(g->worker);
+	bus_free(g->bus);
+	darkroom_free(g->darkroom);
+	fetch_free(g->fetch);
+	blob_free(g->blob);
+	presets_free(g->presets);
+	secrets_wipe(&g->secrets);
+	free(g->data);
+	free(g->store_url);
+	free(g->blob_url);
+	*g = (struct engine){ 0 };
+}

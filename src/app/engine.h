@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Everything that does the work, put together from the settings: store, blobs, bus, fetcher,
+ * darkroom, worker. `serve` puts an HTTP server before it, `run` a terminal.
+ */
+#ifndef BULB_APP_ENGINE_H
+#define BULB_APP_ENGINE_H
+
+#include "app/secrets.h"
+#include "blob/blob.h"
+#include "bus/bus.h"
+#include "conf/conf.h"
+#include "darkroom/darkroom.h"
+#include "fetch/fetch.h"
+#include "store/store.h"
+#include "worker/worker.h"
+
+struct engine {
+	const struct conf *conf;
+	struct secrets secrets;
+	char *data, *store_url, *blob_url;
+	struct bus *bus;
+	struct store *store;
+	struct blob *blob;
+	struct presets *presets;
+	struct fetch *fetch;
+	struct darkroom *darkroom;
+	struct worker *worker;
+	int64_t lanes;
+};
+
+struct engine_opts {
+	const char *data;       /* folder, made if missing */
+	const char *store_url;  /* NULL: sqlite in data */
+	const char *blob_url;   /* NULL: files in data */
+	bool allow_files;       /* file:// sources (`bulb run`) */
+	bool visitor;           /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
+	int64_t lanes;          /* 0: no worker */
+};
+
+/* Opens everything and recovers what an earlier process left; nothing runs yet. */
+enum err_code engine_open(const struct conf *c, const struct engine_opts *o, struct engine *ret,
+	struct err *e) MUST_CHECK;
+/* Starts the worker. Subscribe to the bus before. */
+enum err_code engine_start(struct engine *g, struct err *e) MUST_CHECK;
+/* Takes no new work, waits at most so long for what runs, gives the rest back. */
+void engine_stop(struct engine *g, int64_t wait_ms);
+void engine_close(struct engine *g); /* half-opened ones too */
+
+#endif
