@@ -141,12 +141,13 @@ static void file_free(struct blob *b)
 static enum err_code open_folders(struct file_blob *f, struct err *e)
 {
 	autofree char *tmp = mem_printf("%s/.tmp", f->dir);
-	enum err_code rc = io_mkdirs(tmp, 0755, e);
+	struct err why;
+	enum err_code rc = io_mkdirs(tmp, 0755, &why);
 	if (rc == OK)
-		rc = open_folder(AT_FDCWD, f->dir, &f->dir_fd, e);
+		rc = open_folder(AT_FDCWD, f->dir, &f->dir_fd, &why);
 	if (rc == OK)
-		rc = open_folder(f->dir_fd, ".tmp", &f->tmp_fd, e);
-	return rc == OK ? OK : err_set(e, ERR_BLOB_IO, "blob folder '%s': %s", f->dir, e->text);
+		rc = open_folder(f->dir_fd, ".tmp", &f->tmp_fd, &why);
+	return rc == OK ? OK : err_set(e, ERR_BLOB_IO, "blob folder '%s': %s", f->dir, why.text);
 }
 
 static enum err_code file_open(const char *url, struct blob **ret, struct err *e)
@@ -226,9 +227,9 @@ static enum err_code write_tmp(struct file_blob *f, const char *tmp, int from, i
 	if (fd < 0)
 		return err_sys(e, ERR_BLOB_IO, errno, "creating a file in '%s/.tmp'", f->dir);
 	int64_t copied = 0;
-	enum err_code rc = io_copy(from, fd, &copied, e);
-	if (rc != OK)
-		return err_set(e, ERR_BLOB_IO, "writing to '%s': %s", f->dir, e->text);
+	struct err why;
+	if (io_copy(from, fd, &copied, &why) != OK)
+		return err_set(e, ERR_BLOB_IO, "writing to '%s': %s", f->dir, why.text);
 	if (copied != bytes)
 		return err_set(e, ERR_BLOB_IO, "the blob has %lld bytes, not %lld",
 			(long long)copied, (long long)bytes);

@@ -43,9 +43,12 @@ struct net_request {
 	size_t body_n;
 	int64_t connect_ms, total_ms;    /* 0: none */
 	int64_t low_speed_bytes, low_speed_ms; /* slower than so many bytes/s for so long: timeout */
-	bool accept_encoding;            /* offer gzip and decompress; on_body sees plain bytes */
+	bool accept_encoding;            /* offer gzip and decompress; on_body sees plain bytes. A
+	                                  * header Accept-Encoding of the caller's replaces the offer,
+	                                  * what comes is decompressed all the same */
 	atomic_bool *cancel;             /* or NULL; true ends the call with ERR_CANCELED */
-	/* Called on this thread. Returning false ends the transfer: net_do returns `stop` as code. */
+	/* Called on this thread, for the final response only. Returning false ends the transfer:
+	 * net_do returns OK and the answer says `stopped`. Any may be NULL. */
 	bool (*on_status)(void *ctx, int status);
 	bool (*on_header)(void *ctx, const char *name, const char *value);
 	bool (*on_body)(void *ctx, const void *data, size_t n);
@@ -54,10 +57,12 @@ struct net_request {
 struct net_response {
 	int status;
 	bool stopped;                    /* a callback returned false */
-	int64_t body_bytes;
+	int64_t body_bytes;              /* given to on_body */
 };
 /* One exchange, no redirect followed, no cookie, no proxy, no Alt-Svc, no netrc. ERR_FETCH_DNS,
- * _CONNECT, _TLS, _TIMEOUT, _BLOCKED_ADDRESS, ERR_CANCELED; an error status is no error here. */
+ * _CONNECT, _TLS, _TIMEOUT, _BLOCKED_ADDRESS, _TOO_LARGE (header fields), ERR_CANCELED,
+ * ERR_REQUEST_INVALID (URL, header); an error status is no error here. A cancel is seen within a
+ * second. The text names the host, never path, query or headers. */
 enum err_code net_do(struct net_client *c, const struct net_request *r, struct net_response *ret,
 	struct err *e) MUST_CHECK;
 
