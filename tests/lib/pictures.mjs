@@ -1,0 +1,45 @@
+// Pictures made by the tests themselves: small PNGs, each with bytes of its own.
+import { deflateSync, crc32 as zlibCrc32 } from 'node:zlib';
+
+const table = Array.from({ length: 256 }, (_, n) => {
+  let c = n;
+  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  return c >>> 0;
+});
+function crc32(buf) {
+  if (zlibCrc32) return zlibCrc32(buf);
+  let c = 0xffffffff;
+  for (const b of buf) c = table[(c ^ b) & 0xff] ^ (c >>> 8);
+  return (c ^ 0xffffffff) >>> 0;
+}
+function chunk(type, data) {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const out = Buffer.alloc(body.length + 8);
+  out.writeUInt32BE(data.length, 0);
+  body.copy(out, 4);
+  out.writeUInt32BE(crc32(body), body.length + 4);
+  return out;
+}
+
+/** A PNG of one colour gradient; different seeds give different pixels and bytes. */
+export function png(width = 64, height = 48, seed = 1) {
+  const raw = Buffer.alloc((width * 3 + 1) * height);
+  for (let y = 0, i = 0; y < height; y++) {
+    raw[i++] = 0;
+    for (let x = 0; x < width; x++) {
+      raw[i++] = (x * 4 + seed) & 255;
+      raw[i++] = (y * 4 + (seed >> 8)) & 255;
+      raw[i++] = (x + y + seed * 7) & 255;
+    }
+  }
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head[8] = 8;
+  head[9] = 2;
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head),
+    chunk('tEXt', Buffer.from(`Comment\0seed ${seed}`, 'latin1')),
+    chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
