@@ -11,6 +11,7 @@
 #ifndef BULB_DARKROOM_DARKROOM_H
 #define BULB_DARKROOM_DARKROOM_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "job/outcome.h"
 #include "job/recipe.h"
@@ -18,18 +19,22 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#define DARKROOM_CHILDREN_MAX 64
+
 struct darkroom;
 struct darkroom_opts {
 	const char *exe;           /* path of the binary; NULL: /proc/self/exe */
-	size_t children;           /* pictures at a time */
+	size_t children;           /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
 	int64_t memory_bytes;      /* budget of decoded bytes over all children */
 	int64_t item_ms;           /* wall time of one picture, waiting not counted */
 	int64_t max_pixels;
 	int max_frames;
 	int64_t max_bytes_out;     /* of one variant */
 	int pictures_per_child;    /* then it is replaced */
-	void (*on_died)(void *ctx, const char *reason); /* for logs and metrics; reason from a table:
-	                                                   "signal" "killed" "time" "memory" "protocol" "worn" */
+	/* A child was replaced, for logs and metrics. Deaths: "signal" "killed" "time" "memory"
+	 * "protocol"; by plan: "failed" (its picture did, cleanly) "worn" (pictures_per_child, or the
+	 * place was needed for another scope). Called on the thread of a darkroom_process. */
+	void (*on_died)(void *ctx, const char *reason);
 	void *ctx;
 };
 enum err_code darkroom_new(const struct darkroom_opts *o, struct darkroom **ret, struct err *e)
@@ -42,7 +47,8 @@ static inline void darkroom_freep(struct darkroom **d)
 }
 
 struct darkroom_output {
-	int fd;                    /* sealed memfd; darkroom_result_done closes it */
+	int fd;                    /* sealed memfd; darkroom_result_done closes it. Read it with
+	                              pread or io_copy: the child shares its offset */
 	int64_t bytes;
 	enum format format;
 	int width, height;
@@ -65,14 +71,17 @@ void darkroom_result_done(struct darkroom_result *r);
 enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const struct recipe *r,
 	atomic_bool *cancel, struct darkroom_result *ret, struct err *e) MUST_CHECK;
 
-/* main() of `bulb darkroom` (room inside supplies serve): never returns. */
 struct darkroom_stats {
 	size_t idle, busy;
 	int64_t memory_used;
-	pid_t pids[64]; /* of the living children, for tests and doctor */
+	pid_t pids[DARKROOM_CHILDREN_MAX]; /* of the living children, for tests and doctor */
 	size_t pids_n;
 	pid_t keeper;   /* the process that forks them */
 };
 void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret);
+
+/* What protects, for `bulb doctor`: starts a darkroom with one child, looks at that child from
+ * outside and appends lines such as "seccomp: filter in force". ERR_DARKROOM names what is missing. */
+enum err_code darkroom_selftest(const char *exe, struct buf *ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The pool: a fixed number of places, each with a child or about to have one. Who has passed the
+ * gate of pictures finds a place free; what is in it is made right for the picture (a child that
+ * has seen another scope's pictures is replaced) without holding the pool's lock. A place is
+ * refilled by the one who emptied it, so that the next picture finds a child that is ready.
+ */
+#include "darkroom/darkroom.h"
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "darkroom/admit.h"
+#include "darkroom/child.h"
+#include "darkroom/keeper_link.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#define TRIES 3 /* children that may die idle under one picture */
+
+struct place {
+	struct child *child; /* written by its holder under the lock; NULL: none could be had */
+	bool busy;
+};
+
+struct darkroom {
+	struct darkroom_opts opts;
+	struct keeper_link *keeper;
+	struct gate *pictures, *memory;
+	pthread_mutex_t lock;
+	struct place *places;
+};
+
+static struct child_order order_of(const struct darkroom_opts *o)
+{
+	return (struct child_order){
+		.memory_bytes = o->memory_bytes,
+		.cpu_s = (o->item_ms / 1000 + 1) * o->pictures_per_child,
+		.max_bytes_out = o->max_bytes_out,
+	};
+}
+
+static void set_child(struct darkroom *d, struct place *p, struct child *c)
+{
+	pthread_mutex_lock(&d->lock);
+	struct child *old = p->child;
+	p->child = c;
+	pthread_mutex_unlock(&d->lock);
+	child_free(old);
+}
+
+static enum err_code refill(struct darkroom *d, struct place *p, struct err *e)
+{
+	struct child *c;
+	struct child_order o = order_of(&d->opts);
+	enum err_code code = keeper_link_fork(d->keeper, &o, &c, e);
+	if (code == OK)
+		set_child(d, p, c);
+	return code;
+}
+
+static void replace(struct darkroom *d, struct place *p, const char *reason)
+{
+	struct err ignored;
+	set_child(d, p, NULL);
+	if (d->opts.on_died)
+		d->opts.on_died(d->opts.ctx, reason);
+	/* When this fails, the next picture tries again and reports it. */
+	enum err_code code = refill(d, p, &ignored);
+	(void)code;
+}
+
+enum err_code darkroom_new(const struct darkroom_opts *o, struct darkroom **ret, struct err *e)
+{
+	assert(o->children > 0 && o->children <= DARKROOM_CHILDREN_MAX && o->item_ms > 0);
+	CLEANUP(darkroom_freep) struct darkroom *d = mem_new(struct darkroom);
+	d->opts = *o;
+	d->opts.exe = NULL;
+	if (d->opts.pictures_per_child < 1)
+		d->opts.pictures_per_child = 1;
+	d->pictures = gate_new((int64_t)o->children);
+	d->memory = gate_new(o->memory_bytes);
+	d->places = mem_array(o->children, sizeof(*d->places));
+	pthread_mutex_init(&d->lock, NULL);
+	enum err_code code = keeper_link_new(o->exe, &d->keeper, e);
+	for (size_t i = 0; i < o->children && code == OK; i++)
+		code = refill(d, &d->places[i], e);
+	if (code == OK) /* if one gets into the jail, all do */
+		code = child_await(d->places[0].child, e);
+	if (code == OK)
+		*ret = TAKE(&d);
+	return code;
+}
+
+void darkroom_free(struct darkroom *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->opts.children; i++)
+		child_free(d->places[i].child);
+	keeper_link_free(d->keeper);
+	gate_free(d->pictures);
+	gate_free(d->memory);
+	pthread_mutex_destroy(&d->lock);
+	free(d->places);
+	free(d);
+}
+
+/* Best first: a child that knows this scope, a fresh one, an empty place, another scope's child. */
+static int rank(const struct place *p, int64_t scope)
+{
+	if (!p->child)
+		return 2;
+	if (p->child->scope == scope)
+		return 0;
+	return p->child->scope == SCOPE_NONE ? 1 : 3;
+}
+
+static struct place *take_place(struct darkroom *d, int64_t scope)
+{
+	struct place *best = NULL;
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->opts.children; i++) {
+		struct place *p = &d->places[i];
+		if (!p->busy && (!best || rank(p, scope) < rank(best, scope)))
+			best = p;
+	}
+	assert(best); /* the gate lets in no more than there are places */
+	best->busy = true;
+	pthread_mutex_unlock(&d->lock);
+	return best;
+}
+
+/* A living child in the place that may see this scope's pictures. */
+static enum err_code prepare(struct darkroom *d, struct place *p, int64_t scope, struct err *e)
+{
+	if (p->child && child_has_died(p->child))
+		replace(d, p, "killed");
+	else if (p->child && p->child->scope != SCOPE_NONE && p->child->scope != scope)
+		replace(d, p, "worn");
+	enum err_code code = p->child ? OK : refill(d, p, e);
+	if (code == OK)
+		p->child->scope = scope;
+	return code;
+}
+
+static enum err_code process_in(struct darkroom *d, struct place *p, const struct picture *picture,
+	int64_t scope, struct darkroom_result *ret, struct err *e)
+{
+	for (int i = 0;; i++) {
+		enum err_code code = prepare(d, p, scope, e);
+		if (code != OK)
+			return code;
+		bool unused = false;
+		code = child_process(p->child, picture, ret, &unused, e);
+		if (code != OK)
+			replace(d, p, p->child->died ? p->child->died : "failed");
+		else if (p->child->pictures >= d->opts.pictures_per_child)
+			replace(d, p, "worn");
+		if (!unused || i + 1 >= TRIES)
+			return code;
+	}
+}
+
+static void leave_place(struct darkroom *d, struct place *p)
+{
+	pthread_mutex_lock(&d->lock);
+	p->busy = false;
+	pthread_mutex_unlock(&d->lock);
+	gate_leave(d->pictures, 1);
+}
+
+enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const struct recipe *r,
+	atomic_bool *cancel, struct darkroom_result *ret, struct err *e)
+{
+	assert(r->n > 0 && r->n <= VARIANTS_MAX);
+	*ret = (struct darkroom_result){ 0 };
+	enum err_code code = gate_enter(d->pictures, 1, cancel, e);
+	if (code != OK)
+		return code;
+	struct place *p = take_place(d, scope);
+	struct picture picture = { .fd = fd, .recipe = r, .cancel = cancel, .opts = &d->opts,
+		.memory = d->memory };
+	code = process_in(d, p, &picture, scope, ret, e);
+	leave_place(d, p);
+	if (code != OK)
+		darkroom_result_done(ret);
+	ret->crashed = code == ERR_DECODE_CRASHED;
+	return code;
+}
+
+void darkroom_result_done(struct darkroom_result *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		fd_close(&r->outputs[i].fd);
+	r->n = 0;
+}
+
+void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret)
+{
+	*ret = (struct darkroom_stats){ .memory_used = gate_used(d->memory),
+		.keeper = keeper_link_pid(d->keeper) };
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->opts.children; i++) {
+		const struct place *p = &d->places[i];
+		ret->busy += p->busy;
+		ret->idle += !p->busy;
+		if (p->child)
+			ret->pids[ret->pids_n++] = p->child->pid;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
