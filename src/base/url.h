@@ -39,6 +39,8 @@ enum err_code url_resolve(const struct url *base, const char *ref, struct arena 
 	struct err *e) MUST_CHECK;
 /* Take "." and ".." out of a path that starts with '/', in place (RFC 3986 §5.2.4). */
 void url_remove_dots(char *path);
+/* The text of u as it was parsed, always with the port; url_parse gives u back. */
+char *url_format(const struct url *u, struct arena *a);
 /* scheme, host and port agree */
 bool url_same_origin(const struct url *a, const struct url *b);
 /* For logs and errors: no query, no userinfo, no fragment, cut to 200 characters. */

@@ -95,6 +95,12 @@ enum err_code url_resolve(const struct url *base, const char *ref, struct arena 
 	return OK;
 }
 
+char *url_format(const struct url *u, struct arena *a)
+{
+	return arena_printf(a, "%s%s%s%s", origin(u, a), u->path, u->query ? "?" : "",
+		u->query ? u->query : "");
+}
+
 char *url_for_log(const char *s, struct arena *a)
 {
 	size_t n = strcspn(s, "?#");

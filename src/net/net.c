@@ -193,9 +193,7 @@ static enum err_code make_url(const struct net_request *r, struct arena *a, stru
 		return err_set(e, ERR_FETCH_BLOCKED_ADDRESS,
 			"'%s' is an unusual spelling of an IPv4 address: write it as four decimal "
 			"numbers", u->host);
-	*ret = arena_printf(a, "%s://%s%s%s:%u%s%s%s", u->scheme, u->host_is_ipv6 ? "[" : "", u->host,
-		u->host_is_ipv6 ? "]" : "", u->port, u->path, u->query != NULL ? "?" : "",
-		u->query != NULL ? u->query : "");
+	*ret = url_format(u, a);
 	return OK;
 }
 
