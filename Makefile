@@ -84,4 +84,4 @@ install: bulb ## into PREFIX (default /usr/local), under DESTDIR if set
 	@meson install -C $(BUILD) --no-rebuild --tags runtime,man
 
 clean: ## remove what was built
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-clang
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-lint-gcc build-lint-clang
