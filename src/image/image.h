@@ -29,6 +29,7 @@ enum format image_sniff(const void *data, size_t n);
 struct image_header {
 	enum format format;
 	int width, height;       /* as stored, before orientation */
+	int orientation;         /* EXIF's 1 … 8; applied to every variant */
 	int frames;
 	bool has_alpha, progressive;
 	int64_t decode_bytes;    /* what decoding will take at its peak, for admission */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is done to planes of pixels between the codecs. All of it is arithmetic on memory; sizes
+ * come from strangers, so every allocation can fail.
+ */
+#include "image/picture.h"
+
+#include "base/mem.h"
+#include "image/resample.h"
+
+#include <math.h>
+#include <string.h>
+
+void picture_done(struct picture *p)
+{
+	for (int i = 0; i < PLANES_MAX; i++)
+		free(p->planes[i].px);
+	*p = (struct picture){ 0 };
+}
+
+enum err_code plane_init(struct plane *p, int w, int h, double sx, double sy, struct err *e)
+{
+	size_t bytes = (size_t)w * (size_t)h;
+	uint8_t *px = mem_try_alloc(bytes + PLANE_PAD);
+	if (!px)
+		return err_set(e, ERR_LIMIT_MEMORY, "no memory for %d × %d pixels", w, h);
+	memset(px + bytes, 0, PLANE_PAD);
+	*p = (struct plane){ .px = px, .w = w, .h = h, .sx = sx, .sy = sy };
+	return OK;
+}
+
+enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, struct err *e)
+{
+	*p = (struct picture){ .w = w, .h = h, .is_ycc = is_ycc, .n = n };
+	for (int i = 0; i < n; i++) {
+		bool half = is_ycc && i > 0;
+		enum err_code code = half ?
+			plane_init(&p->planes[i], (w + 1) / 2, (h + 1) / 2, 0.5, 0.5, e) :
+			plane_init(&p->planes[i], w, h, 1, 1, e);
+		if (code != OK) {
+			picture_done(p);
+			return code;
+		}
+	}
+	return OK;
+}
+
+enum err_code picture_unpack(struct picture *ret, const uint8_t *packed, int w, int h, int n,
+	struct err *e)
+{
+	enum err_code code = picture_init(ret, w, h, false, n, e);
+	if (code != OK)
+		return code;
+	size_t count = (size_t)w * (size_t)h;
+	for (int i = 0; i < n; i++) {
+		uint8_t *px = ret->planes[i].px;
+		for (size_t k = 0; k < count; k++)
+			px[k] = packed[k * (size_t)n + (size_t)i];
+	}
+	return OK;
+}
+
+enum err_code picture_pack(const struct picture *p, uint8_t **ret, struct err *e)
+{
+	size_t count = (size_t)p->w * (size_t)p->h, n = (size_t)p->n;
+	uint8_t *packed = mem_try_alloc(count * n);
+	if (!packed)
+		return err_set(e, ERR_LIMIT_MEMORY, "no memory for %d × %d pixels", p->w, p->h);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *px = p->planes[i].px;
+		for (size_t k = 0; k < count; k++)
+			packed[k * n + i] = px[k];
+	}
+	*ret = packed;
+	return OK;
+}
+
+/* The window of the picture in one plane's samples. A plane of the result may stand for a little
+ * more than the picture (chroma of odd sizes): it then reads as much more of the source. */
+static struct rect plane_window(const struct plane *from, struct rect window, const struct plane *to,
+	int w, int h)
+{
+	double over_x = to->w / (to->sx * w), over_y = to->h / (to->sy * h);
+	return (struct rect){ window.x * from->sx, window.y * from->sy,
+		window.w * from->sx * over_x, window.h * from->sy * over_y };
+}
+
+enum err_code picture_resize(const struct picture *p, struct rect window, int w, int h,
+	struct picture *ret, struct err *e)
+{
+	struct picture out;
+	enum err_code code = picture_init(&out, w, h, p->is_ycc, p->n, e);
+	if (code != OK)
+		return code;
+	const struct plane *alpha = p->n == 4 ? &p->planes[3] : NULL;
+	for (int i = p->n - 1; i >= 0 && code == OK; i--) { /* alpha first: the others need it */
+		struct plane *to = &out.planes[i];
+		struct rect r = plane_window(&p->planes[i], window, to, w, h);
+		bool weigh = alpha && i < 3;
+		code = resample(&p->planes[i], weigh ? alpha : NULL, r, to,
+			weigh ? &out.planes[3] : NULL, e);
+	}
+	if (code != OK) {
+		picture_done(&out);
+		return code;
+	}
+	*ret = out;
+	return OK;
+}
+
+static uint8_t clamp(double v)
+{
+	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)(v + 0.5);
+}
+
+/* JFIF 1.02, Y Cb Cr to R G B, over whole planes and in place. */
+static void ycc_planes_to_rgb(struct picture *p)
+{
+	uint8_t *a = p->planes[0].px, *b = p->planes[1].px, *c = p->planes[2].px;
+	size_t count = (size_t)p->w * (size_t)p->h;
+	for (size_t k = 0; k < count; k++) {
+		double y = a[k], cb = b[k] - 128.0, cr = c[k] - 128.0;
+		a[k] = clamp(y + 1.402 * cr);
+		b[k] = clamp(y - 0.344136 * cb - 0.714136 * cr);
+		c[k] = clamp(y + 1.772 * cb);
+	}
+	p->is_ycc = false;
+}
+
+enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struct err *e)
+{
+	struct picture out;
+	struct rect all = { 0, 0, p->w, p->h };
+	enum err_code code = picture_init(&out, p->w, p->h, false, p->n, e);
+	for (int i = 0; i < p->n && code == OK; i++) {
+		const struct plane *from = &p->planes[i];
+		struct plane *to = &out.planes[i];
+		if (from->w == p->w && from->h == p->h)
+			memcpy(to->px, from->px, (size_t)p->w * (size_t)p->h);
+		else
+			code = resample(from, NULL, plane_window(from, all, to, p->w, p->h), to, NULL, e);
+	}
+	if (code != OK) {
+		picture_done(&out);
+		return code;
+	}
+	if (p->is_ycc)
+		ycc_planes_to_rgb(&out);
+	*ret = out;
+	return OK;
+}
+
+enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h, struct rgba c,
+	struct picture *ret, struct err *e)
+{
+	const uint8_t fill[PLANES_MAX] = { c.r, c.g, c.b, c.a };
+	int n = c.a < 255 ? 4 : p->n;
+	struct picture out;
+	enum err_code code = picture_init(&out, w, h, false, n, e);
+	if (code != OK)
+		return code;
+	for (int i = 0; i < n; i++) {
+		uint8_t *to = out.planes[i].px;
+		memset(to, fill[i], (size_t)w * (size_t)h);
+		for (int row = 0; row < p->h; row++) {
+			uint8_t *at = to + (size_t)(y + row) * (size_t)w + x;
+			if (i < p->n)
+				memcpy(at, p->planes[i].px + (size_t)row * (size_t)p->w, (size_t)p->w);
+			else
+				memset(at, 255, (size_t)p->w);
+		}
+	}
+	*ret = out;
+	return OK;
+}
+
+enum err_code picture_flatten(const struct picture *p, struct rgba c, struct picture *ret,
+	struct err *e)
+{
+	const uint8_t ground[3] = { c.r, c.g, c.b };
+	const uint8_t *alpha = p->planes[3].px;
+	size_t count = (size_t)p->w * (size_t)p->h;
+	enum err_code code = picture_init(ret, p->w, p->h, false, 3, e);
+	for (int i = 0; i < 3 && code == OK; i++) {
+		const uint8_t *from = p->planes[i].px;
+		uint8_t *to = ret->planes[i].px;
+		for (size_t k = 0; k < count; k++)
+			to[k] = (uint8_t)((from[k] * alpha[k] + ground[i] * (255 - alpha[k]) + 127) /
+				255);
+	}
+	return code;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A picture in memory: planes of bytes and nothing else. It holds no metadata, so nothing made
+ * from it can leak any.
+ *
+ * Either R, G, B (and straight alpha), or the Y, Cb, Cr of a JPEG (full range, BT.601), whose
+ * planes may have sizes of their own: a photo goes from one codec into the next without ever
+ * becoming RGB.
+ */
+#ifndef BULB_IMAGE_PICTURE_H
+#define BULB_IMAGE_PICTURE_H
+
+#include "base/err.h"
+#include "job/recipe.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLANES_MAX 4
+#define PLANE_PAD  64 /* readable bytes after the last pixel, so that loops may run over */
+
+struct plane {
+	uint8_t *px;             /* owned; rows follow each other without a gap */
+	int w, h;
+	double sx, sy;           /* samples of this plane for one pixel of the picture */
+};
+struct picture {
+	int w, h;                /* what it stands for; planes may hold more or fewer samples */
+	bool is_ycc;
+	int n;                   /* planes: 3, or 4 with alpha (never in YCbCr) */
+	struct plane planes[PLANES_MAX];
+};
+struct rect {
+	double x, y, w, h;
+};
+
+void picture_done(struct picture *p); /* it may be used again */
+/* Uninitialised samples, as many as the sizes say. ERR_LIMIT_MEMORY. */
+enum err_code plane_init(struct plane *p, int w, int h, double sx, double sy, struct err *e)
+	MUST_CHECK;
+/* RGB, RGBA, or YCbCr with chroma halved both ways (rounded up). */
+enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, struct err *e)
+	MUST_CHECK;
+/* From and to packed rows: n bytes a pixel. */
+enum err_code picture_unpack(struct picture *ret, const uint8_t *packed, int w, int h, int n,
+	struct err *e) MUST_CHECK;
+enum err_code picture_pack(const struct picture *p, uint8_t **ret, struct err *e) MUST_CHECK;
+
+/* A window of p (in its pixels), resampled to w × h (resample.h). */
+enum err_code picture_resize(const struct picture *p, struct rect window, int w, int h,
+	struct picture *ret, struct err *e) MUST_CHECK;
+/* Turn in place as EXIF orientation 1 … 8 says. */
+enum err_code picture_orient(struct picture *p, int orientation, struct err *e) MUST_CHECK;
+/* The same pixels as RGB with every plane at full size; a copy also when it is RGB already. */
+enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struct err *e)
+	MUST_CHECK;
+/* On a canvas of w × h filled with c, at (x, y). RGB only; gains alpha when c is not opaque. */
+enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h, struct rgba c,
+	struct picture *ret, struct err *e) MUST_CHECK;
+/* Laid on c, without alpha. RGBA only. */
+enum err_code picture_flatten(const struct picture *p, struct rgba c, struct picture *ret,
+	struct err *e) MUST_CHECK;
+
+#endif

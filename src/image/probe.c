@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From bytes to a header that has passed every limit, and to what decoding will take: the darkroom
+ * admits a picture by that number before a decoder sees it.
+ */
+#include "image/probe.h"
+
+#include "image/geometry.h"
+#include "image/load.h"
+
+static probe_fn *const readers[] = {
+	[FORMAT_JPEG] = jpeg_probe, [FORMAT_PNG] = png_probe, [FORMAT_WEBP] = webp_probe,
+	[FORMAT_GIF] = gif_probe, [FORMAT_TIFF] = tiff_probe, [FORMAT_AVIF] = heif_probe,
+	[FORMAT_HEIF] = heif_probe,
+};
+
+static enum err_code check_limits(const struct image_header *h, const struct image_limits *lim,
+	struct err *e)
+{
+	if (h->width <= 0 || h->height <= 0)
+		return err_set(e, ERR_DECODE_CORRUPT, "the header says %d × %d pixels", h->width,
+			h->height);
+	if ((int64_t)h->width * h->height > lim->max_pixels)
+		return err_set(e, ERR_LIMIT_PIXELS, "%d × %d pixels, over the limit of %lld", h->width,
+			h->height, (long long)lim->max_pixels);
+	if (h->frames > lim->max_frames)
+		return err_set(e, ERR_LIMIT_FRAMES, "over %d frames", lim->max_frames);
+	return OK;
+}
+
+/* Pixels that one variant holds at a time, and bytes each of them takes while it is encoded. */
+static double variant_bytes(const struct variant *v, int w, int h)
+{
+	struct geometry g = geometry_of(v, w, h);
+	double scaled = (double)g.scaled_w * g.scaled_h, out = (double)g.out_w * g.out_h;
+	switch (v->format) {
+	case FORMAT_AVIF:
+		return 4 * scaled + 90 * out;
+	case FORMAT_WEBP:
+		return 4 * scaled + (v->lossless ? 70 : 14) * out;
+	default:
+		return 4 * scaled + 10 * out;
+	}
+}
+
+static int64_t estimate(const struct probe *p, const struct recipe *r)
+{
+	double overhead = 24 << 20; /* libraries, their tables, stacks, and the file's own buffers */
+	bool swap = p->h.orientation >= 5;
+	int w = swap ? p->h.height : p->h.width, h = swap ? p->h.width : p->h.height;
+	double pixels = (double)w * h, most = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		double bytes = variant_bytes(&r->variants[i], w, h);
+		most = bytes > most ? bytes : most;
+	}
+	double scale = load_scale(&p->h, r);
+	double read = pixels * scale * scale * 8; /* packed, and its planes */
+	return (int64_t)(overhead + pixels * p->bytes_per_pixel + read + most);
+}
+
+enum err_code image_probe(const void *data, size_t n, const struct image_limits *lim,
+	const struct recipe *r, struct image_header *ret, struct err *e)
+{
+	struct probe p = { .h = { .format = image_sniff(data, n), .frames = 1, .orientation = 1 },
+		.max_frames = lim->max_frames };
+	if (p.h.format == FORMAT_NONE)
+		return err_set(e, ERR_FETCH_NOT_IMAGE, "the bytes are not those of an image");
+	enum err_code code = readers[p.h.format]((struct span){ data, n }, &p, e);
+	if (code == OK)
+		code = check_limits(&p.h, lim, e);
+	if (code != OK)
+		return code;
+	p.h.decode_bytes = estimate(&p, r);
+	*ret = p.h;
+	return OK;
+}

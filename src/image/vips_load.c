@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The general way in: any format, through libvips, as one pipeline that streams (decode, colour to
+ * sRGB, shrink) and ends in 8-bit memory. Loaders are called by name. An embedded profile is
+ * honoured; without one the numbers are taken for sRGB and left alone. A profile that makes no
+ * sense is ignored, as browsers do.
+ */
+#include "image/load.h"
+#include "image/vips_picture.h"
+
+#include <math.h>
+
+/* Replace *im by the result of a call that was given `out`; false when the call failed. */
+static bool next(VipsImage **im, VipsImage **out, int failed)
+{
+	if (failed)
+		return false;
+	g_object_unref(*im);
+	*im = TAKE(out);
+	return true;
+}
+
+/* libjpeg's own shrinking by 2, 4 or 8, never below what is needed. */
+static int jpeg_shrink(double scale)
+{
+	return scale <= 0.125 ? 8 : scale <= 0.25 ? 4 : scale <= 0.5 ? 2 : 1;
+}
+
+static int open_image(void *data, size_t n, enum format f, double scale, VipsImage **ret)
+{
+	VipsAccess access = VIPS_ACCESS_SEQUENTIAL;
+	VipsFailOn fail = VIPS_FAIL_ON_ERROR;
+	switch (f) {
+	case FORMAT_JPEG:
+		return vips_jpegload_buffer(data, n, ret, "access", access, "fail_on", fail, "shrink",
+			jpeg_shrink(scale), NULL);
+	case FORMAT_PNG:
+		return vips_pngload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
+	case FORMAT_WEBP:
+		return vips_webpload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
+	case FORMAT_GIF:
+		return vips_gifload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
+	case FORMAT_TIFF:
+		return vips_tiffload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
+	default:
+		return vips_heifload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
+	}
+}
+
+static bool has_profile(VipsImage *im)
+{
+	return vips_image_get_typeof(im, VIPS_META_ICC_NAME) != 0;
+}
+
+static bool to_srgb(VipsImage **im)
+{
+	VipsImage *out = NULL;
+	VipsIntent intent = VIPS_INTENT_PERCEPTUAL;
+	if (has_profile(*im) && next(im, &out, vips_icc_transform(*im, &out, "srgb", "embedded",
+		TRUE, "intent", intent, NULL)))
+		return true;
+	vips_error_clear();
+	if (vips_image_get_interpretation(*im) == VIPS_INTERPRETATION_CMYK)
+		return next(im, &out, vips_icc_transform(*im, &out, "srgb", "input_profile", "cmyk",
+			"intent", intent, NULL));
+	return next(im, &out, vips_colourspace(*im, &out, VIPS_INTERPRETATION_sRGB, NULL));
+}
+
+/* Three bands, or four with alpha; more (masks, spot colours of a TIFF) are left out. */
+static bool to_bytes(VipsImage **im)
+{
+	VipsImage *out = NULL;
+	if (vips_image_get_bands(*im) > 4 &&
+		!next(im, &out, vips_extract_band(*im, &out, 0, "n", 4, NULL)))
+		return false;
+	return vips_image_get_format(*im) == VIPS_FORMAT_UCHAR ||
+		next(im, &out, vips_cast_uchar(*im, &out, NULL));
+}
+
+/* To the size that the largest variant needs, while the rows stream by. */
+static bool shrink(VipsImage **im, double scale)
+{
+	VipsImage *out = NULL;
+	int w = vips_image_get_width(*im), h = vips_image_get_height(*im);
+	bool alpha = vips_image_get_bands(*im) == 4;
+	if (scale >= 1)
+		return true;
+	if (alpha && !next(im, &out, vips_premultiply(*im, &out, NULL)))
+		return false;
+	double x = fmax(1, round(w * scale)) / w, y = fmax(1, round(h * scale)) / h;
+	if (!next(im, &out, vips_resize(*im, &out, x, "vscale", y, NULL)))
+		return false;
+	return !alpha || next(im, &out, vips_unpremultiply(*im, &out, NULL));
+}
+
+static bool convert(VipsImage **im, enum format f, double scale)
+{
+	return to_srgb(im) && (f == FORMAT_JPEG || shrink(im, scale)) && to_bytes(im);
+}
+
+/* For a JPEG the samples that the decoder has left out are remembered as density. */
+static void set_size(struct picture *p, const struct image_header *h)
+{
+	if (h->format != FORMAT_JPEG)
+		return;
+	for (int i = 0; i < p->n; i++) {
+		p->planes[i].sx = (double)p->w / h->width;
+		p->planes[i].sy = (double)p->h / h->height;
+	}
+	p->w = h->width;
+	p->h = h->height;
+}
+
+static enum err_code read_pixels(VipsImage *im, const struct image_header *h, struct picture *ret,
+	struct err *e)
+{
+	size_t size;
+	int n = vips_image_get_bands(im);
+	if (n != 3 && n != 4)
+		return err_set(e, ERR_DECODE_UNSUPPORTED, "decode: %d colour channels", n);
+	void *packed = vips_image_write_to_memory(im, &size);
+	if (!packed)
+		return vips_failed(e, ERR_DECODE_CORRUPT, "decode");
+	enum err_code code = picture_unpack(ret, packed, vips_image_get_width(im),
+		vips_image_get_height(im), n, e);
+	g_free(packed);
+	if (code == OK)
+		set_size(ret, h);
+	return code;
+}
+
+enum err_code vips_load(const void *data, size_t n, const struct image_header *h, double scale,
+	struct loaded *ret, struct err *e)
+{
+	VipsImage *im = NULL;
+	if (open_image((void *)(uintptr_t)data, n, h->format, scale, &im))
+		return vips_failed(e, ERR_DECODE_CORRUPT, "decode");
+	int w = vips_image_get_width(im), high = vips_image_get_height(im);
+	enum err_code code = convert(&im, h->format, scale) ? read_pixels(im, h, &ret->picture, e) :
+		vips_failed(e, ERR_DECODE_CORRUPT, "decode");
+	g_object_unref(im);
+	ret->w = h->format == FORMAT_JPEG ? h->width : w;
+	ret->h = h->format == FORMAT_JPEG ? h->height : high;
+	return code;
+}
