@@ -72,6 +72,11 @@ void sha256_of(const void *data, size_t n, uint8_t out[SHA256_LEN])
 	must(EVP_Digest(n ? data : "", n, out, NULL, sha256, NULL) == 1);
 }
 
+void sha1_of(const void *data, size_t n, uint8_t out[20])
+{
+	must(EVP_Digest(n ? data : "", n, out, NULL, EVP_sha1(), NULL) == 1);
+}
+
 enum err_code sha256_fd(int fd, uint8_t out[SHA256_LEN], struct err *e)
 {
 	autofree char *block = mem_zalloc(64 << 10);

@@ -24,6 +24,8 @@ void sha256_of(const void *data, size_t n, uint8_t out[SHA256_LEN]);
 enum err_code sha256_fd(int fd, uint8_t out[SHA256_LEN], struct err *e) MUST_CHECK;
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t n,
 	uint8_t out[SHA256_LEN]);
+/* Only for RFC 6455's handshake, where it secures nothing. */
+void sha1_of(const void *data, size_t n, uint8_t out[20]);
 bool bytes_equal_secret(const void *a, const void *b, size_t n); /* constant time */
 
 #define HEX_MAX(n) ((n)*2 + 1)
