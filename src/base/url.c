@@ -139,6 +139,15 @@ static enum err_code parse_host_port(const char *s, size_t n, struct arena *a, s
 	return parse_port(s + 1, n - 1, u, e);
 }
 
+/* Other programs read some of these as the end of the host: refused, so that nobody can differ. */
+static bool is_userinfo(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] >= 0x80 || strchr("\"<>\\^`{|}[]", s[i]))
+			return false;
+	return true;
+}
+
 static enum err_code parse_authority(const char *s, size_t n, struct arena *a, struct url *u,
 	struct err *e)
 {
@@ -149,6 +158,8 @@ static enum err_code parse_authority(const char *s, size_t n, struct arena *a, s
 		return n == 0 ? OK : wrong(e, "a file URL has no host: file:///path");
 	}
 	if (at) {
+		if (!is_userinfo(s, (size_t)(at - s)))
+			return wrong(e, "the URL's user holds a character that may not stand there");
 		u->has_userinfo = true;
 		n -= (size_t)(at + 1 - s);
 		s = at + 1;
@@ -156,13 +167,20 @@ static enum err_code parse_authority(const char *s, size_t n, struct arena *a, s
 	return parse_host_port(s, n, a, u, e);
 }
 
-/* A copy with the bytes encoded that may not stand in a path or query. */
+/* Does a percent-encoded byte stand at s, of which n bytes are left? */
+static bool is_escape(const char *s, size_t n)
+{
+	return n >= 3 && s[0] == '%' && hex_value(s[1]) >= 0 && hex_value(s[2]) >= 0;
+}
+
+/* A copy with the bytes encoded that may not stand in a path or query; a '%' that begins no escape
+ * is one of them. */
 static char *copy_allowed(const char *s, size_t n, struct arena *a)
 {
 	char *copy = arena_alloc(a, n * 3 + 1), *p = copy;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
-		if (c < 0x80 && !strchr("\"<>\\^`{|}", c)) {
+		if (c < 0x80 && (c == '%' ? is_escape(s + i, n - i) : !strchr("\"<>\\^`{|}", c))) {
 			*p++ = (char)c;
 		} else {
 			*p++ = '%';
@@ -204,12 +222,11 @@ static char *normalise_escapes(const char *s, struct arena *a)
 {
 	char *copy = arena_alloc(a, strlen(s) + 1), *p = copy;
 	while (*s) {
-		int high = s[0] == '%' ? hex_value(s[1]) : -1;
-		int low = high >= 0 ? hex_value(s[2]) : -1;
-		if (low < 0) {
+		if (!is_escape(s, strnlen(s, 3))) {
 			*p++ = *s++;
 			continue;
 		}
+		int high = hex_value(s[1]), low = hex_value(s[2]);
 		char c = (char)(high << 4 | low);
 		if (is_unreserved(c)) {
 			*p++ = c;

@@ -105,11 +105,8 @@ char *url_for_log(const char *s, struct arena *a)
 {
 	size_t n = strcspn(s, "?#");
 	size_t scheme = strcspn(s, ":/?#");
-	const char *host = s;
-	if (s[scheme] == ':') {
-		host = s + scheme + 1;
-		host += strspn(host, "/\\");
-	}
+	const char *host = s[scheme] == ':' ? s + scheme + 1 : s;
+	host += strspn(host, "/\\");
 	/* Ill-formed text comes here too: an @ before the path hides a password in any case. */
 	if (host > s + n)
 		host = s + n;
@@ -127,7 +124,7 @@ char *url_for_log(const char *s, struct arena *a)
 	}
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7F)
-			*p = '?';
+			*p = '_';
 	return text;
 }
 
