@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside api. A call is one request being answered; it lives in the request's arena, so that it
+ * outlives the thread that began it when the request is parked.
+ */
+#ifndef BULB_API_API_IMPL_H
+#define BULB_API_API_IMPL_H
+
+#include "api/api.h"
+#include "base/json.h"
+#include "view/view.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct api {
+	struct api_opts o;
+	char *public_url, *events_url, *blob_url; /* normalised; NULL where not set */
+	_Atomic bool draining, store_down;
+	pthread_mutex_t ready_lock;
+	int64_t ready_ms;                         /* monotonic: when readiness was last looked at */
+	char ready_part[64], ready_detail[400];   /* "": all is well */
+};
+
+struct call;
+enum {
+	ROUTE_OPS = 1,    /* also on --ops-listen */
+	ROUTE_OPEN = 2,   /* asks for no key or token */
+	ROUTE_TOKEN = 4,  /* a job's read token opens it */
+	ROUTE_ANYONE = 8, /* any web page may read it: the URL is the secret */
+};
+struct route {
+	const char *method, *pattern; /* "{id}": one segment, "{*}": the rest */
+	void (*handle)(struct call *c);
+	unsigned flags;
+};
+#define CALL_ARGS 2
+struct call {
+	struct api *api;
+	struct http_request *r;
+	struct arena *a;
+	const struct route *route; /* NULL: none fits */
+	const char *method;
+	const char *args[CALL_ARGS];
+	const char *base_url, *events_url;
+	const char *cache_control;
+	int64_t tenant;
+	bool is_websocket, has_token;
+	struct view_token token;
+};
+
+/* context.c: who asks, by which name, and may they. false: the call was answered. */
+bool context_open(struct call *c);
+bool context_may(struct call *c);
+struct view_links call_links(const struct call *c);
+const char *call_query(const struct call *c, const char *name); /* NULL: absent */
+/* A whole number between least and most (more counts as most when clamp). false: answered. */
+bool call_query_int(struct call *c, const char *name, int64_t dflt, int64_t least, int64_t most,
+	bool clamp, int64_t *ret);
+
+/* forwarded.c: what trusted proxies say about the request they passed on. */
+struct forwarded {
+	const char *host, *proto, *prefix; /* NULL: not said */
+};
+struct forwarded forwarded_read(const struct api_opts *o, struct http_request *r);
+bool host_is_well_formed(const char *host);
+/* The name alone, lower case, without port and brackets. */
+char *host_name(const char *host, struct arena *a);
+
+/* cors.c */
+bool origin_is_ours(const struct call *c, const char *origin);
+void cors_headers(struct call *c);
+bool cors_preflight(struct call *c); /* true: it was one, and is answered */
+
+/* respond.c: every answer goes through here. */
+void call_respond(struct call *c, int status, const char *type, const void *body, size_t n);
+void call_json(struct call *c, int status, json_t *doc); /* takes doc */
+void call_count(struct call *c, int status);             /* for answers that http gives */
+void call_fail(struct call *c, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void call_fail_err(struct call *c, const struct err *e);
+void call_fail_faults(struct call *c, struct faults *f); /* takes what f holds */
+
+/* jobs.c */
+struct job_row *call_job(struct call *c); /* of args[0]; NULL: answered */
+void call_job_answer(struct call *c, int status, const struct job_row *job);
+struct job_row *call_job_by_id(struct call *c, const char *id);
+/* Park until the job has ended (or changed), then read it again and answer. */
+void call_wait(struct call *c, const struct job_row *job, bool ended_only, int64_t ms,
+	void (*answer)(struct call *c, const struct job_row *job));
+
+/* submit.c */
+json_t *call_body_json(struct call *c); /* NULL: answered */
+
+/* The calls themselves. */
+void jobs_post(struct call *c);
+void jobs_put(struct call *c);
+void jobs_list(struct call *c);
+void job_get(struct call *c);
+void job_cancel(struct call *c);
+void job_retry(struct call *c);
+void job_delete(struct call *c);
+void items_list(struct call *c);
+void item_get(struct call *c);
+void manifest_get(struct call *c);
+void events_get(struct call *c);
+void events_many(struct call *c);
+void blob_get_signed(struct call *c);
+void presets_get(struct call *c);
+void health_get(struct call *c);
+void ready_get(struct call *c);
+void metrics_get(struct call *c);
+void page_get(struct call *c);
+void page_error_get(struct call *c);
+
+/* page_token.c: AIP-158 */
+const char *page_token_make(struct call *c, int64_t position);
+/* 0 when there is none. false: answered. */
+bool page_token_read(struct call *c, int64_t *ret);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes of originals and variants, by signed link. A key is never used twice, so an answer may be
+ * kept for ever; and because an original is a stranger's file, a browser is told to treat it as
+ * nothing but what its type says, in a sandbox of its own.
+ */
+#include "api/api_impl.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static const char *media_type(const char *key)
+{
+	const char *dot = strrchr(key, '.');
+	enum format f;
+
+	if (dot && format_parse(dot + 1, &f) && f != FORMAT_NONE)
+		return format_media_type(f);
+	return "application/octet-stream";
+}
+
+void blob_get_signed(struct call *c)
+{
+	const char *key = c->args[0];
+	struct err e = { 0 };
+	int fd;
+	int64_t bytes;
+
+	if (strlen(key) > BLOB_KEY_LEN_MAX ||
+		view_blob_check(key, call_query(c, "exp"), call_query(c, "sig"), c->api->o.link_key,
+			clock_wall_ms(), &e) != OK ||
+		blob_get(c->api->o.blob, key, &fd, &bytes, &e) != OK) {
+		if (e.code == OK)
+			(void)err_set(&e, ERR_BLOB_NOT_FOUND, "no key is so long");
+		call_fail_err(c, &e);
+		return;
+	}
+	http_set(c->r, "Content-Type", media_type(key));
+	http_set(c->r, "Cache-Control", "public, max-age=31536000, immutable");
+	http_set(c->r, "ETag", arena_printf(c->a, "\"%s\"", key));
+	http_set(c->r, "Content-Security-Policy", "default-src 'none'; sandbox");
+	http_set(c->r, "Cross-Origin-Resource-Policy", "cross-origin");
+	call_count(c, 200);
+	http_respond_file(c->r, fd, bytes);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Items of a job: a page of them, one, or all as a manifest. A manifest may be large, so its items
+ * are read and written out page by page and never stand in memory as rows and text at once.
+ */
+#include "api/api_impl.h"
+
+#include <string.h>
+
+#define PAGE_DEFAULT  100
+#define PAGE_MAX      1000
+#define MANIFEST_PAGE 500
+#define MANIFEST_MAX  ((size_t)512 << 20)
+
+static bool is_item_status(const char *s)
+{
+	static const char *const names[] = { "queued", "downloading", "processing", "storing",
+		"succeeded", "failed", "canceled" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(s, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The query of a list, without its job. false: answered. */
+static bool read_query(struct call *c, struct item_query *ret)
+{
+	int64_t size;
+
+	*ret = (struct item_query){ .status = call_query(c, "status"), .ref = call_query(c, "ref"),
+		.url = call_query(c, "url") };
+	if (ret->status && !is_item_status(ret->status)) {
+		call_fail(c, ERR_REQUEST_INVALID, "an item has no status '%s'", ret->status);
+		return false;
+	}
+	if (!page_token_read(c, &ret->after_n) ||
+		!call_query_int(c, "page_size", PAGE_DEFAULT, 1, PAGE_MAX, false, &size))
+		return false;
+	ret->max = (size_t)size + 1; /* one more tells whether there is a next page */
+	return true;
+}
+
+void items_list(struct call *c)
+{
+	struct item_query q;
+	struct view_links links = call_links(c);
+	struct item_row *rows;
+	struct job_row *job;
+	struct err e = { 0 };
+	size_t n;
+
+	if (!read_query(c, &q) || !(job = call_job(c)))
+		return;
+	q.job_no = job->no;
+	if (store_items(c->api->o.store, &q, c->a, &rows, &n, &e) != OK) {
+		call_fail_err(c, &e);
+		return;
+	}
+	json_t *doc = json_obj(), *list = json_arr();
+	size_t shown = n < q.max ? n : q.max - 1;
+	for (size_t i = 0; i < shown; i++)
+		json_push(list, view_item(&rows[i], job->id, &links));
+	json_put(doc, "items", list);
+	if (n > shown)
+		json_put_str(doc, "next_page_token", page_token_make(c, rows[shown - 1].n));
+	call_json(c, 200, doc);
+}
+
+/* {job id}.{n} */
+static bool item_number(const char *id, const char *job_id, int64_t *ret)
+{
+	size_t n = strlen(job_id);
+
+	return strncmp(id, job_id, n) == 0 && id[n] == '.' && id[n + 1] != '0' &&
+		view_seq_parse(id + n + 1, ret);
+}
+
+void item_get(struct call *c)
+{
+	struct job_row *job = call_job(c);
+	struct view_links links = call_links(c);
+	struct item_row *row = NULL;
+	struct err e = { 0 };
+	int64_t number = 0;
+	size_t n = 0;
+
+	if (!job)
+		return;
+	bool well_formed = item_number(c->args[1], job->id, &number);
+	struct item_query q = { .job_no = job->no, .after_n = number - 1, .max = 1 };
+	if (well_formed && store_items(c->api->o.store, &q, c->a, &row, &n, &e) != OK)
+		call_fail_err(c, &e);
+	else if (n == 0 || row->n != number)
+		call_fail(c, ERR_NOT_FOUND, "the job has no item '%s'", c->args[1]);
+	else
+		call_json(c, 200, view_item(row, job->id, &links));
+}
+
+/* ---- manifest ------------------------------------------------------------------------------- */
+
+static void put_json(struct buf *b, json_t *doc)
+{
+	autofree char *text = json_text(doc);
+
+	json_decref(doc);
+	buf_puts(b, text);
+}
+
+static enum err_code put_items(struct call *c, const struct job_row *job, struct buf *b,
+	struct err *e)
+{
+	struct item_query q = { .job_no = job->no, .max = MANIFEST_PAGE };
+	struct view_links links = call_links(c);
+	size_t n;
+
+	do {
+		CLEANUP(arena_freep) struct arena *a = arena_new();
+		struct item_row *rows;
+		if (store_items(c->api->o.store, &q, a, &rows, &n, e) != OK)
+			return e->code;
+		for (size_t i = 0; i < n; i++) {
+			if (rows[i].n > 1)
+				buf_putc(b, ',');
+			put_json(b, view_item(&rows[i], job->id, &links));
+		}
+		if (n > 0)
+			q.after_n = rows[n - 1].n;
+	} while (n == q.max);
+	return b->full ? err_set(e, ERR_MEMORY, "the manifest is too large") : OK;
+}
+
+void manifest_get(struct call *c)
+{
+	struct job_row *job = call_job(c);
+	struct view_links links = call_links(c);
+	CLEANUP(buf_done) struct buf b = BUF_INIT(MANIFEST_MAX);
+	struct err e = { 0 };
+
+	if (!job)
+		return;
+	buf_puts(&b, "{\"bulb\":");
+	json_quote(&b, BULB_VERSION);
+	buf_puts(&b, ",\"job\":");
+	put_json(&b, view_job(job, &links));
+	buf_puts(&b, ",\"items\":[");
+	if (put_items(c, job, &b, &e) != OK) {
+		call_fail_err(c, &e);
+		return;
+	}
+	buf_puts(&b, "]}");
+	call_respond(c, 200, "application/json", buf_str(&b), b.len);
+}

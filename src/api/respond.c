@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers: JSON documents, and problems (RFC 9457) whose type is a page that says what to do. Every
+ * answer is counted here, with the route's pattern as label: no caller chooses a label's value.
+ */
+#include "api/api_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *method_label(const char *method)
+{
+	static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(known[i], method) == 0)
+			return known[i];
+	return "other";
+}
+
+void call_count(struct call *c, int status)
+{
+	double seconds = (double)(clock_mono_us() - http_started_us(c->r)) / 1e6;
+	const char *route = c->route ? c->route->pattern : "other";
+	char code[16];
+
+	snprintf(code, sizeof(code), "%d", status);
+	metric_add(METRIC_HTTP_REQUESTS, 1, method_label(c->method), route, code);
+	metric_observe(METRIC_HTTP_SECONDS, seconds, NULL);
+	log_event(LOG_HTTP_REQUEST, NULL, "method=%s route=%s code=%d seconds=%.3f request=%s",
+		method_label(c->method), route, status, seconds, http_request_id(c->r));
+}
+
+void call_respond(struct call *c, int status, const char *type, const void *body, size_t n)
+{
+	if (type)
+		http_set(c->r, "Content-Type", type);
+	if (c->cache_control)
+		http_set(c->r, "Cache-Control", c->cache_control);
+	call_count(c, status);
+	http_respond(c->r, status, body, n);
+}
+
+void call_json(struct call *c, int status, json_t *doc)
+{
+	autofree char *text = json_text(doc);
+
+	json_decref(doc);
+	call_respond(c, status, "application/json", text, strlen(text));
+}
+
+/* ---- problems ------------------------------------------------------------------------------- */
+
+/* One line when the store goes away and one when it is back, not one a request. */
+static void note_store(struct call *c, enum err_code code, const char *detail)
+{
+	if (code == ERR_STORE_UNAVAILABLE && !atomic_exchange(&c->api->store_down, true))
+		log_event(LOG_STORE_UNAVAILABLE, NULL, "%s", detail);
+}
+
+static void waiting_headers(struct call *c, enum err_code code)
+{
+	int status = err_http(code);
+
+	if (status == 429) {
+		const char *policy = code == ERR_QUEUE_FULL ? "queue" : "requests";
+		long long limit = code == ERR_QUEUE_FULL ? (long long)c->api->o.max_open_items : 1;
+		http_set(c->r, "RateLimit-Policy", arena_printf(c->a, "\"%s\";q=%lld", policy, limit));
+		http_set(c->r, "RateLimit", arena_printf(c->a, "\"%s\";r=0;t=5", policy));
+		http_set(c->r, "Retry-After", "5");
+	} else if (status == 503) {
+		http_set(c->r, "Retry-After", "1");
+	}
+}
+
+static void fail(struct call *c, enum err_code code, const char *detail, json_t *errors)
+{
+	const char *instance = arena_printf(c->a, "urn:request:%s", http_request_id(c->r));
+	autojson *doc = view_problem(code, detail, instance, c->base_url);
+
+	note_store(c, code, detail);
+	if (errors)
+		json_put(doc, "errors", json_incref(errors));
+	waiting_headers(c, code);
+	c->cache_control = "no-store";
+	autofree char *text = json_text(doc);
+	call_respond(c, err_http(code), "application/problem+json", text, strlen(text));
+}
+
+void call_fail(struct call *c, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	autofree char *detail = mem_vprintf(fmt, ap);
+	va_end(ap);
+	fail(c, code, detail, NULL);
+}
+
+void call_fail_err(struct call *c, const struct err *e)
+{
+	fail(c, e->code, e->text, NULL);
+}
+
+void call_fail_faults(struct call *c, struct faults *f)
+{
+	size_t n = json_array_size(f->list);
+	const char *first = json_get_str(json_array_get(f->list, 0), "detail", NULL);
+	autofree char *many = mem_printf("%zu faults; errors lists them", n);
+
+	fail(c, f->code, n == 1 ? first : many, f->list);
+	faults_done(f);
+}
