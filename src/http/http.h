@@ -68,8 +68,10 @@ void http_respond(struct http_request *r, int status, const void *body, size_t n
  * Range (one range; 206, 416) are the server's work. */
 void http_respond_file(struct http_request *r, int fd, int64_t bytes);
 /* Answer later, from any thread: fn runs on a request thread after http_unpark, or by itself when
- * deadline_ms (from now) passed or the client went away (gone = true: answer all the same, it is
- * thrown away). Exactly once. No thread is held meanwhile. */
+ * deadline_ms (from now) passed, the server drains, or the client went away (gone = true: answer all
+ * the same, it is thrown away). Exactly once, and not before the function that called this (handle,
+ * or another park's fn) has returned, so that it can store the http_parked; that function leaves r
+ * alone from here. No thread is held meanwhile. Request thread. */
 struct http_parked;
 struct http_parked *http_park(struct http_request *r, int64_t deadline_ms,
 	void (*fn)(void *ctx, struct http_request *r, bool gone), void *ctx);
@@ -106,8 +108,10 @@ struct http_stream_opts {
 	int64_t stall_ms;            /* no byte accepted for so long while something waits: 1013. 30 s */
 	const char *protocol;        /* Sec-WebSocket-Protocol to answer with, or NULL */
 };
-/* Answer the request by becoming a stream: 101 after the handshake rules (else 426/400 and
- * *ret NULL), or 200 text/event-stream. The stream lives until `closed`. Request thread. */
+/* Answer the request by becoming a stream: 101 after the handshake rules (else 426 or 400, and
+ * NULL returned), or 200 text/event-stream (NULL for HEAD, which has no body). The stream lives until
+ * `closed`, which comes exactly once; no callback comes before the function that called this (handle,
+ * or a park's fn) has returned, so that it can store the stream. Request thread. */
 struct http_stream *http_stream_start(struct http_request *r, const struct http_stream_opts *o);
 /* There may be a next frame. Any thread, also from within the callbacks; never blocks. Only until
  * closed was called: the caller orders that itself (a wake after it is its bug), unless it holds: */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A server's beginning and end. Ending has an order: the loops first, each when its last connection
+ * structure is gone, which is when the last request was answered; then the request threads, which
+ * by then have nothing to do.
+ */
+#include "http/http_impl.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static size_t default_connections(void)
+{
+	struct rlimit rl = { 0 };
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur == RLIM_INFINITY)
+		return 100000;
+	return rl.rlim_cur > 1000 ? (size_t)rl.rlim_cur - 500 : (size_t)rl.rlim_cur / 2;
+}
+
+static void fill_defaults(struct http_opts *o)
+{
+	o->threads = o->threads ? o->threads : 4;
+	o->reactors = o->reactors ? o->reactors : 1;
+	o->max_body_bytes = o->max_body_bytes ? o->max_body_bytes : 10 << 20;
+	o->max_bodies_bytes = o->max_bodies_bytes ? o->max_bodies_bytes : 64 << 20;
+	o->max_connections = o->max_connections ? o->max_connections : default_connections();
+	o->header_ms = o->header_ms ? o->header_ms : 10000;
+	o->body_ms = o->body_ms ? o->body_ms : 60000;
+	o->body_bytes_per_s = o->body_bytes_per_s ? o->body_bytes_per_s : 8192;
+	o->idle_ms = o->idle_ms ? o->idle_ms : 65000;
+}
+
+enum err_code http_server_new(const struct http_opts *o, struct http_server **ret, struct err *e)
+{
+	struct http_server *s = mem_new(struct http_server);
+	s->o = *o;
+	fill_defaults(&s->o);
+	s->limits.max_body = s->o.max_body_bytes;
+	s->limits.max_bodies = s->o.max_bodies_bytes;
+	int on = 1; /* inherited by every accepted socket */
+	setsockopt(o->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	s->reactors = mem_array(s->o.reactors, sizeof(*s->reactors));
+	atomic_store(&s->full_logged_ms, INT64_MIN / 2);
+	enum err_code code = pool_start(s, e);
+	for (; !code && s->reactors_n < s->o.reactors; s->reactors_n += !code)
+		code = reactor_start(&s->reactors[s->reactors_n], s, e);
+	if (code) {
+		http_server_free(s);
+		return code;
+	}
+	*ret = s;
+	return OK;
+}
+
+void http_server_drain(struct http_server *s)
+{
+	if (atomic_exchange(&s->draining, true))
+		return;
+	for (size_t i = 0; i < s->reactors_n; i++)
+		(void)inbox_post(s->reactors[i].inbox, &s->reactors[i].drain_post);
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	atomic_store(&s->draining, true);
+	for (size_t i = 0; i < s->reactors_n; i++)
+		reactor_join(&s->reactors[i]);
+	pool_stop(&s->pool);
+	close(s->o.listen_fd);
+	free(s->reactors);
+	free(s);
+}
