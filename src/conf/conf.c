@@ -27,11 +27,12 @@ enum err_code source_set(struct conf *c, enum conf_setting id, enum conf_source 
 	return value_set(c, id, text, e);
 }
 
-static enum err_code set_defaults(struct conf *c, enum command cmd, struct err *e)
+/* Also of settings that the command does not take: no field is ever without a sensible value. */
+static enum err_code set_defaults(struct conf *c, struct err *e)
 {
 	for (int i = 0; i < CONF_COUNT; i++) {
 		const struct setting *s = &conf_settings[i];
-		if (!setting_serves(s, cmd) || c->source[i] != CONF_DEFAULT || *s->dflt == '\0')
+		if (c->source[i] != CONF_DEFAULT || *s->dflt == '\0')
 			continue;
 		enum err_code code = value_set(c, (enum conf_setting)i, s->dflt, e);
 		if (code != OK)
@@ -62,7 +63,7 @@ static enum err_code parse_all(struct conf *c, enum command cmd, int argc, char 
 	if (code == OK && c->config)
 		code = source_file(c, cmd, c->config, e);
 	if (code == OK)
-		code = set_defaults(c, cmd, e);
+		code = set_defaults(c, e);
 	if (code == OK)
 		code = conf_derive(c, cmd, envp, e);
 	if (code == OK)

@@ -77,16 +77,13 @@ static void derive_systemd(struct conf *c, char *const *envp)
 
 enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 {
-	const struct setting *all = conf_settings;
 	c->no_color = environment_get(envp, "NO_COLOR") != NULL;
 	derive_systemd(c, envp);
-	if (setting_serves(&all[CONF_data], cmd))
-		derive_places(c, envp);
-	if (setting_serves(&all[CONF_workers], cmd))
-		derive_work(c);
-	if (setting_serves(&all[CONF_log_level], cmd) && !c->log_level)
+	derive_places(c, envp);
+	derive_work(c);
+	if (!c->log_level)
 		c->log_level = cmd == COMMAND_SERVE ? "info" : "warn";
-	if (setting_serves(&all[CONF_max_connections], cmd) && c->max_connections < 0)
+	if (c->max_connections < 0)
 		c->max_connections = 0;
-	return setting_serves(&all[CONF_listen], cmd) ? derive_listen(c, envp, e) : OK;
+	return setting_serves(&conf_settings[CONF_listen], cmd) ? derive_listen(c, envp, e) : OK;
 }
