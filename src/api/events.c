@@ -78,10 +78,6 @@ static void stream(struct events_call *ec, enum http_stream_kind kind, int64_t h
 		.base_url = c->base_url, .events_url = c->events_url, .heartbeat_ms = heartbeat_s * 1000,
 		.expires_ms = c->has_token ? c->token.expires_ms : 0 };
 
-	if (kind == HTTP_STREAM_SSE) {
-		http_set(c->r, "Cache-Control", c->cache_control);
-		http_set(c->r, "X-Accel-Buffering", "no");
-	}
 	call_count(c, kind == HTTP_STREAM_WS ? 101 : 200);
 	push_watch(c->api->o.push, c->r, kind, &o);
 }
