@@ -51,14 +51,14 @@ static int list_jobs(const struct conf *c, struct client *cl)
 	return 0;
 }
 
-static void bytes_text(char out[16], int64_t n)
+static void bytes_text(char out[24], int64_t n)
 {
 	if (n >= 10 << 20)
-		snprintf(out, 16, "%lld MB", (long long)(n >> 20));
+		snprintf(out, 24, "%lld MB", (long long)(n >> 20));
 	else if (n >= 1 << 20)
-		snprintf(out, 16, "%.1f MB", (double)n / (1 << 20));
+		snprintf(out, 24, "%.1f MB", (double)n / (1 << 20));
 	else
-		snprintf(out, 16, "%lld KB", (long long)((n + 1023) >> 10));
+		snprintf(out, 24, "%lld KB", (long long)((n + 1023) >> 10));
 }
 
 static void item_row(struct table *t, const json_t *item)
@@ -68,7 +68,7 @@ static void item_row(struct table *t, const json_t *item)
 	const json_t *ms = json_object_get(item, "timing_ms");
 	const char *url = json_get_str(item, "url", "?"), *slash = strrchr(url, '/');
 	int64_t made = 0;
-	char bytes[16];
+	char bytes[24];
 	for (size_t i = 0; i < json_array_size(variants); i++)
 		made += json_get_int(json_array_get(variants, i), "bytes", 0);
 	table_cell(t, "%.40s", slash && slash[1] ? slash + 1 : url);
