@@ -83,7 +83,7 @@ void conf_help(enum command c, struct buf *out)
 		put_group(out, c, (enum conf_group)g);
 	buf_puts(out, "\nGeneral:\n  -h, --help\n        print this and end\n  --version\n"
 		      "        print the version and end\n\n"
-		      "Every option may also stand in the environment as BULB_NAME, or in the file that\n"
-		      "--config names as 'name = value'; the command line wins over the environment, and\n"
-		      "that over the file.\n");
+		      "An option may also stand in the environment as BULB_NAME, or in the file that\n"
+		      "--config names as 'name = value'. The command line wins over the environment,\n"
+		      "and that over the file.\n");
 }
