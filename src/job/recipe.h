@@ -37,6 +37,8 @@ const char *format_name(enum format f);     /* "jpeg" */
 const char *format_extension(enum format f); /* "jpg", without the dot */
 const char *format_media_type(enum format f); /* "image/jpeg" */
 bool format_parse(const char *s, enum format *ret); /* also "jpg" and "tif" */
+/* From the first bytes alone (256 are enough): FORMAT_NONE when it is none that bulb reads. */
+enum format format_sniff(const void *data, size_t n);
 
 struct rgba {
 	uint8_t r, g, b, a;

@@ -40,11 +40,15 @@ struct worker_opts {
 	struct blob *blob;
 	struct fetch *fetch;
 	struct darkroom *darkroom;
-	const uint8_t *seal_key;   /* 32 bytes: opens per-item headers */
+	const uint8_t *seal_key;   /* 32 bytes: opens per-item headers; copied */
+	const char *codecs;        /* what image_codecs() says: part of every result's digest; copied */
 	size_t lanes;
+	size_t per_host;           /* of a claim, at most so many tasks of one host; 0: no limit */
 	int64_t lease_ms;          /* 60 s */
 	int max_tries;             /* of what may pass: 4 */
-	int64_t max_held_bytes;    /* originals held in memory by all lanes */
+	int64_t max_held_bytes;    /* originals held in memory by all lanes: above it none is begun */
+	int64_t keep_ms;           /* between two looks at the leases; 0: 500 */
+	int64_t backoff_ms;        /* before the second try, longer before each further; 0: 1,000 */
 };
 enum err_code worker_new(const struct worker_opts *o, struct worker **ret, struct err *e) MUST_CHECK;
 void worker_wake(struct worker *w);              /* a hint: there may be work; any thread, never blocks */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * For this room only: one task on its way through its table of steps.
+ */
+#ifndef BULB_WORKER_RUN_H
+#define BULB_WORKER_RUN_H
+
+#include "worker/worker_impl.h"
+
+struct run {
+	struct lane *l;
+	struct worker *w;
+	int fd;                     /* sealed memfd with the original, or -1 */
+	struct original original;   /* known once fetched, or from a make's input */
+	bool has_original;
+	/* fetch */
+	struct fetch_input asked;
+	struct fetch_result got;    /* its fd is taken into `fd` */
+	struct task lent;           /* the make that was lent when the fetch was finished; id 0: none */
+	bool in_host;               /* we hold a place at the source's host */
+	int64_t retry_after_ms;     /* what that host asked for */
+	/* make */
+	struct recipe recipe;
+	struct darkroom_result pictures;
+	struct product products[VARIANTS_MAX];
+	/* blobs of ours that no row names yet */
+	char written[VARIANTS_MAX + 1][BLOB_KEY_MAX + 1];
+	size_t written_n;
+	bool unsure;                /* the store may have taken what it did not answer to */
+	struct outcome outcome;
+};
+
+struct step {
+	enum err_code (*go)(struct run *r, struct err *e);
+	enum task_step shows;       /* what the item's status says meanwhile */
+	const char *stage;          /* what an error names */
+};
+extern const struct step fetch_steps[], make_steps[]; /* ended by a step without `go` */
+
+/* The lane's task, from claim to finish. */
+void run_task(struct lane *l);
+
+/* Time since `since` (monotonic) is added to a stage of the outcome, -1 counting as none. */
+void run_took(struct run *r, int64_t *stage_ms, int64_t since);
+void run_leave_host(struct run *r);
+/* A blob under a fresh key, noted as written. Not durable yet. */
+enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f,
+	char ret_key[BLOB_KEY_MAX + 1], struct err *e) MUST_CHECK;
+enum err_code run_sync(struct run *r, struct err *e) MUST_CHECK;
+/* Say a result to the feed. A store that takes no writes now is asked again, with what we have in
+ * hand, until it answers, the lease has moved on, or the worker ends. */
+enum err_code run_report(struct run *r, enum err_code (*say)(struct run *r, struct err *e),
+	struct err *e) MUST_CHECK;
+/* The attempt failed with e: give the task back for another try, or let it fail for good. */
+void run_failed(struct run *r, const struct err *e);
+/* Not begun, or not to be gone on with: back as it was. */
+void run_give_back(struct run *r, int64_t in_ms);
+
+#endif
