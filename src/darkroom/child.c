@@ -125,6 +125,8 @@ enum err_code child_await(struct child *c, struct err *e)
 	if (!readable(c->sock, READY_MS))
 		return end(c, "time", e, ERR_DARKROOM, "the child does not become ready");
 	enum err_code code = wire_recv(c->sock, m, fds, e);
+	if (code == OK && m->type == WIRE_END)
+		return explain(c, e);
 	if (code == OK && m->type == WIRE_FAIL)
 		code = err_set(e, ERR_DARKROOM, "%s", m->text);
 	else if (code == OK && m->type != WIRE_READY)
@@ -173,6 +175,7 @@ static enum err_code hear(struct talk *t, struct err *e)
 	if (code != OK)
 		return code;
 	struct err how = { 0 };
+	t->m.type = WIRE_GO; /* anything but an end */
 	if (wire_recv(t->c->sock, &t->m, t->fds, &how) != OK)
 		return broke_protocol(t->c, &how, e);
 	return t->m.type == WIRE_END ? explain(t->c, e) : OK;
@@ -298,16 +301,21 @@ static bool send_job(struct talk *t)
 	return wire_send(t->c->sock, &t->m, &t->p->fd, &unsent) == OK;
 }
 
+/* A child that dies without having read the job was dying already. */
 static enum err_code converse(struct talk *t, bool *ret_unused, struct err *e)
 {
 	enum err_code code = child_await(t->c, e);
-	*ret_unused = code == OK && !send_job(t);
-	if (*ret_unused)
-		return died(t->c, "killed", e, ERR_DARKROOM, "the child died while idle");
-	if (code == OK)
-		code = hear(t, e);
+	*ret_unused = code != OK;
 	if (code != OK)
 		return code;
+	*ret_unused = !send_job(t);
+	if (*ret_unused)
+		return explain(t->c, e);
+	code = hear(t, e);
+	if (code != OK) {
+		*ret_unused = t->m.type == WIRE_END && t->m.unread;
+		return code;
+	}
 	if (t->m.type == WIRE_FAIL)
 		return failed(t, e);
 	if (t->m.type != WIRE_HEADER)

@@ -35,7 +35,7 @@ static struct child_order order_of(const struct darkroom_opts *o)
 {
 	return (struct child_order){
 		.memory_bytes = o->memory_bytes,
-		.cpu_s = (o->item_ms / 1000 + 1) * o->pictures_per_child,
+		.cpu_s = o->cpu_s,
 		.max_bytes_out = o->max_bytes_out,
 	};
 }
@@ -78,6 +78,8 @@ enum err_code darkroom_new(const struct darkroom_opts *o, struct darkroom **ret,
 	d->opts.exe = NULL;
 	if (d->opts.pictures_per_child < 1)
 		d->opts.pictures_per_child = 1;
+	if (d->opts.cpu_s == 0)
+		d->opts.cpu_s = (o->item_ms / 1000 + 1) * d->opts.pictures_per_child;
 	d->pictures = gate_new((int64_t)o->children);
 	d->memory = gate_new(o->memory_bytes);
 	d->places = mem_array(o->children, sizeof(*d->places));
@@ -157,8 +159,12 @@ static enum err_code process_in(struct darkroom *d, struct place *p, const struc
 			replace(d, p, p->child->died ? p->child->died : "failed");
 		else if (p->child->pictures >= d->opts.pictures_per_child)
 			replace(d, p, "worn");
-		if (!unused || i + 1 >= TRIES)
+		if (!unused)
 			return code;
+		if (i + 1 >= TRIES) {
+			struct err why = *e;
+			return err_set(e, ERR_DARKROOM, "no child lives long enough: %s", why.text);
+		}
 	}
 }
 
@@ -175,6 +181,8 @@ enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const 
 {
 	assert(r->n > 0 && r->n <= VARIANTS_MAX);
 	*ret = (struct darkroom_result){ 0 };
+	struct err unheard;
+	e = e ? e : &unheard;
 	enum err_code code = gate_enter(d->pictures, 1, cancel, e);
 	if (code != OK)
 		return code;

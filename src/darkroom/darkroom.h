@@ -27,6 +27,7 @@ struct darkroom_opts {
 	size_t children;           /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
 	int64_t memory_bytes;      /* budget of decoded bytes over all children */
 	int64_t item_ms;           /* wall time of one picture, waiting not counted */
+	int64_t cpu_s;             /* processor time of a child's life; 0: item_ms × pictures */
 	int64_t max_pixels;
 	int max_frames;
 	int64_t max_bytes_out;     /* of one variant */

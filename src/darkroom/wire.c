@@ -199,6 +199,7 @@ enum err_code wire_recv(int sock, struct wire_msg *ret, int fds[WIRE_FDS_MAX], s
 	while (n < 0 && errno == EINTR);
 	if (n == 0 || (n < 0 && errno == ECONNRESET)) {
 		ret->type = WIRE_END;
+		ret->unread = n < 0;
 		return OK;
 	}
 	if (n < 0)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "job/recipe.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct wire_msg {
 #define WIRE_FIELD(name, least, most) int64_t name;
 #include "darkroom/wire.def"
 #undef WIRE_FIELD
+	bool unread;                  /* with WIRE_END: it closed before it read all that we sent */
 	char text[WIRE_TEXT_MAX + 1]; /* NUL-terminated; no NUL in it */
 };
 #define WIRE_HEAD 16

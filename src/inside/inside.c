@@ -195,5 +195,7 @@ NORETURN void inside_main(void)
 		;
 	for (size_t i = 0; i < k->n; i++)
 		kill(k->wards[i].pid, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	_exit(0);
 }
