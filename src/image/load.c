@@ -24,7 +24,12 @@ enum err_code load_picture(const void *data, size_t n, const struct image_header
 	struct loaded *ret, struct err *e)
 {
 	struct loaded l = { 0 };
-	enum err_code code = vips_load(data, n, h, scale, &l, e);
+	bool plain = false;
+	enum err_code code = OK;
+	if (h->format == FORMAT_JPEG)
+		code = jpeg_load(data, n, scale, &l, &plain, e);
+	if (code == OK && !plain)
+		code = vips_load(data, n, h, scale, &l, e);
 	if (code == OK)
 		code = picture_orient(&l.picture, h->orientation, e);
 	if (code != OK) {

@@ -20,6 +20,10 @@ struct loaded {
 enum err_code load_picture(const void *data, size_t n, const struct image_header *h, double scale,
 	struct loaded *ret, struct err *e) MUST_CHECK;
 
+/* A JPEG in YCbCr or grey without a profile of its own; for any other *ret_plain is false and
+ * nothing was made. Not turned upright yet. */
+enum err_code jpeg_load(const void *data, size_t n, double scale, struct loaded *ret,
+	bool *ret_plain, struct err *e) MUST_CHECK;
 /* By libvips: any format, any colour space. Not turned upright yet. */
 enum err_code vips_load(const void *data, size_t n, const struct image_header *h, double scale,
 	struct loaded *ret, struct err *e) MUST_CHECK;

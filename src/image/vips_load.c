@@ -6,6 +6,7 @@
  * sense is ignored, as browsers do.
  */
 #include "image/load.h"
+#include "image/icc.h"
 #include "image/vips_picture.h"
 
 #include <math.h>
@@ -47,9 +48,14 @@ static int open_image(void *data, size_t n, enum format f, double scale, VipsIma
 	}
 }
 
+/* A profile that says more than "sRGB". */
 static bool has_profile(VipsImage *im)
 {
-	return vips_image_get_typeof(im, VIPS_META_ICC_NAME) != 0;
+	const void *profile;
+	size_t n;
+	return vips_image_get_typeof(im, VIPS_META_ICC_NAME) != 0 &&
+		!vips_image_get_blob(im, VIPS_META_ICC_NAME, &profile, &n) &&
+		!icc_is_srgb(profile, n);
 }
 
 static bool to_srgb(VipsImage **im)
