@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lending ready tasks, in the order of their turns. Hosts that have enough going on are passed over
+ * without losing their place. A task that nobody waits for any more is dropped here.
+ */
+#include "store/tx.h"
+
+#include <string.h>
+
+struct candidate {
+	int64_t id;
+	const char *host;
+};
+struct candidates {
+	struct candidate *v;
+	size_t n;
+};
+
+static size_t of_host(const struct candidates *c, const char *host)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->v[i].host && strcmp(c->v[i].host, host) == 0;
+	return n;
+}
+
+static bool may_take(const struct claim *claim, const struct candidates *c, const char *host)
+{
+	if (!host)
+		return true;
+	for (size_t i = 0; i < claim->full_hosts_n; i++)
+		if (strcmp(claim->full_hosts[i], host) == 0)
+			return false;
+	return claim->per_host == 0 || of_host(c, host) < claim->per_host;
+}
+
+static enum err_code find_ready(struct tx *t, const struct claim *claim, struct candidates *ret,
+	struct err *e)
+{
+	struct sql_rows r = sql_query(t->db,
+	    "SELECT id, host FROM task WHERE state = 0 ORDER BY turn, id", SQL_NONE, e);
+
+	ret->n = 0;
+	ret->v = arena_alloc(t->arena, claim->max * sizeof *ret->v);
+	while (ret->n < claim->max && sql_next(&r)) {
+		const char *host = sql_text(&r, 1);
+		if (!may_take(claim, ret, host))
+			continue;
+		ret->v[ret->n++] = (struct candidate){
+			.id = sql_int(&r, 0), .host = arena_strdup(t->arena, host),
+		};
+	}
+	return sql_end(&r);
+}
+
+static enum err_code start_items(struct tx *t, const struct tx_task *k, struct err *e)
+{
+	struct tx_items l = { 0 };
+	enum err_code code = items_load(t,
+	    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
+	    " AND i.started = 0 ORDER BY i.job, i.n",
+	    SQL(sql_i(k->id)), &l, e);
+
+	for (size_t i = 0; code == OK && i < l.n; i++) {
+		l.v[i].step = k->kind == TASK_FETCH ? STEP_DOWNLOADING : STEP_PROCESSING;
+		code = item_start(t, &l.v[i], e);
+	}
+	return code;
+}
+
+static enum err_code lend(struct tx *t, struct op_claim *op, const struct candidate *c,
+	struct err *e)
+{
+	struct tx_task *k = NULL;
+	bool wanted;
+	enum err_code code = task_is_wanted(t, c->id, &wanted, e);
+
+	if (code == OK && !wanted)
+		return task_delete(t, c->id, e);
+	if (code == OK)
+		code = sql_run(t->db,
+		    "UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
+		    " step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
+		    SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms),
+			sql_i(c->id)),
+		    NULL, e);
+	if (code == OK)
+		code = task_find(t, c->id, &k, e);
+	if (code == OK)
+		code = start_items(t, k, e);
+	if (code != OK)
+		return code;
+	op->tasks[op->n++] = (struct task){
+		.id = k->id, .lease = k->lease, .scope = k->scope, .kind = k->kind,
+		.host = arena_strdup(op->arena, c->host),
+		.input = arena_strdup(op->arena, k->input), .tries = k->tries,
+		.crashes = k->crashes, .lost = k->lost,
+	};
+	return OK;
+}
+
+enum err_code op_claim(struct tx *t, void *arg, struct err *e)
+{
+	struct op_claim *op = arg;
+	struct candidates c;
+
+	op->n = 0;
+	op->tasks = arena_alloc(op->arena, op->claim->max * sizeof *op->tasks);
+	enum err_code code = find_ready(t, op->claim, &c, e);
+	for (size_t i = 0; code == OK && i < c.n; i++)
+		code = lend(t, op, &c.v[i], e);
+	return code;
+}

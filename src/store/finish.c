@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a lent task comes back: fetched, made, failed, or put back for another try. Whoever comes with
+ * a lease number that has moved on is refused, so two owners may overlap and one result is recorded.
+ */
+#include "store/tx.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CRASHES_MAX 3
+
+static enum err_code source_put(struct tx *t, const struct tx_task *k, int64_t original,
+	const struct fetched *f, struct err *e)
+{
+	return sql_run(t->db,
+	    "INSERT INTO source (scope, key, original, etag, last_modified, checked_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, key) DO UPDATE SET"
+	    " original = excluded.original, etag = excluded.etag,"
+	    " last_modified = excluded.last_modified, checked_ms = excluded.checked_ms",
+	    SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN), sql_i(original), sql_t(f->etag),
+		sql_t(f->last_modified), sql_i(t->now_ms)),
+	    NULL, e);
+}
+
+/* A 304 came for a copy that has gone meanwhile: ask again, without validators. */
+static enum err_code fetch_again(struct tx *t, const struct tx_task *k,
+	const struct fetch_input *asked, struct err *e)
+{
+	struct fetch_input in = { .url = asked->url, .headers = asked->headers };
+	enum err_code code = fetch_set_input(t, k->id, &in, e);
+
+	t->work = true;
+	if (code != OK)
+		return code;
+	return sql_run(t->db, "UPDATE task SET state = 0, owner = NULL WHERE id = $1",
+	    SQL(sql_i(k->id)), NULL, e);
+}
+
+/* A 304 may leave out the validators; the ones it confirmed then stand. */
+static enum err_code not_modified(struct tx *t, const struct tx_task *k, const struct fetched *f,
+	struct tx_original *ret, struct err *e)
+{
+	struct fetch_input asked;
+	enum err_code code = fetch_input_parse(k->input, t->arena, &asked, e);
+
+	*ret = (struct tx_original){ 0 };
+	if (code == OK && asked.has_original)
+		code = original_find(t, k->scope, asked.original.sha256, ret, e);
+	if (code != OK)
+		return code;
+	if (!ret->id)
+		return fetch_again(t, k, &asked, e);
+	struct fetched known = {
+		.etag = f->etag ? f->etag : asked.etag,
+		.last_modified = f->last_modified ? f->last_modified : asked.last_modified,
+	};
+	code = original_used(t, ret, e);
+	return code == OK ? source_put(t, k, ret->id, &known, e) : code;
+}
+
+/* The make that was lent at once, as the claim would have answered it. */
+static enum err_code lent_make(struct tx *t, struct op_end *op, struct err *e)
+{
+	struct tx_task *k = NULL;
+	enum err_code code = t->lent_task ? task_find(t, t->lent_task, &k, e) : OK;
+
+	op->make = (struct task){ 0 };
+	if (code == OK && k)
+		op->make = (struct task){
+			.id = k->id, .lease = k->lease, .scope = k->scope, .kind = k->kind,
+			.input = arena_strdup(op->arena, k->input), .tries = k->tries,
+		};
+	return code;
+}
+
+enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e)
+{
+	struct op_end *op = arg;
+	const struct fetched *f = op->fetched;
+	struct tx_original o;
+	struct tx_task *k;
+	enum err_code code = task_held(t, op->id, op->lease, &k, e);
+
+	if (code != OK)
+		return code;
+	op->make = (struct task){ 0 };
+	op->original = f->original;
+	if (f->not_modified) {
+		code = not_modified(t, k, f, &o, e);
+	} else {
+		code = original_put(t, k->scope, &f->original, &o, e);
+		if (code == OK)
+			code = source_put(t, k, o.id, f, e);
+	}
+	if (code != OK || !o.id)
+		return code;
+	op->original = o.data;
+	t->lend_owner = op->owner;
+	t->lend_ms = op->lease_ms;
+	code = settle_begin(t, k, TASK_DONE, o.id, f->not_modified, &f->outcome, e);
+	return code == OK ? lent_make(t, op, e) : code;
+}
+
+/* ---- make ---- */
+
+static enum err_code result_put(struct tx *t, const struct tx_task *k, const struct product *p,
+	struct err *e)
+{
+	autojson *j = product_json(p);
+	autofree char *text = json_text(j);
+	int64_t id = 0;
+	enum err_code code = sql_get(t->db,
+	    "INSERT INTO result (scope, sha256, recipe, blob, data, used_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6)"
+	    " ON CONFLICT (scope, sha256, recipe) DO NOTHING RETURNING id",
+	    SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN),
+		sql_b(p->recipe, VARIANT_DIGEST_LEN), sql_t(p->key), sql_t(text),
+		sql_i(t->now_ms)),
+	    &id, e);
+
+	if (code != OK || id)
+		return code;
+	return trash_put(t, p->key, t->now_ms, e);
+}
+
+/* What decoding found out of the original; where its bytes are, the row knows best. */
+static enum err_code original_learn(struct tx *t, const struct tx_task *k,
+	const struct original *seen, struct tx_original *ret, struct err *e)
+{
+	enum err_code code = original_find(t, k->scope, k->subject, ret, e);
+	struct original o = *seen;
+
+	if (code != OK || !ret->id || o.format == FORMAT_NONE)
+		return code;
+	memcpy(o.key, ret->data.key, sizeof o.key);
+	memcpy(o.sha256, ret->data.sha256, sizeof o.sha256);
+	o.bytes = ret->data.bytes;
+	if (!o.width && ret->data.width)
+		return OK;
+	ret->data = o;
+	return original_update(t, ret, e);
+}
+
+enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
+{
+	struct op_end *op = arg;
+	struct tx_original o;
+	struct tx_task *k;
+	enum err_code code = task_held(t, op->id, op->lease, &k, e);
+
+	if (code == OK)
+		code = original_learn(t, k, &op->made->original, &o, e);
+	for (size_t i = 0; code == OK && i < op->made->n; i++)
+		code = result_put(t, k, &op->made->products[i], e);
+	return code != OK ? code
+			  : settle_begin(t, k, TASK_DONE, o.id, false, &op->made->outcome, e);
+}
+
+/* ---- failures ---- */
+
+enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
+	const struct original *found, struct err *e)
+{
+	struct tx_original o = { 0 };
+	enum err_code code = OK;
+
+	if (k->kind == TASK_MAKE && found)
+		code = original_learn(t, k, found, &o, e);
+	else if (k->kind == TASK_MAKE)
+		code = original_find(t, k->scope, k->subject, &o, e);
+	else if (found)
+		code = original_put(t, k->scope, found, &o, e);
+	return code == OK ? settle_begin(t, k, TASK_FAILED, o.id, false, why, e) : code;
+}
+
+enum err_code op_fail(struct tx *t, void *arg, struct err *e)
+{
+	struct op_end *op = arg;
+	struct tx_task *k;
+	enum err_code code = task_held(t, op->id, op->lease, &k, e);
+
+	return code == OK ? task_fail(t, k, op->outcome, op->found, e) : code;
+}
+
+static enum err_code crashed_too_often(struct tx *t, const struct tx_task *k,
+	const struct outcome *why, struct err *e)
+{
+	struct outcome o = why ? *why
+			       : (struct outcome){ .download_ms = -1, .process_ms = -1,
+					 .store_ms = -1 };
+
+	o.code = ERR_DECODE_CRASHED;
+	o.stage = "process";
+	if (!o.detail[0])
+		snprintf(o.detail, sizeof o.detail, "the decoder died %d times", CRASHES_MAX);
+	return task_fail(t, k, &o, NULL, e);
+}
+
+enum err_code op_later(struct tx *t, void *arg, struct err *e)
+{
+	struct op_end *op = arg;
+	struct tx_task *k;
+	bool wanted;
+	enum err_code code = task_held(t, op->id, op->lease, &k, e);
+
+	if (code == OK && op->crashed && k->crashes + 1 >= CRASHES_MAX)
+		return crashed_too_often(t, k, op->outcome, e);
+	if (code == OK)
+		code = task_is_wanted(t, k->id, &wanted, e);
+	if (code == OK && !wanted)
+		return task_delete(t, k->id, e);
+	if (code == OK)
+		code = sql_run(t->db,
+		    "UPDATE task SET state = 2, owner = NULL, until_ms = $1, tries = tries + $2,"
+		    " crashes = crashes + $3, bytes = -1, bytes_total = -1 WHERE id = $4",
+		    SQL(sql_i(op->until_ms), sql_i(op->outcome != NULL), sql_i(op->crashed),
+			sql_i(k->id)),
+		    NULL, e);
+	t->work = true;
+	return code;
+}

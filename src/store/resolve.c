@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an item still needs once its original is known, asked in one place by plan (a cached source),
+ * by the end of a fetch and by the end of a make: nothing more, then it succeeds; variants, then it
+ * waits for a make of exactly the missing ones; bytes that were dropped, then it fetches again.
+ */
+#include "store/tx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAKES_MAX 8 /* in a row for one item */
+
+enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct tx_recipe *rec, int64_t *ids, size_t *ret_missing, struct err *e)
+{
+	*ret_missing = 0;
+	for (size_t i = 0; i < rec->n; i++) {
+		int64_t used = 0;
+		struct sql_rows r = sql_query(t->db,
+		    "SELECT id, used_ms FROM result WHERE scope = $1 AND sha256 = $2 AND recipe = $3",
+		    SQL(sql_i(scope), sql_b(sha256, SHA256_LEN),
+			sql_b(rec->digests[i], VARIANT_DIGEST_LEN)),
+		    e);
+		ids[i] = 0;
+		if (sql_next(&r)) {
+			ids[i] = sql_int(&r, 0);
+			used = sql_int(&r, 1);
+		}
+		enum err_code code = sql_end(&r);
+		if (code == OK && ids[i])
+			code = result_used(t, ids[i], used, e);
+		if (code != OK)
+			return code;
+		*ret_missing += ids[i] == 0;
+	}
+	return OK;
+}
+
+static const char *ids_text(struct tx *t, const int64_t *ids, size_t n)
+{
+	CLEANUP(buf_done) struct buf b = BUF_INIT(4096);
+
+	buf_putc(&b, '[');
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%s%lld", i ? "," : "", (long long)ids[i]);
+	buf_putc(&b, ']');
+	return arena_strdup(t->arena, buf_str(&b));
+}
+
+/* Success: what earlier steps noted of time stands. */
+static enum err_code succeed(struct tx *t, struct tx_item *it, const int64_t *ids, size_t n,
+	struct err *e)
+{
+	struct outcome o = { .download_ms = -1, .process_ms = -1, .store_ms = -1 };
+	enum err_code code = it->outcome ? outcome_parse(it->outcome, &o, e) : OK;
+
+	if (code != OK)
+		return code;
+	it->results = ids_text(t, ids, n);
+	code = item_end(t, it, ITEM_SUCCEEDED, &o, e);
+	return code == OK ? original_drop_if_done(t, it, e) : code;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	return memcmp(a, b, VARIANT_DIGEST_LEN);
+}
+
+static bool seen(const struct tx_recipe *r, const int64_t *ids, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!ids[k] && memcmp(r->digests[k], r->digests[i], VARIANT_DIGEST_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* The missing variants, each digest once: variants for the input, sorted digests for the key. */
+static size_t missing_of(struct tx *t, const struct tx_recipe *r, const int64_t *ids,
+	struct variant **ret_v, uint8_t (**ret_d)[VARIANT_DIGEST_LEN])
+{
+	struct variant *v = arena_alloc(t->arena, r->n * sizeof *v);
+	uint8_t(*d)[VARIANT_DIGEST_LEN] = arena_alloc(t->arena, r->n * sizeof *d);
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (ids[i] || seen(r, ids, i))
+			continue;
+		v[n] = r->variants[i];
+		memcpy(d[n++], r->digests[i], sizeof *d);
+	}
+	qsort(d, n, sizeof *d, by_digest);
+	*ret_v = v;
+	*ret_d = d;
+	return n;
+}
+
+static enum err_code lend_at_once(struct tx *t, int64_t id, enum task_state *ret_state,
+	struct err *e)
+{
+	*ret_state = TASK_RUNNING;
+	t->lent_task = id;
+	return sql_run(t->db,
+	    "UPDATE task SET state = 1, step = 2, lease = lease + 1, owner = $1, until_ms = $2"
+	    " WHERE id = $3",
+	    SQL(sql_t(t->lend_owner), sql_i(t->now_ms + t->lend_ms), sql_i(id)), NULL, e);
+}
+
+/* Results that are made and never are what is asked for: two versions of bulb disagree. */
+static enum err_code give_up(struct tx *t, struct tx_item *it, struct err *e)
+{
+	struct outcome o = {
+		.code = ERR_INTERNAL, .stage = "process", .download_ms = -1, .process_ms = -1,
+		.store_ms = -1, .detail = "the variants made were not those asked for",
+	};
+
+	return item_end(t, it, ITEM_FAILED, &o, e);
+}
+
+static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
+	const struct tx_original *o, const struct tx_recipe *r, const int64_t *ids, int tries,
+	struct err *e)
+{
+	struct make_input in = { .original = o->data };
+	uint8_t(*digests)[VARIANT_DIGEST_LEN];
+	enum task_state state;
+	int64_t id;
+	bool joined;
+
+	if (tries > MAKES_MAX)
+		return give_up(t, it, e);
+	in.recipe.n = missing_of(t, r, ids, &in.recipe.variants, &digests);
+	autofree char *input = make_input_text(&in);
+	struct task_new n = {
+		.scope = scope, .kind = TASK_MAKE, .subject = o->data.sha256, .turn = it->job->turn,
+		.digests = (const uint8_t(*)[SHA256_LEN])digests, .digests_n = in.recipe.n,
+		.input = input, .tries = tries,
+	};
+	enum err_code code = task_put(t, &n, &id, &state, &joined, e);
+	if (code == OK && !joined)
+		it->made += (int)in.recipe.n;
+	if (code == OK && !joined && t->lend_owner && !t->lent_task)
+		code = lend_at_once(t, id, &state, e);
+	it->step = STEP_PROCESSING;
+	return code == OK ? task_await(t, it, id, state, e) : code;
+}
+
+enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e)
+{
+	struct outcome o = {
+		.code = ERR_CACHE_MISS, .stage = "download", .download_ms = -1, .process_ms = -1,
+		.store_ms = -1, .detail = "not in the cache, and only_if_cached forbids to fetch it",
+	};
+
+	return item_end(t, it, ITEM_FAILED, &o, e);
+}
+
+static enum err_code await_fetch(struct tx *t, struct tx_item *it, int64_t scope, int tries,
+	struct err *e)
+{
+	const char *headers;
+	enum task_state state;
+	int64_t id;
+	bool joined;
+	enum err_code code = tx_job_settings(t, it->job, e);
+
+	it->original = 0;
+	if (code == OK && it->job->settings.cache == CACHE_MODE_ONLY)
+		return item_cache_miss(t, it, e);
+	if (code == OK)
+		code = tx_headers(t, it, &headers, e);
+	if (code == OK)
+		code = fetch_put(t, it, scope, headers, tries, &id, &state, &joined, e);
+	it->cache = joined ? CACHE_COALESCED : -1;
+	return code == OK ? task_await(t, it, id, state, e) : code;
+}
+
+enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
+	const struct tx_original *o, int tries, struct err *e)
+{
+	struct tx_recipe r;
+	size_t missing;
+	enum err_code code = tx_recipe(t, it, &r, e);
+
+	if (code != OK)
+		return code;
+	int64_t *ids = arena_alloc(t->arena, (r.n + 1) * sizeof *ids);
+	code = o->id ? results_find(t, scope, o->data.sha256, &r, ids, &missing, e) : OK;
+	if (code != OK)
+		return code;
+	if (o->id && missing == 0)
+		return succeed(t, it, ids, r.n, e);
+	if (o->id && o->data.key[0])
+		return await_make(t, it, scope, o, &r, ids, tries, e);
+	return await_fetch(t, it, scope, tries, e);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of SQLite's stores, and their version.
+ */
+#ifndef BULB_STORE_SCHEMA_H
+#define BULB_STORE_SCHEMA_H
+
+#include "store/sql.h"
+
+#define SCHEMA_VERSION 1
+
+/* Make the tables where there are none. ERR_STORE_NEWER when a newer bulb made them. */
+enum err_code schema_make(struct sql *db, struct err *e) MUST_CHECK;
+
+#endif

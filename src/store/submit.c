@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Accepting a job: nothing is looked up, planned or fetched here, so that an answer costs one commit
+ * whatever the job holds. A repeated request is recognised by its idempotency key or its own id.
+ */
+#include "store/tx.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct twin {
+	int64_t no;
+	bool same;
+	char id[JOB_ID_MAX + 1];
+};
+
+static enum err_code find_by_key(struct tx *t, const struct submit *in, struct twin *ret,
+	struct err *e)
+{
+	uint8_t body[SHA256_LEN];
+	struct sql_rows r = sql_query(t->db,
+	    "SELECT j.no, j.id, k.body_sha256 FROM idempotency k JOIN job j ON j.no = k.job"
+	    " WHERE k.tenant = $1 AND k.key = $2 AND k.expires_ms > $3 AND j.hidden = 0",
+	    SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_i(t->now_ms)), e);
+
+	if (sql_next(&r)) {
+		ret->no = sql_int(&r, 0);
+		snprintf(ret->id, sizeof ret->id, "%s", sql_text(&r, 1));
+		sql_bytes(&r, 2, body, sizeof body);
+		ret->same = memcmp(body, in->body_sha256, sizeof body) == 0;
+	}
+	return sql_end(&r);
+}
+
+static enum err_code find_by_id(struct tx *t, const struct submit *in, struct twin *ret,
+	struct err *e)
+{
+	uint8_t body[SHA256_LEN];
+	struct sql_rows r = sql_query(t->db,
+	    "SELECT no, id, body_sha256 FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0",
+	    SQL(sql_i(in->tenant), sql_t(in->id)), e);
+
+	if (sql_next(&r)) {
+		ret->no = sql_int(&r, 0);
+		snprintf(ret->id, sizeof ret->id, "%s", sql_text(&r, 1));
+		sql_bytes(&r, 2, body, sizeof body);
+		ret->same = memcmp(body, in->body_sha256, sizeof body) == 0;
+	}
+	return sql_end(&r);
+}
+
+static enum err_code find_twin(struct tx *t, const struct submit *in, struct twin *ret,
+	struct err *e)
+{
+	enum err_code code = OK;
+
+	if (in->idempotency_key)
+		code = find_by_key(t, in, ret, e);
+	if (code == OK && ret->no && !ret->same)
+		return err_set(e, ERR_REQUEST_IDEMPOTENCY,
+		    "the Idempotency-Key was used with another body");
+	if (code == OK && !ret->no && in->id)
+		code = find_by_id(t, in, ret, e);
+	if (code == OK && ret->no && !ret->same)
+		return err_set(e, ERR_JOB_EXISTS, "job '%s' exists with another body", in->id);
+	return code;
+}
+
+static enum err_code check_room(struct tx *t, const struct submit *in, struct err *e)
+{
+	int64_t open = 0;
+
+	if (in->max_open_items <= 0)
+		return OK;
+	enum err_code code = sql_get(t->db,
+	    "SELECT sum(fresh + waiting + running) FROM job WHERE ended_ms IS NULL", SQL_NONE,
+	    &open, e);
+	if (code == OK && open + (int64_t)in->request->items_n > in->max_open_items)
+		return err_set(e, ERR_QUEUE_FULL, "%lld items are open, at most %lld may be",
+		    (long long)open, (long long)in->max_open_items);
+	return code;
+}
+
+/* The smallest turn at work: a new job is next in line, not ahead of its time. */
+static enum err_code first_turn(struct tx *t, int64_t *ret, struct err *e)
+{
+	int64_t ready = -1, fresh = -1;
+	enum err_code code = sql_get(t->db,
+	    "SELECT turn FROM task WHERE state = 0 ORDER BY turn LIMIT 1", SQL_NONE, &ready, e);
+
+	if (code == OK)
+		code = sql_get(t->db,
+		    "SELECT turn FROM job WHERE fresh > 0 AND cancel IS NULL ORDER BY turn LIMIT 1",
+		    SQL_NONE, &fresh, e);
+	if (ready < 0 || (fresh >= 0 && fresh < ready))
+		ready = fresh;
+	*ret = ready < 0 ? 0 : ready;
+	return code;
+}
+
+static enum err_code insert_job(struct tx *t, struct op_submit *op, int64_t turn, struct err *e)
+{
+	const struct request *q = op->in->request;
+
+	return sql_get(t->db,
+	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight, turn,"
+	    " keep_source, total, duplicates, fresh, waiting, running, succeeded, failed, canceled,"
+	    " cached, saved_downloads, saved_encodes, saved_paid, progress_ms, progress_hash,"
+	    " request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms)"
+	    " VALUES ($1, $2, 0, 1, 0, 0, 0, $3, $4, $5, $6, $7, $8, $7, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
+	    " 0, 0, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING no",
+	    SQL(sql_i(op->in->tenant), sql_t(op->id), sql_i(q->priority),
+		sql_i(priority_weight(q->priority)), sql_i(turn), sql_i(q->keep_source),
+		sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates), sql_t(op->settings),
+		sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata), sql_t(q->tag),
+		sql_t(op->in->base_url), sql_i(t->now_ms),
+		sql_i(t->now_ms + t->opts->keep_ms),
+		sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0)),
+	    &op->no, e);
+}
+
+static enum err_code insert_items(struct tx *t, const struct op_submit *op, struct err *e)
+{
+	const struct request *q = op->in->request;
+	enum err_code code = OK;
+
+	for (size_t i = 0; code == OK && i < q->items_n; i++)
+		code = sql_run(t->db,
+		    "INSERT INTO item (job, n, url, source_key, extra, state, run, started, tries,"
+		    " made) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0)",
+		    SQL(sql_i(op->no), sql_i((int64_t)i + 1), sql_t(q->items[i].url),
+			sql_b(q->items[i].source_key, SHA256_LEN), sql_t(op->extras[i])),
+		    NULL, e);
+	return code;
+}
+
+static enum err_code insert_key(struct tx *t, const struct op_submit *op, struct err *e)
+{
+	const struct submit *in = op->in;
+
+	if (!in->idempotency_key)
+		return OK;
+	return sql_run(t->db,
+	    "INSERT INTO idempotency (tenant, key, body_sha256, job, expires_ms)"
+	    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, key) DO UPDATE SET"
+	    " body_sha256 = excluded.body_sha256, job = excluded.job,"
+	    " expires_ms = excluded.expires_ms",
+	    SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_b(in->body_sha256, SHA256_LEN),
+		sql_i(op->no), sql_i(t->now_ms + t->opts->idempotency_ms)),
+	    NULL, e);
+}
+
+static enum err_code create(struct tx *t, struct op_submit *op, struct err *e)
+{
+	struct tx_job *j;
+	int64_t turn = 0;
+	enum err_code code = check_room(t, op->in, e);
+
+	if (code == OK)
+		code = first_turn(t, &turn, e);
+	if (code == OK)
+		code = insert_job(t, op, turn, e);
+	if (code == OK)
+		code = insert_items(t, op, e);
+	if (code == OK)
+		code = insert_key(t, op, e);
+	if (code == OK)
+		code = tx_job_get(t, op->no, &j, e);
+	if (code == OK)
+		code = event_job(t, j, EVENT_JOB_CREATED, NULL, e);
+	t->work = true;
+	return code;
+}
+
+enum err_code op_submit(struct tx *t, void *arg, struct err *e)
+{
+	struct op_submit *op = arg;
+	struct twin twin = { 0 };
+	enum err_code code = find_twin(t, op->in, &twin, e);
+
+	op->result = twin.no ? SUBMIT_SAME : SUBMIT_CREATED;
+	if (code == OK && !twin.no) {
+		snprintf(op->ret_id, sizeof op->ret_id, "%s", op->id);
+		return create(t, op, e);
+	}
+	snprintf(op->ret_id, sizeof op->ret_id, "%s", twin.id);
+	op->no = twin.no;
+	return code;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Jobs as a transaction holds them. Sequence numbers and counts of a job live in one row; reading it
+ * once and writing it once an operation keeps the log gap-free and the commit small, however many
+ * items the operation moved.
+ */
+#include "store/tx.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <string.h>
+
+void tx_init(struct tx *t, struct sql *db, const struct store_opts *o)
+{
+	*t = (struct tx){ .db = db, .opts = o, .arena = arena_new() };
+	t->now_ms = o->clock_ms ? o->clock_ms() : clock_wall_ms();
+}
+
+void tx_done(struct tx *t)
+{
+	for (struct tx_job *j = t->jobs; j; j = j->next)
+		if (j->has_recipe)
+			job_settings_done(&j->settings);
+	arena_free(t->arena);
+	free(t->news);
+	*t = (struct tx){ 0 };
+}
+
+#define JOB_COLUMNS                                                                                \
+	"no, tenant, seq, state, run, hidden, cancel, retrying, keep_source, total, duplicates,"      \
+	" fresh, waiting, running, succeeded, failed, canceled, cached, weight, turn,"                \
+	" saved_downloads, saved_encodes, saved_paid, ended_ms, expires_ms, progress_ms,"             \
+	" progress_hash"
+
+static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
+{
+	struct tx_job *j = arena_alloc(t->arena, sizeof *j);
+	const char *cancel = sql_text(r, 6);
+
+	*j = (struct tx_job){
+		.no = sql_int(r, 0), .tenant = sql_int(r, 1), .seq = sql_int(r, 2),
+		.seq_before = sql_int(r, 2), .state = (enum job_state)sql_int(r, 3),
+		.run = (int)sql_int(r, 4), .hidden = (int)sql_int(r, 5),
+		.cancel = cancel ? err_from_name(cancel) : OK, .retrying = sql_int(r, 7) != 0,
+		.keep_source = sql_int(r, 8) != 0, .total = sql_int(r, 9),
+		.duplicates = sql_int(r, 10), .fresh = sql_int(r, 11), .waiting = sql_int(r, 12),
+		.running = sql_int(r, 13), .succeeded = sql_int(r, 14), .failed = sql_int(r, 15),
+		.canceled = sql_int(r, 16), .cached = sql_int(r, 17), .weight = sql_int(r, 18),
+		.turn = sql_int(r, 19),
+		.savings = { sql_int(r, 20), sql_int(r, 21), sql_int(r, 22) },
+		.ended_ms = sql_int(r, 23), .expires_ms = sql_int(r, 24),
+		.progress_ms = sql_int(r, 25), .progress_hash = sql_int(r, 26),
+	};
+	j->next = t->jobs;
+	t->jobs = j;
+	return j;
+}
+
+static struct tx_job *loaded(struct tx *t, int64_t no)
+{
+	for (struct tx_job *j = t->jobs; j; j = j->next)
+		if (j->no == no)
+			return j;
+	return NULL;
+}
+
+enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
+{
+	struct tx_job *j = loaded(t, no);
+
+	if (!j) {
+		struct sql_rows r = sql_query(t->db,
+		    "SELECT " JOB_COLUMNS " FROM job WHERE no = $1", SQL(sql_i(no)), e);
+		if (sql_next(&r))
+			j = job_from_row(t, &r);
+		enum err_code code = sql_end(&r);
+		if (code != OK)
+			return code;
+	}
+	if (!j)
+		return err_set(e, ERR_NOT_FOUND, "job %lld: not there", (long long)no);
+	*ret = j;
+	return OK;
+}
+
+enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct tx_job **ret,
+	struct err *e)
+{
+	int64_t no = 0;
+	enum err_code code = sql_get(t->db,
+	    "SELECT no FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0"
+	    " AND (ended_ms IS NULL OR expires_ms > $3)",
+	    SQL(sql_i(tenant), sql_t(id), sql_i(t->now_ms)), &no, e);
+
+	if (code != OK)
+		return code;
+	if (!no) {
+		*ret = NULL;
+		return OK;
+	}
+	return tx_job_get(t, no, ret, e);
+}
+
+static void add_news(struct tx *t, const struct tx_job *j)
+{
+	t->news = mem_realloc(t->news, t->news_n + 1, sizeof *t->news);
+	t->news[t->news_n++] = (struct tx_news){ .job = j->no, .seq = j->seq };
+}
+
+static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err *e)
+{
+	const char *cancel = j->cancel == OK ? NULL : err_name(j->cancel);
+
+	return sql_run(t->db,
+	    "UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = $6,"
+	    " fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = $12,"
+	    " cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = $17,"
+	    " ended_ms = $18, progress_ms = $19, progress_hash = $20 WHERE no = $21",
+	    SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
+		sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
+		sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
+		sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
+		sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
+		sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->no)),
+	    NULL, e);
+}
+
+enum err_code tx_flush(struct tx *t, struct err *e)
+{
+	for (struct tx_job *j = t->jobs; j; j = j->next) {
+		if (!j->dirty)
+			continue;
+		enum err_code code = job_write(t, j, e);
+		if (code != OK)
+			return code;
+		j->dirty = false;
+		if (j->seq > j->seq_before || j->hidden)
+			add_news(t, j);
+	}
+	return OK;
+}
+
+/* ---- recipes ---- */
+
+static uint8_t (*digests_of(struct tx *t, const struct recipe *r))[VARIANT_DIGEST_LEN]
+{
+	uint8_t(*d)[VARIANT_DIGEST_LEN] = arena_alloc(t->arena, r->n * VARIANT_DIGEST_LEN);
+
+	for (size_t i = 0; i < r->n; i++)
+		variant_digest(&r->variants[i], t->opts->codecs, d[i]);
+	return d;
+}
+
+enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e)
+{
+	if (j->has_recipe)
+		return OK;
+	struct sql_rows r = sql_query(t->db, "SELECT request FROM job WHERE no = $1",
+	    SQL(sql_i(j->no)), e);
+	if (sql_next(&r))
+		r.code = job_settings_parse(sql_text(&r, 0), &j->settings, e);
+	enum err_code code = sql_end(&r);
+	if (code != OK)
+		return code;
+	j->digests = digests_of(t, &j->settings.recipe);
+	j->has_recipe = true;
+	return OK;
+}
+
+/* An item's own recipe is copied into the arena: few items have one. */
+static enum err_code own_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
+	struct err *e)
+{
+	struct item_extra x;
+	enum err_code code = item_extra_parse(it->extra, &x, e);
+
+	if (code != OK)
+		return code;
+	if (x.recipe.n > 0) {
+		struct variant *v = arena_alloc(t->arena, x.recipe.n * sizeof *v);
+		memcpy(v, x.recipe.variants, x.recipe.n * sizeof *v);
+		ret->variants = v;
+		ret->n = x.recipe.n;
+		ret->digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])digests_of(t, &x.recipe);
+	}
+	item_extra_done(&x);
+	return OK;
+}
+
+enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret, struct err *e)
+{
+	struct tx_recipe own = { 0 };
+	enum err_code code = OK;
+
+	if (it->extra)
+		code = own_recipe(t, it, &own, e);
+	if (code == OK && own.n == 0)
+		code = tx_job_settings(t, it->job, e);
+	if (code != OK)
+		return code;
+	if (own.n == 0)
+		own = (struct tx_recipe){
+			.variants = it->job->settings.recipe.variants,
+			.digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])it->job->digests,
+			.n = it->job->settings.recipe.n,
+		};
+	*ret = own;
+	return OK;
+}
+
+enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **ret, struct err *e)
+{
+	struct item_extra x;
+
+	*ret = NULL;
+	if (!it->extra)
+		return OK;
+	enum err_code code = item_extra_parse(it->extra, &x, e);
+	if (code != OK)
+		return code;
+	*ret = arena_strdup(t->arena, x.headers);
+	item_extra_done(&x);
+	return OK;
+}
+
+int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers)
+{
+	return t->opts->share_sources && !has_headers ? 0 : it->job->tenant;
+}
+
+/* ---- after the commit ---- */
+
+static void tell_items(const struct tx_tally *y)
+{
+	for (int s = 0; s <= ITEM_CANCELED; s++)
+		for (int c = 0; c < CACHE_COALESCED + 2; c++)
+			if (y->items[s][c])
+				metric_add(METRIC_ITEMS, (double)y->items[s][c],
+				    item_status_name((enum item_state)s, STEP_QUEUED),
+				    c > CACHE_COALESCED ? "none" : item_cache_name((enum item_cache)c),
+				    NULL);
+	for (int c = 0; c < ERR_COUNT; c++)
+		if (y->errors[c])
+			metric_add(METRIC_ITEM_ERRORS, (double)y->errors[c],
+			    err_name((enum err_code)c), NULL, NULL);
+}
+
+void tx_tell(const struct tx *t)
+{
+	const struct tx_tally *y = &t->tally;
+
+	for (int s = 0; s <= JOB_CANCELED; s++)
+		if (y->jobs[s])
+			metric_add(METRIC_JOBS, (double)y->jobs[s],
+			    job_state_name((enum job_state)s), NULL, NULL);
+	tell_items(y);
+	if (y->saved.downloads)
+		metric_add(METRIC_SAVED, (double)y->saved.downloads, "downloads", NULL, NULL);
+	if (y->saved.encodes)
+		metric_add(METRIC_SAVED, (double)y->saved.encodes, "encodes", NULL, NULL);
+	for (size_t i = 0; t->opts->on_news && i < t->news_n; i++)
+		t->opts->on_news(t->opts->ctx, t->news[i].job, t->news[i].seq);
+	if (t->work && t->opts->on_work)
+		t->opts->on_work(t->opts->ctx);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A transaction as the transitions see it: a connection, the time, an arena that ends with it, and
+ * the jobs it touches. Counts and event numbers of a job are kept here and written by one UPDATE
+ * for each job when the operation ends; what readers and workers must hear goes out after the commit.
+ */
+#ifndef BULB_STORE_TX_H
+#define BULB_STORE_TX_H
+
+#include "store/sql.h"
+#include "store/store_impl.h"
+
+#define PASS_ROWS 500 /* of one transaction: settle, cancel, retry, delete, gc */
+
+/* A job while a transaction works on it. */
+struct tx_job {
+	struct tx_job *next;
+	int64_t no, tenant, seq, seq_before;
+	enum job_state state;
+	int run, hidden;
+	enum err_code cancel;       /* OK: not asked for */
+	bool retrying, keep_source, has_recipe, dirty;
+	int64_t total, duplicates, fresh, waiting, running, succeeded, failed, canceled, cached;
+	int64_t weight, turn;
+	struct savings savings;
+	int64_t ended_ms, expires_ms, progress_ms, progress_hash;
+	struct job_settings settings; /* once has_recipe */
+	uint8_t (*digests)[VARIANT_DIGEST_LEN];
+};
+
+/* An item while a transaction works on it; `was` is the state its row has. */
+struct tx_item {
+	struct tx_job *job;
+	int64_t n;
+	const char *url, *extra, *results, *outcome; /* JSON texts or NULL */
+	uint8_t source_key[SHA256_LEN];
+	enum item_state state, was;
+	int run, tries, made, cache;  /* cache: -1 not known */
+	bool started;
+	enum task_step step;          /* of the task that runs: for item.started */
+	int64_t task, original;       /* 0: none */
+	int64_t planned_ms, started_ms; /* 0: not yet */
+};
+
+/* What the commit must tell the metrics. */
+struct tx_tally {
+	int64_t jobs[JOB_CANCELED + 1];
+	int64_t items[ITEM_CANCELED + 1][CACHE_COALESCED + 2]; /* last column: cache not known */
+	int64_t errors[ERR_COUNT];
+	struct savings saved;
+};
+
+struct tx_news {
+	int64_t job, seq;
+};
+
+struct tx {
+	struct sql *db;
+	const struct store_opts *opts;
+	int64_t now_ms;
+	struct arena *arena;         /* ends with the operation */
+	struct tx_job *jobs;
+	bool work;                   /* tell on_work */
+	struct tx_news *news;        /* heap; taken by the committer */
+	size_t news_n;
+	struct tx_tally tally;
+	/* A make that is inserted is lent at once to this owner, the first one only. */
+	const char *lend_owner;
+	int64_t lend_ms, lent_task;
+};
+
+void tx_init(struct tx *t, struct sql *db, const struct store_opts *o);
+/* Write what the operation did to its jobs; their news are in t->news afterwards. */
+enum err_code tx_flush(struct tx *t, struct err *e) MUST_CHECK;
+void tx_done(struct tx *t);
+/* After the commit, outside every lock of the backend: hints and metrics. */
+void tx_tell(const struct tx *t);
+
+/* The job, loaded once an operation. ERR_NOT_FOUND when there is none of this number. */
+enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e) MUST_CHECK;
+/* By its public id; NULL in *ret when there is none (hidden and expired ones are none). */
+enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct tx_job **ret,
+	struct err *e) MUST_CHECK;
+/* What an item asks for: its own recipe or the job's. Valid until tx_done. */
+struct tx_recipe {
+	const struct variant *variants;
+	const uint8_t (*digests)[VARIANT_DIGEST_LEN];
+	size_t n;
+};
+enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
+enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
+	struct err *e) MUST_CHECK;
+int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers);
+/* Sealed headers of an item or NULL. */
+enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **ret, struct err *e)
+	MUST_CHECK;
+
+/* ---- events.c ------------------------------------------------------------------------------ */
+
+/* Append to the job's log. item NULL: an event of the job, with its counts; active NULL or the
+ * items of job.progress. The first event of an item starts the job. */
+enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, const char *active,
+	struct err *e) MUST_CHECK;
+enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type type,
+	struct err *e) MUST_CHECK;
+
+/* ---- items.c ------------------------------------------------------------------------------- */
+
+struct tx_items {
+	struct tx_item *v;
+	size_t n;
+};
+/* The column list that items_load expects, of a table called i. */
+#define ITEM_COLUMNS                                                                               \
+	"i.job, i.n, i.url, i.source_key, i.extra, i.state, i.run, i.started, i.task, i.cache,"        \
+	" i.original, i.results, i.outcome, i.tries, i.made, i.planned_ms, i.started_ms"
+/* All rows of a query for ITEM_COLUMNS, with their jobs. */
+enum err_code items_load(struct tx *t, const char *text, const struct sql_value *v, size_t n,
+	struct tx_items *ret, struct err *e) MUST_CHECK;
+/* Write the row back, if it is still in the state and run it was read in: the one guard of
+ * "exactly one terminal event". *ret_won tells. Moves the job's counts. */
+enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct err *e) MUST_CHECK;
+/* Its first task runs: item.started, once a run. */
+enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
+/* It ends: row, counts, event; the last one of a job ends the job. */
+enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
+	const struct outcome *o, struct err *e) MUST_CHECK;
+/* The job's end, if nothing of it is open. */
+enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
+
+/* ---- resolve.c: what an item still needs -------------------------------------------------- */
+
+struct tx_original {
+	int64_t id;                 /* 0: none */
+	struct original data;       /* key "" when the blob was dropped */
+	int64_t used_ms;
+};
+enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	struct tx_original *ret, struct err *e) MUST_CHECK;
+enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, struct err *e)
+	MUST_CHECK;
+/* Insert it, or find the one with the same bytes; ours then goes to the trash, unless the other
+ * has lost its blob and takes ours. */
+enum err_code original_put(struct tx *t, int64_t scope, const struct original *o,
+	struct tx_original *ret, struct err *e) MUST_CHECK;
+
+enum err_code original_update(struct tx *t, const struct tx_original *o, struct err *e) MUST_CHECK;
+/* Note that they are used now. */
+enum err_code original_used(struct tx *t, struct tx_original *o, struct err *e) MUST_CHECK;
+enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err *e) MUST_CHECK;
+/* Find the item's results under this original: ids (0: missing), and how many are missing. */
+enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct tx_recipe *r, int64_t *ids, size_t *ret_missing, struct err *e) MUST_CHECK;
+/* The original is known: end the item when all its variants are there, else let it wait for a make
+ * or, where the bytes are gone, for another fetch. */
+enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
+	const struct tx_original *o, int tries, struct err *e) MUST_CHECK;
+/* It may only come from the cache and is not there. */
+enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
+/* The original's key goes to the trash when nobody needs it any more and the job asked for that. */
+enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, struct err *e)
+	MUST_CHECK;
+
+/* ---- task.c -------------------------------------------------------------------------------- */
+
+struct tx_task {
+	int64_t id, scope, lease;
+	enum task_kind kind;
+	enum task_state state;
+	uint8_t subject[SHA256_LEN];
+	int tries, crashes, lost;
+	const char *input, *outcome;
+};
+/* NULL in *ret when there is none. */
+enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct err *e) MUST_CHECK;
+/* The task, if it is still lent under this number; ERR_STORE_STALE. */
+enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task **ret,
+	struct err *e) MUST_CHECK;
+struct task_new {
+	int64_t scope, turn;
+	enum task_kind kind;
+	const uint8_t *subject;                    /* SHA256_LEN bytes */
+	const uint8_t (*digests)[SHA256_LEN];      /* of a make, sorted */
+	size_t digests_n;
+	const char *host, *input;
+	int tries;
+};
+/* Insert it, or join the live one with the same key, whose turn is lowered to ours. */
+enum err_code task_put(struct tx *t, const struct task_new *n, int64_t *ret_id,
+	enum task_state *ret_state, bool *ret_joined, struct err *e) MUST_CHECK;
+/* Let the item wait for it (and start it, where the task runs already). */
+enum err_code task_await(struct tx *t, struct tx_item *it, int64_t id, enum task_state state,
+	struct err *e) MUST_CHECK;
+enum err_code task_delete(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
+/* Does an open item wait for it? */
+enum err_code task_is_wanted(struct tx *t, int64_t id, bool *ret, struct err *e) MUST_CHECK;
+/* The fetch of an item's URL, inserted (to be asked without validators) or joined. */
+enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const char *headers,
+	int tries, int64_t *ret_id, enum task_state *ret_state, bool *ret_joined, struct err *e)
+	MUST_CHECK;
+/* Another input for one that was inserted in this operation. */
+enum err_code fetch_set_input(struct tx *t, int64_t id, const struct fetch_input *in,
+	struct err *e) MUST_CHECK;
+
+/* It failed for good: its items fail with this outcome. found: what is known of the original. */
+enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
+	const struct original *found, struct err *e) MUST_CHECK;
+
+/* ---- settle.c ------------------------------------------------------------------------------ */
+
+/* The task ended: note how, and settle the first PASS_ROWS items. */
+enum err_code settle_begin(struct tx *t, const struct tx_task *k, enum task_state state,
+	int64_t original, bool not_modified, const struct outcome *o, struct err *e) MUST_CHECK;
+/* Settle up to PASS_ROWS more; the task's row goes with the last one. */
+enum err_code settle_pass(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
+
+/* ---- passes, each of at most PASS_ROWS rows; *ret_more: there is more ---------------------- */
+
+enum err_code cancel_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct err *e) MUST_CHECK;
+enum err_code retry_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct err *e) MUST_CHECK;
+enum err_code delete_pass(struct tx *t, int64_t no, int hidden, bool *ret_more, struct err *e)
+	MUST_CHECK;
+enum err_code job_cancel(struct tx *t, struct tx_job *j, enum err_code code, struct err *e)
+	MUST_CHECK;
+enum err_code job_hide(struct tx *t, struct tx_job *j, int hidden, struct err *e) MUST_CHECK;
+enum err_code expire_pass(struct tx *t, bool *ret_more, int64_t *ret_jobs, struct err *e)
+	MUST_CHECK;
+/* One pass of the first job that is being deleted. */
+enum err_code hidden_pass(struct tx *t, bool *ret_more, struct err *e) MUST_CHECK;
+/* The row goes and its blob enters the trash. */
+enum err_code original_forget(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
+enum err_code result_forget(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
+enum err_code trash_put(struct tx *t, const char *blob, int64_t after_ms, struct err *e) MUST_CHECK;
+
+/* ---- operations: tx_fn's; their arguments ------------------------------------------------- */
+
+struct op_submit {
+	const struct submit *in;
+	const char *id, *settings, *metadata;
+	char **extras;               /* one an item, or NULL */
+	enum submit_result result;
+	char ret_id[JOB_ID_MAX + 1];
+	int64_t no;
+};
+struct op_job { /* cancel, retry, delete */
+	int64_t tenant;
+	const char *id;
+	enum err_code code;          /* cancel */
+	bool results;                /* delete */
+	int64_t items;               /* retry: answer */
+};
+struct op_plan {
+	size_t lanes;
+	bool more;
+};
+struct op_claim {
+	const struct claim *claim;
+	struct arena *arena;
+	struct task *tasks;
+	size_t n;
+};
+struct op_keep {
+	struct task_keep *k;
+	size_t n;
+	int64_t lease_ms;
+	bool *stale, *unwanted;
+};
+struct op_end { /* later, finish_fetch, finish_make, fail */
+	int64_t id, lease, until_ms;
+	const struct outcome *outcome;
+	const struct original *found;
+	const struct fetched *fetched;
+	const struct made *made;
+	bool crashed;
+	const char *owner;
+	int64_t lease_ms;
+	struct arena *arena;
+	struct task make;
+	struct original original;
+};
+struct op_tick {
+	int64_t next_ms, tasks;
+};
+struct op_gc {
+	int64_t keep_ms;             /* since the last use; -1: for ever */
+	int64_t after_original, after_result; /* how far this collection has come */
+	bool more;
+	struct gc_report report;
+};
+struct op_blobs {
+	const char *const *keys;
+	size_t n, max;
+	struct arena *arena;
+	const char **due;
+	bool *named;
+};
+struct op_read {
+	struct arena *arena;
+	int64_t tenant, no, after, last;
+	const char *id;
+	size_t max, max_bytes, n;
+	const struct job_query *jobs;
+	const struct item_query *items;
+	struct job_row *job_rows;
+	struct item_row *item_rows;
+	struct event_row *event_rows;
+	struct queue_stats queue;
+	const int64_t *nos;
+	int64_t *seqs;
+	bool ended;
+};
+
+enum err_code op_ping(struct tx *t, void *arg, struct err *e);
+enum err_code op_submit(struct tx *t, void *arg, struct err *e);
+enum err_code op_cancel(struct tx *t, void *arg, struct err *e);
+enum err_code op_retry(struct tx *t, void *arg, struct err *e);
+enum err_code op_delete(struct tx *t, void *arg, struct err *e);
+enum err_code op_plan(struct tx *t, void *arg, struct err *e);
+enum err_code op_claim(struct tx *t, void *arg, struct err *e);
+enum err_code op_keep(struct tx *t, void *arg, struct err *e);
+enum err_code op_later(struct tx *t, void *arg, struct err *e);
+enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e);
+enum err_code op_finish_make(struct tx *t, void *arg, struct err *e);
+enum err_code op_fail(struct tx *t, void *arg, struct err *e);
+enum err_code op_tick(struct tx *t, void *arg, struct err *e);
+enum err_code op_recover(struct tx *t, void *arg, struct err *e);
+enum err_code op_gc(struct tx *t, void *arg, struct err *e);
+enum err_code op_gc_count(struct tx *t, void *arg, struct err *e);
+enum err_code op_trash_add(struct tx *t, void *arg, struct err *e);
+enum err_code op_trash_gone(struct tx *t, void *arg, struct err *e);
+enum err_code op_trash_due(struct tx *t, void *arg, struct err *e);
+enum err_code op_blobs_named(struct tx *t, void *arg, struct err *e);
+enum err_code op_job_find(struct tx *t, void *arg, struct err *e);
+enum err_code op_jobs(struct tx *t, void *arg, struct err *e);
+enum err_code op_items(struct tx *t, void *arg, struct err *e);
+enum err_code op_events(struct tx *t, void *arg, struct err *e);
+enum err_code op_seqs(struct tx *t, void *arg, struct err *e);
+enum err_code op_queue(struct tx *t, void *arg, struct err *e);
+
+#endif

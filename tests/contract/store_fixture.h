@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A store under test, a clock that only tests move, and a worker that does every task at once: it
+ * "downloads" the text of the URL and "encodes" nothing, but counts what it was asked for.
+ *
+ * What a URL holds is said by the URL: its query `bytes=NAME` (the whole URL where there is none).
+ */
+#ifndef BULB_TESTS_CONTRACT_STORE_FIXTURE_H
+#define BULB_TESTS_CONTRACT_STORE_FIXTURE_H
+
+#include "tests/lib/test.h"
+
+#include "store/store.h"
+
+#define CODECS "test-codecs 1"
+
+struct fixture {
+	struct store *s;
+	struct store_opts opts;
+	struct arena *a;           /* of the test */
+	char dir[64], url[128];
+	struct err e;
+	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
+	int news, works;           /* hints heard */
+};
+/* What is submitted and read back. */
+struct made_job {
+	int64_t no;
+	char id[JOB_ID_MAX + 1];
+	enum submit_result result;
+};
+
+extern const char *fixture_backend; /* "sqlite" or "memory" */
+void clock_set(int64_t ms);
+void clock_add(int64_t ms);
+int64_t clock_now(void);
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+void fixture_reopen(struct fixture *f); /* with the opts as they are now */
+
+/* Submit a JSON body, ' for ". */
+struct made_job submit(struct fixture *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+enum err_code submit_as(struct fixture *f, const char *id, const char *key, const char *body,
+	struct made_job *ret);
+struct job_row *job(struct fixture *f, const struct made_job *m); /* fails when it is not there */
+struct item_row *item(struct fixture *f, const struct made_job *m, int64_t n);
+struct event_row *events(struct fixture *f, const struct made_job *m, size_t *ret_n);
+/* "job.created job.started item.started/1 …" */
+const char *log_of(struct fixture *f, const struct made_job *m);
+const char *log_after(struct fixture *f, const struct made_job *m, int64_t after);
+
+/* ---- the worker, step by step ---- */
+void plan(struct fixture *f);
+/* One claim of at most max; how many there were. */
+size_t claim(struct fixture *f, size_t max, struct task **ret);
+struct task claim_one(struct fixture *f);   /* there must be one */
+void claim_none(struct fixture *f);
+struct fetched fetched_of(struct fixture *f, const struct task *t);
+struct task finish_fetch(struct fixture *f, const struct task *t); /* the make that is lent, or id 0 */
+struct made made_of(struct fixture *f, const struct task *t);
+void finish_make(struct fixture *f, const struct task *t);
+enum err_code fail_with(struct fixture *f, const struct task *t, enum err_code code);
+/* Plan, claim and finish until nothing is left. Fetches of URLs with "fail" in them fail. */
+void work(struct fixture *f);
+void tick(struct fixture *f);
+size_t trash(struct fixture *f, const char ***ret);
+
+#endif
