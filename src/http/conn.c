@@ -28,6 +28,7 @@ static void plain_free(struct plain *p)
 }
 
 static void on_readable(struct conn *c);
+static void busy_readable(struct conn *c, bool ended);
 
 static void on_poll(uv_poll_t *h, int status, int events)
 {
@@ -38,7 +39,9 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		conn_write(c);
 	else if (events & UV_WRITABLE && c->state == CONN_STREAM)
 		stream_writable(c->stream);
-	if (c->state != CONN_CLOSED && (status < 0 || events & (UV_READABLE | UV_DISCONNECT)))
+	if (c->state == CONN_BUSY)
+		busy_readable(c, events & UV_DISCONNECT);
+	else if (c->state != CONN_CLOSED && (status < 0 || events & UV_READABLE))
 		on_readable(c);
 }
 
@@ -220,25 +223,23 @@ static void conn_feed(struct conn *c, const char *data, size_t n)
 	}
 }
 
-/* While a thread has the request: more bytes wait where they are, and an end is noticed. */
-static void busy_readable(struct conn *c)
+/* While a thread has the request, more bytes wait where they are, and the client's end is noticed. A
+ * client may close its side and still read the answer; one that waits for a parked request is taken
+ * to be gone. */
+static void busy_readable(struct conn *c, bool ended)
 {
 	char peek;
 	ssize_t n = recv(c->fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n == 0 && !c->parked)
-		conn_want(c, 0); /* a client may close its side and still read the answer */
-	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	bool broken = n < 0 && errno != EAGAIN && errno != EINTR;
+	ended |= n == 0;
+	if (broken || (ended && c->parked))
 		conn_close(c, "client");
 	else
-		conn_want(c, c->interest == UV_DISCONNECT ? 0 : UV_DISCONNECT);
+		conn_want(c, ended ? 0 : UV_DISCONNECT);
 }
 
 static void on_readable(struct conn *c)
 {
-	if (c->state == CONN_BUSY) {
-		busy_readable(c);
-		return;
-	}
 	char *in = c->reactor->in;
 	ssize_t n = recv(c->fd, in, HTTP_READ_BYTES, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -275,10 +276,10 @@ void conn_answer(struct post *post)
 	} else if (c->state == CONN_BUSY) {
 		struct http_out out = r->out;
 		r->out = (struct http_out){ .fd = -1 };
-		request_free(r);
+		http_request_free(r);
 		start_out(c, &out);
 	} else {
-		request_free(r);
+		http_request_free(r);
 	}
 	if (c->reactor->stopping)
 		conn_close(c, "closed");

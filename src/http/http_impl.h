@@ -63,7 +63,7 @@ struct http_request {
 	struct http_stream *stream;
 };
 struct http_request *request_new(struct conn *c, struct h1_message *m); /* takes what m owns */
-void request_free(struct http_request *r);
+void http_request_free(struct http_request *r);
 /* Hand the answer in r->out to the loop; r is not the caller's any more. */
 void request_answered(struct http_request *r);
 

@@ -19,7 +19,7 @@ struct http_request *request_new(struct conn *c, struct h1_message *m)
 	return r;
 }
 
-void request_free(struct http_request *r)
+void http_request_free(struct http_request *r)
 {
 	if (!r)
 		return;

@@ -152,7 +152,7 @@ void stream_open(struct conn *c, struct http_request *r)
 {
 	struct http_stream *s = r->stream;
 	struct http_frame *head = http_frame_raw(r->out.data, r->out.bytes);
-	request_free(r);
+	http_request_free(r);
 	if (c->state != CONN_BUSY) {
 		http_frame_unref(head);
 		stream_gone(s, "client");
