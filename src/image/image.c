@@ -56,6 +56,7 @@ enum err_code image_init(struct err *e)
 	vips_cache_set_max_mem(0);
 	vips_cache_set_max_files(0);
 	vips_concurrency_set(1);
+	vips_vector_set_enabled(FALSE); /* orc writes machine code at run time; the jail allows none */
 	return OK;
 }
 
