@@ -21,7 +21,8 @@
 //   /empty /html /many-headers /no-http
 //
 // What it saw, never counted itself: /__hits {"path?query": requests} (DELETE resets all of these),
-// /__stats {requests, open, peak, not_modified}, /__log [{method, url, headers}] of the last 1,000.
+// /__stats {requests, connections, open, peak,
+// not_modified}, /__log [{method, url, headers}] of the last 1,000.
 import http from 'node:http';
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
@@ -35,8 +36,8 @@ const types = { jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png', webp: '
   tif: 'image/tiff', tiff: 'image/tiff', avif: 'image/avif', heic: 'image/heic', html: 'text/html' };
 
 function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
-  const seen = { hits: {}, log: [], requests: 0, open: 0, peak: 0, not_modified: 0 };
-  const reset = () => Object.assign(seen, { hits: {}, log: [], requests: 0, peak: seen.open, not_modified: 0 });
+  const seen = { hits: {}, log: [], requests: 0, connections: 0, open: 0, peak: 0, not_modified: 0 };
+  const reset = () => Object.assign(seen, { hits: {}, log: [], requests: 0, connections: 0, peak: seen.open, not_modified: 0 });
   const picture = (q) => png(Number(q.get('w') ?? 64), Number(q.get('h') ?? 48), Number(q.get('seed') ?? q.get('v') ?? 1));
   const json = (res, v) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(v));
   const send = (res, body, headers = {}) =>
@@ -101,7 +102,9 @@ function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
       res.writeHead(Number(q.get('status') ?? 503)).end('not yet\n') : sendPicture(req, res, q)),
     '/retry-after': (req, res, q) => (seen.hits[req.url] <= Number(q.get('fail') ?? Infinity) ?
       res.writeHead(429, { 'retry-after': q.get('s') ?? '1' }).end('later\n') : sendPicture(req, res, q)),
-    '/redirect': (req, res, q) => res.writeHead(Number(q.get('status') ?? 302), { location: q.get('to') }).end(),
+    // The target goes out as UTF-8 bytes, whatever it is; only what would end the line is left out.
+    '/redirect': (req, res, q) => res.writeHead(Number(q.get('status') ?? 302),
+      { location: Buffer.from(q.get('to') ?? '').toString('latin1').replace(/[\0\r\n]/g, '') }).end(),
     '/redirect-loop': (req, res, q) =>
       res.writeHead(302, { location: q.has('back') ? '/redirect-loop' : '/redirect-loop?back' }).end(),
     '/redirect-chain': (req, res, q) => (Number(q.get('n') ?? 0) > 0 ?
@@ -143,7 +146,7 @@ function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
     '/no-http': (req) => req.socket.end('220 mail.example.com ESMTP\r\n'),
     '/__hits': (req, res) => json(res, seen.hits),
     '/__log': (req, res) => json(res, seen.log),
-    '/__stats': (req, res) => json(res, { requests: seen.requests, open: seen.open, peak: seen.peak, not_modified: seen.not_modified }),
+    '/__stats': (req, res) => json(res, { ...seen, hits: undefined, log: undefined }),
   };
 
   function count(req, res) {
@@ -168,7 +171,10 @@ function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
   }
 
   const server = http.createServer({ keepAliveTimeout: 5000 }, answer);
-  server.on('connection', (socket) => socket.on('error', () => {}));
+  server.on('connection', (socket) => {
+    seen.connections++;
+    socket.on('error', () => {});
+  });
   return new Promise((ok, fail) => {
     server.on('error', fail);
     server.listen(port, host, () => {
