@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <vips/vips.h>
+#include <vips/vector.h>
 #include <webp/encode.h>
 
 #define TEXT_OF(x)  #x
