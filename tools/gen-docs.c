@@ -162,25 +162,20 @@ static void made_by(const char *tables)
 
 static void configuration_setting(const struct setting *s)
 {
-	char flag[64], env[64];
+	char flag[64];
 	setting_flag_name(s, flag);
-	setting_env_name(s, env);
-	printf("### `%s`\n\n", flag);
-	cell(s->help);
-	printf(".\n\n| on the command line | in the environment | value | default | commands |\n"
-	       "|---|---|---|---|---|\n| `");
+	printf("| `");
 	if (s->letter)
 		printf("-%c`, `", s->letter);
 	printf("--%s%s", flag, *s->metavar ? " " : "");
 	cell(s->metavar);
-	printf("` | `%s%s` | %s | ", env, s->type == TYPE_SECRET ? "` or `" : "", type_words(s));
-	if (s->type == TYPE_SECRET)
-		printf("none");
-	else
-		printf(*s->dflt ? "`%s`" : "%s", default_words(s));
+	printf("` | ");
+	printf(*s->dflt ? "`%s`" : "%s", default_words(s));
 	printf(" | ");
+	cell(s->help);
+	printf(" | %s | ", type_words(s));
 	put_commands(s);
-	printf(" |\n\n");
+	printf(" |\n");
 }
 
 static void configuration(void)
@@ -214,10 +209,12 @@ static void configuration(void)
 	       "Variables that begin with `BULB_SERVICE_` or `BULB_PORT` are left alone, because "
 	       "Kubernetes makes\nthem for a service called bulb.\n\n");
 	for (int g = 0; g < GROUP_COUNT; g++) {
-		printf("## %s\n\n", conf_group_title((enum conf_group)g));
+		printf("## %s\n\n| setting | default | what it does | value | commands |\n"
+		       "|---|---|---|---|---|\n", conf_group_title((enum conf_group)g));
 		for (int i = 0; i < CONF_COUNT; i++)
 			if (conf_settings[i].group == (enum conf_group)g)
 				configuration_setting(&conf_settings[i]);
+		printf(g + 1 < GROUP_COUNT ? "\n" : "");
 	}
 }
 

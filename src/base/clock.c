@@ -114,10 +114,10 @@ bool clock_parse_http(const char *s, int64_t *ret_wall_ms)
 		t.tm_mday < 1 || t.tm_mday > 31 || t.tm_year < 0 || t.tm_hour < 0 || t.tm_hour > 23 ||
 		t.tm_min < 0 || t.tm_min > 59 || t.tm_sec < 0 || t.tm_sec > 60)
 		return false;
-	int mday = t.tm_mday;
-	int64_t seconds = timegm(&t);
-	if (t.tm_mday != mday && t.tm_sec != 0) /* 31 Feb; a leap second may roll over */
+	struct tm day = { .tm_mday = t.tm_mday, .tm_mon = t.tm_mon, .tm_year = t.tm_year };
+	(void)timegm(&day);
+	if (day.tm_mday != t.tm_mday) /* 31 Feb */
 		return false;
-	*ret_wall_ms = seconds * 1000;
+	*ret_wall_ms = (int64_t)timegm(&t) * 1000;
 	return true;
 }

@@ -73,10 +73,18 @@ enum err_code json_parse(const char *text, size_t n, json_t **ret, struct err *e
 	return OK;
 }
 
+/* What we build ourselves is well-formed: a failure is out of memory. */
+static void must(bool ok)
+{
+	if (!ok)
+		mem_exhausted();
+}
+
 static char *dump(const json_t *j, size_t flags)
 {
 	char *s = json_dumps(j, flags | JSON_COMPACT | JSON_ENCODE_ANY);
-	return s ? s : mem_strdup("null");
+	must(s != NULL); /* a digest of anything else would be one of another document */
+	return s;
 }
 
 char *json_text(const json_t *j)
@@ -111,13 +119,6 @@ bool json_get_bool(const json_t *o, const char *name, bool dflt)
 {
 	const json_t *v = json_object_get(o, name);
 	return json_is_boolean(v) ? json_is_true(v) : dflt;
-}
-
-/* What we build ourselves is well-formed: a failure is out of memory or a bug of ours. */
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
 }
 
 json_t *json_obj(void)

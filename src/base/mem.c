@@ -14,7 +14,7 @@
 
 #define EXIT_NO_MEMORY 71 /* EX_OSERR of sysexits.h */
 
-static NORETURN void out_of_memory(void)
+void mem_exhausted(void)
 {
 	static const char text[] = "bulb: out of memory; accepted jobs go on at the next start\n";
 	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
@@ -31,7 +31,7 @@ void *mem_array(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -39,10 +39,10 @@ void *mem_realloc(void *p, size_t n, size_t size)
 {
 	size_t bytes;
 	if (__builtin_mul_overflow(n, size, &bytes))
-		out_of_memory();
+		mem_exhausted();
 	void *bigger = realloc(p, bytes ? bytes : 1);
 	if (!bigger)
-		out_of_memory();
+		mem_exhausted();
 	return bigger;
 }
 
@@ -77,7 +77,7 @@ char *mem_vprintf(const char *fmt, va_list ap)
 {
 	char *s = NULL;
 	if (vasprintf(&s, fmt, ap) < 0)
-		out_of_memory();
+		mem_exhausted();
 	return s;
 }
 

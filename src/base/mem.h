@@ -31,6 +31,9 @@ static inline void mem_freep(void *pp)
 }
 #define autofree CLEANUP(mem_freep)
 
+/* Say that there is no memory and end the process: for libraries that answer NULL. */
+NORETURN void mem_exhausted(void);
+
 /* Overwrite a secret so that the compiler cannot leave it out. */
 void mem_wipe(void *p, size_t n);
 

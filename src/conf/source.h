@@ -14,6 +14,9 @@ enum err_code source_environment(struct conf *c, enum command cmd, char *const *
 	MUST_CHECK;
 enum err_code source_file(struct conf *c, enum command cmd, const char *path, struct err *e)
 	MUST_CHECK;
+/* The lines of a file that has been read; the text is changed. NULL is an empty file. */
+enum err_code source_text(struct conf *c, enum command cmd, const char *name, char *text,
+	struct err *e) MUST_CHECK;
 /* Fill in what "auto" left open, and what systemd and platforms tell. */
 enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 	MUST_CHECK;

@@ -60,6 +60,16 @@ static enum err_code take_line(struct conf *c, enum command cmd, char *line, str
 	return source_set(c, id, CONF_FILE, value, e) == OK ? OK : err_wrap(e, "%s", key);
 }
 
+enum err_code source_text(struct conf *c, enum command cmd, const char *name, char *text,
+	struct err *e)
+{
+	char *line;
+	for (int n = 1; (line = strsep(&text, "\n")); n++)
+		if (take_line(c, cmd, line, e) != OK)
+			return err_wrap(e, "%s:%d", name, n);
+	return OK;
+}
+
 enum err_code source_file(struct conf *c, enum command cmd, const char *path, struct err *e)
 {
 	struct buf text = BUF_INIT(FILE_MAX);
@@ -69,12 +79,8 @@ enum err_code source_file(struct conf *c, enum command cmd, const char *path, st
 		code = err_set(e, ERR_USAGE, "--config: %s", why.text);
 	else if (strlen(buf_str(&text)) != text.len)
 		code = err_set(e, ERR_USAGE, "--config: %s is not a text file", path);
-	char *rest = text.data, *line;
-	for (int n = 1; code == OK && (line = strsep(&rest, "\n")); n++) {
-		code = take_line(c, cmd, line, e);
-		if (code != OK)
-			err_wrap(e, "%s:%d", path, n);
-	}
+	else
+		code = source_text(c, cmd, path, text.data, e);
 	buf_done(&text);
 	return code;
 }
