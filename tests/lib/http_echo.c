@@ -39,6 +39,7 @@ struct reader {
 
 static struct {
 	pthread_mutex_t lock;
+	pthread_cond_t closed;
 	struct http_frame *ws[4096], *sse[4096];
 	size_t n;
 	struct reader *readers;
@@ -46,7 +47,7 @@ static struct {
 	_Atomic long closed_client, closed_slow, closed_drain, closed_error, closed_closed, gone;
 	_Atomic long open, frames;
 	const char *file;
-} app = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} app = { .lock = PTHREAD_MUTEX_INITIALIZER, .closed = PTHREAD_COND_INITIALIZER };
 
 static void respond_text(struct http_request *r, int status, const char *text)
 {
@@ -73,7 +74,6 @@ static void count_closed(const char *why)
 		app.closed_error++;
 	else
 		app.closed_closed++;
-	app.open--;
 }
 
 static void reader_closed(void *ctx, const char *why)
@@ -89,6 +89,8 @@ static void reader_closed(void *ctx, const char *why)
 		rd->prev->follow = rd->follow;
 	else if (app.readers == rd)
 		app.readers = rd->follow;
+	app.open--;
+	pthread_cond_signal(&app.closed);
 	pthread_mutex_unlock(&app.lock);
 	free(rd);
 }
@@ -183,8 +185,8 @@ static void start(struct http_request *r, enum http_stream_kind kind,
 		free(rd);
 		return;
 	}
-	app.open++;
 	pthread_mutex_lock(&app.lock);
+	app.open++;
 	rd->follow = app.readers;
 	if (rd->follow)
 		rd->follow->prev = rd;
@@ -279,11 +281,14 @@ static void unpark(struct http_request *r)
 static void stats(struct http_request *r)
 {
 	char text[512];
+	pthread_mutex_lock(&app.lock);
+	int parked = app.parked != NULL;
+	pthread_mutex_unlock(&app.lock);
 	snprintf(text, sizeof(text),
 		"open=%ld\nclient=%ld\nslow=%ld\ndrain=%ld\nerror=%ld\nclosed=%ld\ngone=%ld\n"
-		"frames=%ld\n",
+		"frames=%ld\nparked=%d\n",
 		app.open, app.closed_client, app.closed_slow, app.closed_drain, app.closed_error,
-		app.closed_closed, app.gone, app.frames);
+		app.closed_closed, app.gone, app.frames, parked);
 	respond_text(r, 200, text);
 }
 
@@ -409,8 +414,10 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	sigwait(&set_of_signals, &got);
 	http_server_drain(s);
-	while (app.open) /* the test has a deadline of its own; a second signal ends this one */
-		usleep(10000);
+	pthread_mutex_lock(&app.lock);
+	while (app.open)
+		pthread_cond_wait(&app.closed, &app.lock);
+	pthread_mutex_unlock(&app.lock);
 	http_server_free(s);
 	printf("stopped\n");
 	for (size_t i = 0; i < app.n; i++) {
