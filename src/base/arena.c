@@ -6,7 +6,6 @@
 #include "base/mem.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CHUNK_FIRST ((size_t)4 << 10)
@@ -80,16 +79,11 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list ap, again;
+	va_list ap;
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
-	char *s = arena_alloc(a, n < 0 ? 1 : (size_t)n + 1);
-	if (n >= 0)
-		vsnprintf(s, (size_t)n + 1, fmt, again);
-	va_end(again);
+	autofree char *text = mem_vprintf(fmt, ap);
 	va_end(ap);
-	return s;
+	return arena_strdup(a, text);
 }
 
 size_t arena_bytes(const struct arena *a)

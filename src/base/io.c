@@ -46,11 +46,8 @@ static enum err_code read_all(int fd, const char *path, size_t max, struct buf *
 	}
 }
 
-enum err_code io_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
+enum err_code io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct err *e)
 {
-	autofd fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, ERR_SYSTEM, errno, "open %s", path);
 	/* One byte more than allowed is room to see that a file is too large. */
 	struct buf text = BUF_INIT(max + 1);
 	enum err_code code = read_all(fd, path, max, &text, e);
@@ -60,6 +57,14 @@ enum err_code io_read_file(const char *path, size_t max, struct buf *ret, struct
 		code = err_set(e, ERR_SYSTEM, "%s: larger than %zu bytes", path, ret->max);
 	buf_done(&text);
 	return code;
+}
+
+enum err_code io_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	autofd fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, ERR_SYSTEM, errno, "open %s", path);
+	return io_read_fd(fd, path, max, ret, e);
 }
 
 enum err_code io_write_all(int fd, const void *data, size_t n, struct err *e)
