@@ -35,7 +35,7 @@ soak: ## the long versions of the crash and power-loss tests
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
 	@meson configure $(BUILD) -Dtests=enabled
 	@$(NINJA)
-	@BULB_TEST_SOAK=1 tools/run-tests $(BUILD) crash power
+	@TEST_SOAK=1 tools/run-tests $(BUILD) crash power
 
 bench: bulb ## speed and memory against sharp and other peers, as ratios in one run
 	@tools/deps bench

@@ -96,7 +96,7 @@ async function endToEnd() {
   const dir = join(root, 'tests', 'e2e');
   if (!existsSync(dir)) return;
   const files = readdirSync(dir).filter((f) => f.endsWith('.test.mjs') && wanted(f)).sort();
-  const env = { ...process.env, BULB_BUILD: build, BULB_BIN: join(build, 'bulb') };
+  const env = { ...process.env, TEST_BUILD: build, TEST_BIN: join(build, 'bulb') };
   for (const f of files) {
     const began = Date.now();
     const r = await run(process.execPath, ['--test-reporter=tap', join(dir, f)], { env });

@@ -54,8 +54,9 @@ static enum err_code add_lines(json_t *urls, char *text, bool paths, struct err 
 static enum err_code add_file(json_t *urls, const char *path, bool paths, struct err *e)
 {
 	struct buf text = BUF_INIT(LIST_MAX);
-	enum err_code code =
-		io_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, text.max, &text, e);
+	enum err_code code = strcmp(path, "-") == 0
+		? io_read_fd(STDIN_FILENO, "standard input", text.max, &text, e)
+		: io_read_file(path, text.max, &text, e);
 	if (code == OK && text.len)
 		code = add_lines(urls, text.data, paths, e);
 	buf_done(&text);

@@ -12,8 +12,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-export const build = process.env.BULB_BUILD ?? join(root, 'build');
-export const bulbBin = process.env.BULB_BIN ?? join(build, 'bulb');
+export const build = process.env.TEST_BUILD ?? join(root, 'build');
+export const bulbBin = process.env.TEST_BIN ?? join(build, 'bulb');
 export const photos = '/usr/share/backgrounds';
 
 /** A folder that goes away with the test. */
