@@ -26,8 +26,8 @@ static const char *const allowed[] = {
 	"munmap", "mremap", "brk", "madvise",
 	/* threads */
 	"futex", "futex_time64", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity",
-	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "gettid", "getpid", "exit", "exit_group",
-	"restart_syscall",
+	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "gettid", "getpid", "getppid", "exit",
+	"exit_group", "restart_syscall",
 	/* time and chance */
 	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
 	"getrandom",
@@ -44,7 +44,7 @@ static const char *const no_access[] = {
 /* Asked for by libraries out of curiosity. */
 static const char *const not_permitted[] = {
 	"prlimit64", "getrlimit", "setrlimit", "kill", "tkill", "ioctl", "sched_getattr", "sched_setattr", "sched_setaffinity", "sched_setscheduler", "setpriority",
-	"uname", "getrusage", "times", "sigaltstack",
+	"uname", "umask", "getrusage", "times", "sigaltstack",
 };
 static const char *const not_there[] = { "clone3" };
 

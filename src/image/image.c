@@ -39,7 +39,7 @@ static enum err_code load_vips(struct err *e)
 	/* orc would write machine code at run time, which the jail does not allow; told to emulate,
 	 * it leaves the work to plain C of libvips. */
 	if (setenv("ORC_CODE", "emulate", 1) != 0 || setenv("VIPSHOME", "/nonexistent", 1) != 0 ||
-		setenv("VIPS_DISC_THRESHOLD", "1t", 1) != 0)
+		setenv("VIPS_DISC_THRESHOLD", "1000g", 1) != 0)
 		return err_sys(e, ERR_SYSTEM, ENOMEM, "libvips");
 	if (vips_init("bulb") != 0)
 		return err_set(e, ERR_SYSTEM, "libvips does not start: %s", vips_error_buffer());
