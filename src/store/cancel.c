@@ -42,7 +42,7 @@ enum err_code cancel_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct
 	return code;
 }
 
-enum err_code job_cancel(struct tx *t, struct tx_job *j, enum err_code code, struct err *e)
+enum err_code tx_job_cancel(struct tx *t, struct tx_job *j, enum err_code code, struct err *e)
 {
 	bool more;
 
@@ -61,5 +61,5 @@ enum err_code op_cancel(struct tx *t, void *arg, struct err *e)
 
 	if (code == OK && !j)
 		return err_set(e, ERR_NOT_FOUND, "job '%s': not there", op->id);
-	return code == OK ? job_cancel(t, j, op->code, e) : code;
+	return code == OK ? tx_job_cancel(t, j, op->code, e) : code;
 }

@@ -63,7 +63,7 @@ static enum err_code tick_deadline(struct tx *t, bool *ret_more, struct err *e)
 	*ret_more = no != 0;
 	if (code == OK && no)
 		code = tx_job_get(t, no, &j, e);
-	return code == OK && no ? job_cancel(t, j, ERR_DEADLINE, e) : code;
+	return code == OK && no ? tx_job_cancel(t, j, ERR_DEADLINE, e) : code;
 }
 
 static enum err_code tick_later(struct tx *t, bool *ret_more, struct err *e)

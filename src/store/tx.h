@@ -220,7 +220,7 @@ enum err_code cancel_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct
 enum err_code retry_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct err *e) MUST_CHECK;
 enum err_code delete_pass(struct tx *t, int64_t no, int hidden, bool *ret_more, struct err *e)
 	MUST_CHECK;
-enum err_code job_cancel(struct tx *t, struct tx_job *j, enum err_code code, struct err *e)
+enum err_code tx_job_cancel(struct tx *t, struct tx_job *j, enum err_code code, struct err *e)
 	MUST_CHECK;
 enum err_code job_hide(struct tx *t, struct tx_job *j, int hidden, struct err *e) MUST_CHECK;
 enum err_code expire_pass(struct tx *t, bool *ret_more, int64_t *ret_jobs, struct err *e)

@@ -66,4 +66,17 @@ void work(struct fixture *f);
 void tick(struct fixture *f);
 size_t trash(struct fixture *f, const char ***ret);
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+/* test_… BACKEND [PATTERN] */
+#define STORE_TEST_MAIN(...)                                                                       \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		const struct CMUnitTest tests[] = { __VA_ARGS__ };                                 \
+		if (argc > 1)                                                                      \
+			fixture_backend = argv[1];                                                 \
+		if (argc > 2)                                                                      \
+			cmocka_set_test_filter(argv[2]);                                           \
+		return cmocka_run_group_tests(tests, NULL, NULL);                                  \
+	}
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every store keeps: jobs, their items and their log.  test_store BACKEND [PATTERN]
+ * The main road of every store: a job from its submission to its last event, and the same work done
+ * once at each depth.
  */
 #include "tests/contract/store_fixture.h"
 
@@ -231,27 +232,14 @@ static void only_the_newest_lease_can_write(void **state)
 	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(a_job_runs_from_queued_to_succeeded),
-		TEST(an_item_tells_what_was_made_of_it),
-		TEST(the_last_event_shows_the_item_as_it_was),
-		TEST(a_second_job_with_the_same_urls_is_a_hit),
-		TEST(one_variant_more_is_one_encode_and_no_download),
-		TEST(two_jobs_in_flight_share_one_download),
-		TEST(equal_bytes_under_two_urls_are_encoded_once),
-		TEST(a_stale_source_is_revalidated),
-		TEST(reload_asks_the_origin_and_only_if_cached_never_does),
-		TEST(a_failure_is_told_and_not_cached),
-		TEST(only_the_newest_lease_can_write),
-	};
-
-	if (argc > 1)
-		fixture_backend = argv[1];
-	if (argc > 2)
-		cmocka_set_test_filter(argv[2]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
+    TEST(an_item_tells_what_was_made_of_it),
+    TEST(the_last_event_shows_the_item_as_it_was),
+    TEST(a_second_job_with_the_same_urls_is_a_hit),
+    TEST(one_variant_more_is_one_encode_and_no_download),
+    TEST(two_jobs_in_flight_share_one_download),
+    TEST(equal_bytes_under_two_urls_are_encoded_once),
+    TEST(a_stale_source_is_revalidated),
+    TEST(reload_asks_the_origin_and_only_if_cached_never_does),
+    TEST(a_failure_is_told_and_not_cached),
+    TEST(only_the_newest_lease_can_write))
