@@ -75,7 +75,8 @@ static void loopback_names_are_ours_and_links_start_with_them(void **state)
 static void allowed_and_listened_hosts_are_ours(void **state)
 {
 	struct site *s = *state;
-	s->api_opts.allow_hosts = (const char *const[]){ "Img.example" };
+	static const char *const hosts[] = { "Img.example" };
+	s->api_opts.allow_hosts = hosts;
 	s->api_opts.allow_hosts_n = 1;
 	s->api_opts.listen_host = "10.0.0.5:8080";
 	site_start(s);
@@ -203,7 +204,8 @@ static void nonsense_from_a_proxy_is_left_out(void **state)
 
 static void allow_app(struct site *s)
 {
-	s->api_opts.allow_origins = (const char *const[]){ "https://app.example" };
+	static const char *const origins[] = { "https://app.example" };
+	s->api_opts.allow_origins = origins;
 	s->api_opts.allow_origins_n = 1;
 	site_start(s);
 }
