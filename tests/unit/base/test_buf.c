@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void text_is_always_terminated(void **state)
 {
 	(void)state;
@@ -124,6 +127,26 @@ static void copies_stand_alone(void **state)
 	mem_wipe(NULL, 0);
 }
 
+static void no_memory_ends_the_process_and_says_so(void **state)
+{
+	(void)state;
+	int p[2], status = 0;
+	char said[200] = "";
+	assert_int_equal(pipe(p), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(p[1], STDERR_FILENO);
+		void *never = mem_realloc(NULL, SIZE_MAX, 2);
+		_exit(never == NULL);
+	}
+	close(p[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 71);
+	assert_true(read(p[0], said, sizeof(said) - 1) > 0);
+	assert_non_null(strstr(said, "out of memory"));
+	close(p[0]);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(text_is_always_terminated),
 	cmocka_unit_test(exactly_the_maximum_fits),
@@ -134,5 +157,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
 	cmocka_unit_test(an_arena_copies_strings),
 	cmocka_unit_test(copies_stand_alone),
+	cmocka_unit_test(no_memory_ends_the_process_and_says_so),
 };
 TEST_MAIN(tests)

@@ -153,6 +153,17 @@ static void sealed_text_that_was_changed_does_not_open(void **state)
 	assert_int_equal(n, 0);
 }
 
+static void sha1_makes_the_handshake_of_rfc_6455(void **state)
+{
+	(void)state;
+	static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	uint8_t d[20];
+	char text[BASE64_MAX(20)];
+	sha1_of(key, strlen(key), d);
+	base64_format(d, sizeof(d), text);
+	assert_string_equal(text, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sha256_agrees_with_fips_180),
 	cmocka_unit_test(a_digest_in_parts_is_the_digest_of_the_whole),
@@ -163,5 +174,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(base64_has_one_spelling_of_each_value),
 	cmocka_unit_test(sealed_text_opens_under_its_key_only),
 	cmocka_unit_test(sealed_text_that_was_changed_does_not_open),
+	cmocka_unit_test(sha1_makes_the_handshake_of_rfc_6455),
 };
 TEST_MAIN(tests)

@@ -159,6 +159,39 @@ static void sizes_are_known_of_files_only(void **state)
 	fd_close(&p[0]);
 }
 
+static void a_pipe_is_read_to_its_end(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	struct buf b = BUF_INIT(100);
+	int p[2];
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_ok(io_write_all(p[1], "abc", 3, &e));
+	fd_close(&p[1]);
+	assert_ok(io_read_fd(p[0], "a pipe", 3, &b, &e));
+	assert_string_equal(buf_str(&b), "abc");
+	fd_close(&p[0]);
+	assert_err(io_read_fd(-1, "nothing", 3, &b, &e), ERR_SYSTEM);
+	assert_non_null(strstr(e.text, "nothing"));
+	buf_done(&b);
+}
+
+static void a_tree_is_removed_without_following_links(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	autofree char *deep = mem_printf("%s/a/b", folder), *file = mem_printf("%s/a/b/f", folder);
+	autofree char *kept = mem_printf("%s/kept", folder), *link = mem_printf("%s/a/link", folder);
+	autofree char *top = mem_printf("%s/a", folder);
+	assert_ok(io_mkdirs(deep, 0700, &e));
+	assert_ok(io_write_file(file, "x", 1, 0600, &e));
+	assert_ok(io_write_file(kept, "x", 1, 0600, &e));
+	assert_int_equal(symlink(folder, link), 0);
+	io_remove_tree(top);
+	assert_int_equal(access(top, F_OK), -1);
+	assert_int_equal(access(kept, F_OK), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	T(a_written_file_is_read_back_and_nothing_else_is_left),
@@ -168,5 +201,7 @@ static const struct CMUnitTest tests[] = {
 	T(copying_starts_at_the_start_and_appends),
 	T(sealed_memory_cannot_change_any_more),
 	T(sizes_are_known_of_files_only),
+	T(a_pipe_is_read_to_its_end),
+	T(a_tree_is_removed_without_following_links),
 };
 TEST_MAIN(tests)

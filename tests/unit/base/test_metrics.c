@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static char *render(void)
@@ -103,6 +104,28 @@ static void series_do_not_grow_without_end(void **state)
 	assert_true(metric_get(METRIC_ITEM_ERRORS, "1000", NULL, NULL) == 0);
 }
 
+static void *count(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2000; i++) {
+		metric_add(METRIC_DELIVERED, 1, i % 2 ? "ws" : "sse", NULL, NULL);
+		metric_observe(METRIC_HTTP_SECONDS, .01, NULL);
+	}
+	return NULL;
+}
+
+static void threads_lose_no_count(void **state)
+{
+	(void)state;
+	pthread_t t[4];
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, count, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		pthread_join(t[i], NULL);
+	assert_true(metric_get(METRIC_DELIVERED, "ws", NULL, NULL) == 4000);
+	assert_true(metric_get(METRIC_HTTP_SECONDS, NULL, NULL, NULL) == 8000);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_counter_counts_per_series),
 	cmocka_unit_test(a_gauge_goes_both_ways),
@@ -111,5 +134,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(label_values_are_escaped_and_copied),
 	cmocka_unit_test(the_process_is_described),
 	cmocka_unit_test(series_do_not_grow_without_end),
+	cmocka_unit_test(threads_lose_no_count),
 };
 TEST_MAIN(tests)

@@ -242,6 +242,19 @@ static void query_values_are_found_by_name(void **state)
 	assert_null(url_query_get(NULL, "a", a));
 }
 
+static void a_split_url_is_written_as_it_was(void **state)
+{
+	(void)state;
+	static const char *const urls[] = { "http://a/b?c", "https://[::1]:8443/", "http://a:81/x%20y?",
+		"file:///tmp/x" };
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		struct url u = parsed(urls[i]), again = parsed(url_format(&u, a));
+		assert_true(url_same_origin(&u, &again));
+		assert_string_equal(u.path, again.path);
+		assert_true((u.query == NULL) == (again.query == NULL));
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	T(a_url_has_its_parts),
@@ -255,5 +268,6 @@ static const struct CMUnitTest tests[] = {
 	T(logs_see_no_secret),
 	T(single_values_are_decoded_and_encoded),
 	T(query_values_are_found_by_name),
+	T(a_split_url_is_written_as_it_was),
 };
 TEST_MAIN(tests)
