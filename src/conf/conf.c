@@ -12,19 +12,18 @@
 
 #include <string.h>
 
-bool source_may_set(const struct conf *c, enum conf_setting id, enum conf_source source)
-{
-	return c->source[id] == CONF_DEFAULT || c->source[id] == source;
-}
-
-/* Lists grow within one source; everything else is replaced. */
+/* Lists grow within one source; everything else is replaced. What a stronger source has set stays,
+ * but the value is looked at all the same: a fault that waits for the flag to go is found now. */
 enum err_code source_set(struct conf *c, enum conf_setting id, enum conf_source source,
 	const char *text, struct err *e)
 {
+	bool secret = conf_settings[id].type == TYPE_SECRET;
+	if (c->source[id] > source) {
+		struct conf unused = { .arena = c->arena };
+		return secret ? OK : value_set(&unused, id, text, e);
+	}
 	c->source[id] = source;
-	if (conf_settings[id].type == TYPE_SECRET)
-		return value_set_from_file(c, id, text, e);
-	return value_set(c, id, text, e);
+	return secret ? value_set_from_file(c, id, text, e) : value_set(c, id, text, e);
 }
 
 /* Also of settings that the command does not take: no field is ever without a sensible value. */

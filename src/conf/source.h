@@ -21,8 +21,7 @@ enum err_code source_text(struct conf *c, enum command cmd, const char *name, ch
 enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 	MUST_CHECK;
 
-/* A source sets only what no stronger one has set. */
-bool source_may_set(const struct conf *c, enum conf_setting id, enum conf_source source);
+/* Sets the field unless a stronger source has set it; a bad value is refused in either case. */
 enum err_code source_set(struct conf *c, enum conf_setting id, enum conf_source source,
 	const char *text, struct err *e) MUST_CHECK;
 /* The value of a variable, NULL when it is not there or empty. */

@@ -60,6 +60,8 @@ static enum err_code set_secret(struct conf *c, enum conf_setting id, const char
 	snprintf(file, sizeof(file), "%s_FILE", name);
 	if (environment_get(envp, file))
 		return err_set(e, ERR_USAGE, "%s and %s are both there: leave one out", name, file);
+	if (c->source[id] > CONF_ENV)
+		return OK;
 	c->source[id] = CONF_ENV;
 	return value_set(c, id, value, e);
 }
@@ -79,7 +81,7 @@ static enum err_code take(struct conf *c, enum command cmd, const char *entry, c
 	if (id == CONF_COUNT && secret == CONF_COUNT)
 		return unknown_variable(name, flag, e);
 	id = secret != CONF_COUNT ? secret : id;
-	if (!setting_serves(&conf_settings[id], cmd) || !source_may_set(c, id, CONF_ENV))
+	if (!setting_serves(&conf_settings[id], cmd))
 		return OK;
 	enum err_code code = secret != CONF_COUNT ?
 		set_secret(c, id, name, entry + n + 1, envp, e) :

@@ -55,7 +55,7 @@ static enum err_code take_line(struct conf *c, enum command cmd, char *line, str
 	if (id == CONF_COUNT || id == CONF_config)
 		return id == CONF_config ? err_set(e, ERR_USAGE, "a file cannot name another") :
 					   unknown_key(key, e);
-	if (!setting_serves(&conf_settings[id], cmd) || !source_may_set(c, id, CONF_FILE))
+	if (!setting_serves(&conf_settings[id], cmd))
 		return OK;
 	return source_set(c, id, CONF_FILE, value, e) == OK ? OK : err_wrap(e, "%s", key);
 }

@@ -104,6 +104,17 @@ static void the_command_line_wins_over_the_environment_and_that_over_the_file(vo
 	assert_int_equal(c.source[CONF_threads], CONF_DEFAULT);
 }
 
+static void a_bad_value_is_refused_also_where_a_stronger_source_wins(void **state)
+{
+	(void)state;
+	write_file("allow-address = nonsense\n");
+	refused(COMMAND_SERVE, ARGV("--workers=1"), ENVP("BULB_WORKERS=many"), "BULB_WORKERS");
+	refused(COMMAND_SERVE, ARGV("--allow-address=::1", "--config", path), ENVP(), "nonsense");
+	write_file("allow-address = 10.0.0.0/8\n");
+	assert_ok(parse(COMMAND_SERVE, ARGV("--allow-address=::1", "--config", path), ENVP()));
+	assert_int_equal(c.allow_address.n, 1);
+}
+
 static void flags_have_two_spellings_and_arguments_stand_anywhere(void **state)
 {
 	(void)state;
@@ -334,6 +345,7 @@ static const struct CMUnitTest tests[] = {
 	T(without_any_setting_the_defaults_hold),
 	T(every_default_is_a_value_its_setting_takes),
 	T(the_command_line_wins_over_the_environment_and_that_over_the_file),
+	T(a_bad_value_is_refused_also_where_a_stronger_source_wins),
 	T(flags_have_two_spellings_and_arguments_stand_anywhere),
 	T(on_and_off_have_their_words),
 	T(lists_grow_within_a_source_and_are_replaced_across),
