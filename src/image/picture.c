@@ -85,6 +85,11 @@ static struct rect plane_window(const struct plane *from, struct rect window, co
 		window.w * from->sx * over_x, window.h * from->sy * over_y };
 }
 
+/* Lanczos twice keeps more of the finest detail than Lanczos once. Measured on photographs: with a
+ * filter this much wider the second time, SSIM against resampling once is the same or better, at
+ * 1 to 6 % fewer bytes. */
+static const double second_blur = 1.14;
+
 enum err_code picture_resize(const struct picture *p, struct rect window, int w, int h,
 	struct picture *ret, struct err *e)
 {
@@ -93,11 +98,13 @@ enum err_code picture_resize(const struct picture *p, struct rect window, int w,
 	if (code != OK)
 		return code;
 	const struct plane *alpha = p->n == 4 ? &p->planes[3] : NULL;
+	double blur = p->is_resampled ? second_blur : 1;
+	out.is_resampled = true;
 	for (int i = p->n - 1; i >= 0 && code == OK; i--) { /* alpha first: the others need it */
 		struct plane *to = &out.planes[i];
 		struct rect r = plane_window(&p->planes[i], window, to, w, h);
 		bool weigh = alpha && i < 3;
-		code = resample(&p->planes[i], weigh ? alpha : NULL, r, to,
+		code = resample(&p->planes[i], weigh ? alpha : NULL, r, blur, to,
 			weigh ? &out.planes[3] : NULL, e);
 	}
 	if (code != OK) {
@@ -138,7 +145,8 @@ enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struc
 		if (from->w == p->w && from->h == p->h)
 			memcpy(to->px, from->px, (size_t)p->w * (size_t)p->h);
 		else
-			code = resample(from, NULL, plane_window(from, all, to, p->w, p->h), to, NULL, e);
+			code = resample(from, NULL, plane_window(from, all, to, p->w, p->h), 1, to,
+				NULL, e);
 	}
 	if (code != OK) {
 		picture_done(&out);

@@ -28,6 +28,7 @@ struct plane {
 struct picture {
 	int w, h;                /* what it stands for; planes may hold more or fewer samples */
 	bool is_ycc;
+	bool is_resampled;       /* by us, so it is as sharp as its size allows */
 	int n;                   /* planes: 3, or 4 with alpha (never in YCbCr) */
 	struct plane planes[PLANES_MAX];
 };

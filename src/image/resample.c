@@ -58,9 +58,9 @@ static size_t whole_groups(int n)
 }
 
 static enum err_code filter_init(struct filter *f, double from, double length, int size, int n,
-	struct err *e)
+	double blur, struct err *e)
 {
-	double factor = length / n, stretch = factor > 1 ? factor : 1;
+	double factor = length / n, stretch = factor > 1 ? factor * blur : 1;
 	int taps = (int)(2 * LOBES * stretch) + 2;
 	size_t rows = whole_groups(n);
 	f->n = n;
@@ -112,12 +112,13 @@ static enum err_code run(const struct pass *p, struct err *e)
 }
 
 enum err_code resample(const struct plane *src, const struct plane *alpha, struct rect window,
-	struct plane *dst, const struct plane *dst_alpha, struct err *e)
+	double blur, struct plane *dst, const struct plane *dst_alpha, struct err *e)
 {
 	struct pass p = { .src = src, .alpha = alpha, .dst = dst, .dst_alpha = dst_alpha };
-	enum err_code code = filter_init(&p.columns, window.x, window.w, src->w, dst->w, e);
+	enum err_code code = filter_init(&p.columns, window.x, window.w, src->w, dst->w, blur, e);
 	if (code == OK)
-		code = filter_init(&p.rows, window.y, window.h, src->h, dst->h, e);
+		code = filter_init(&p.rows, window.y, window.h, src->h, dst->h, blur,
+			e);
 	if (code == OK)
 		code = run(&p, e);
 	filter_done(&p.columns);
