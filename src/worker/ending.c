@@ -18,6 +18,7 @@
 #define RETRY_AFTER_MAX_MS ((int64_t)3600 * 1000) /* of what a source may ask us to wait */
 #define CRASH_RETRY_MS     200
 #define STORE_RETRY_MS     100
+#define STORE_RETRY_MOST   3   /* times four each: what is in hand is told within seconds of recovery */
 
 enum verdict {
 	VERDICT_STALE,     /* someone else has the task */
@@ -27,6 +28,13 @@ enum verdict {
 	VERDICT_LATER,     /* may pass */
 	VERDICT_FAILED,
 };
+
+/* false: the worker ends, or the lease has moved on. */
+static bool await_store(struct run *r, int tries)
+{
+	int n = tries < STORE_RETRY_MOST ? tries : STORE_RETRY_MOST;
+	return lane_sleep(r->l, backoff_ms(STORE_RETRY_MS, n));
+}
 
 static enum verdict judge(const struct run *r, const struct err *e)
 {
@@ -51,7 +59,7 @@ enum err_code run_report(struct run *r, enum err_code (*say)(struct run *r, stru
 		if (code != ERR_STORE_UNAVAILABLE)
 			return code;
 		r->unsure = true;
-		if (!lane_sleep(r->l, backoff_ms(STORE_RETRY_MS, i)))
+		if (!await_store(r, i))
 			return code;
 	}
 }
@@ -77,17 +85,18 @@ struct giving_back {
 	bool crashed;
 };
 
-static enum err_code put_back(struct run *r, const struct giving_back *g)
+/* The dispatcher then asks when it is due. */
+static void put_back(struct run *r, const struct giving_back *g)
 {
 	struct feed *feed = &r->w->o.feed;
 	struct err e = { 0 };
 	for (int i = 0;; i++) {
 		enum err_code code = feed->later(feed->ctx, r->l->task.id, r->l->task.lease,
 			g->until_ms, g->why, g->crashed, &e);
-		if (code != ERR_STORE_UNAVAILABLE ||
-			!lane_sleep(r->l, backoff_ms(STORE_RETRY_MS, i)))
-			return code;
+		if (code != ERR_STORE_UNAVAILABLE || !await_store(r, i))
+			break;
 	}
+	worker_wake(r->w);
 }
 
 static enum err_code say_failed(struct run *r, struct err *e)
@@ -100,7 +109,7 @@ static enum err_code say_failed(struct run *r, struct err *e)
 void run_give_back(struct run *r, int64_t in_ms)
 {
 	struct giving_back g = { .until_ms = clock_wall_ms() + in_ms };
-	(void)!put_back(r, &g);
+	put_back(r, &g);
 }
 
 /* ---- what is logged ---- */
@@ -136,7 +145,7 @@ static void try_later(struct run *r, const struct err *e, bool crashed)
 	struct giving_back g = { .until_ms = clock_wall_ms() + ms, .why = &r->outcome,
 		.crashed = crashed };
 	log_ending(r, LOG_ITEM_LATER, ms);
-	(void)!put_back(r, &g);
+	put_back(r, &g);
 }
 
 static void fail(struct run *r)

@@ -23,8 +23,11 @@ static bool wait_task(struct lane *l)
 static void become_idle(struct lane *l)
 {
 	struct worker *w = l->w;
+	arena_free(l->arena);
 	pthread_mutex_lock(&w->lock);
-	l->busy = false;
+	l->arena = NULL;
+	l->task = (struct task){ 0 };
+	l->busy = false; /* from here on the dispatcher may give it the next */
 	l->held_bytes = 0;
 	atomic_store(&l->bytes, -1);
 	atomic_store(&l->bytes_total, -1);
@@ -34,8 +37,6 @@ static void become_idle(struct lane *l)
 	pthread_cond_broadcast(&w->quiet);
 	pthread_cond_broadcast(&w->change);
 	pthread_mutex_unlock(&w->lock);
-	arena_free(l->arena);
-	l->arena = NULL;
 }
 
 void *lane_main(void *lane)
