@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define PLAN_ITEMS 200  /* that need work, in one transaction */
-#define PLAN_LOOKS 1000 /* items looked at, hits included */
+#define PLAN_LOOKS 250 /* items looked at, hits included: others wait for this transaction */
 
 struct source_row {
 	bool there;

@@ -83,40 +83,42 @@ enum err_code read_original(struct tx *t, int64_t id, struct arena *a, const str
 	return OK;
 }
 
-static enum err_code read_product(struct tx *t, int64_t id, struct product *ret, bool *ret_there,
-	struct err *e)
+static enum err_code take_product(struct sql_rows *r, struct variant_row *v)
 {
-	struct sql_rows r = sql_query(t->db,
-	    "SELECT data, recipe, blob FROM result WHERE id = $1", SQL(sql_i(id)), e);
+	enum err_code code = product_parse(sql_text(r, 1), &v->product, r->e);
 
-	*ret_there = sql_next(&r);
-	if (*ret_there) {
-		r.code = product_parse(sql_text(&r, 0), ret, e);
-		sql_bytes(&r, 1, ret->recipe, VARIANT_DIGEST_LEN);
-		snprintf(ret->key, sizeof ret->key, "%s", sql_text(&r, 2));
-	}
-	return sql_end(&r);
+	snprintf(v->product.key, sizeof v->product.key, "%s", sql_text(r, 2));
+	sql_bytes(r, 3, v->product.recipe, VARIANT_DIGEST_LEN);
+	return code;
 }
 
-enum err_code read_variants(struct tx *t, const json_t *results, const struct read_job *names,
-	struct arena *a, struct item_row *ret, struct err *e)
+/* One query for all results of the original, in the order of the item's list. */
+enum err_code read_variants(struct tx *t, int64_t original, const json_t *results,
+	const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e)
 {
 	size_t n = json_array_size(results);
 
 	if (n > names->n)
 		n = names->n;
-	struct variant_row *v = arena_alloc(a, (n + 1) * sizeof *v);
-	for (size_t i = 0; i < n; i++) {
-		bool there;
-		enum err_code code = read_product(t, json_integer_value(json_array_get(results, i)),
-		    &v[ret->variants_n].product, &there, e);
-		if (code != OK)
-			return code;
-		v[ret->variants_n].name = names->names[i];
-		ret->variants_n += there;
-	}
+	if (n == 0)
+		return OK;
+	struct variant_row *v = arena_alloc(a, n * sizeof *v);
+	struct sql_rows r = sql_query(t->db,
+	    "SELECT r.id, r.data, r.blob, r.recipe FROM original o"
+	    " JOIN result r ON r.scope = o.scope AND r.sha256 = o.sha256 WHERE o.id = $1",
+	    SQL(sql_i(original)), e);
+	while (sql_next(&r))
+		for (size_t i = 0; i < n; i++) {
+			if (json_integer_value(json_array_get(results, i)) != sql_int(&r, 0))
+				continue;
+			v[i].name = names->names[i];
+			r.code = take_product(&r, &v[i]);
+		}
+	for (size_t i = 0; i < n; i++)
+		if (v[i].name)
+			v[ret->variants_n++] = v[i];
 	ret->variants = v;
-	return OK;
+	return sql_end(&r);
 }
 
 enum err_code read_outcome(const char *text, struct arena *a, const struct outcome **ret,

@@ -80,7 +80,7 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 	if (code == OK && it->has_cache)
 		code = read_original(p->t, original, p->a, &it->source, e);
 	if (code == OK)
-		code = read_variants(p->t, json_object_get(doc, "v"), &names, p->a, it, e);
+		code = read_variants(p->t, original, json_object_get(doc, "v"), &names, p->a, it, e);
 	if (code != OK || !x)
 		return code;
 	autofree char *text = json_text(x);

@@ -78,7 +78,9 @@ static enum err_code join(struct tx *t, const struct raw *raw, const struct read
 		code = read_original(t, raw->original, a, &ret->source, e);
 	if (code == OK && raw->results)
 		code = json_parse(raw->results, strlen(raw->results), &results, e);
-	return code == OK && results ? read_variants(t, results, names, a, ret, e) : code;
+	if (code != OK || !results)
+		return code;
+	return read_variants(t, raw->original, results, names, a, ret, e);
 }
 
 enum err_code op_items(struct tx *t, void *arg, struct err *e)

@@ -11,30 +11,42 @@
 
 #define MAKES_MAX 8 /* in a row for one item */
 
+struct found {
+	int64_t id, used_ms;
+};
+
+/* All results of these bytes at once: there are few, and one query costs less than one for each. */
+static enum err_code find_all(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct tx_recipe *rec, struct found *found, struct err *e)
+{
+	uint8_t recipe[VARIANT_DIGEST_LEN];
+	struct sql_rows r = sql_query(t->db,
+	    "SELECT id, used_ms, recipe FROM result WHERE scope = $1 AND sha256 = $2",
+	    SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
+
+	while (sql_next(&r)) {
+		sql_bytes(&r, 2, recipe, sizeof recipe);
+		for (size_t i = 0; i < rec->n; i++)
+			if (memcmp(rec->digests[i], recipe, sizeof recipe) == 0)
+				found[i] = (struct found){ sql_int(&r, 0), sql_int(&r, 1) };
+	}
+	return sql_end(&r);
+}
+
 enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
 	const struct tx_recipe *rec, int64_t *ids, size_t *ret_missing, struct err *e)
 {
+	struct found *found = arena_alloc(t->arena, (rec->n + 1) * sizeof *found);
+	enum err_code code = find_all(t, scope, sha256, rec, found, e);
+
 	*ret_missing = 0;
-	for (size_t i = 0; i < rec->n; i++) {
-		int64_t used = 0;
-		struct sql_rows r = sql_query(t->db,
-		    "SELECT id, used_ms FROM result WHERE scope = $1 AND sha256 = $2 AND recipe = $3",
-		    SQL(sql_i(scope), sql_b(sha256, SHA256_LEN),
-			sql_b(rec->digests[i], VARIANT_DIGEST_LEN)),
-		    e);
-		ids[i] = 0;
-		if (sql_next(&r)) {
-			ids[i] = sql_int(&r, 0);
-			used = sql_int(&r, 1);
-		}
-		enum err_code code = sql_end(&r);
-		if (code == OK && ids[i])
-			code = result_used(t, ids[i], used, e);
-		if (code != OK)
-			return code;
+	for (size_t i = 0; code == OK && i < rec->n; i++) {
+		ids[i] = found[i].id;
 		*ret_missing += ids[i] == 0;
+		if (ids[i])
+			code = result_used(t, ids[i], found[i].used_ms, e);
 	}
-	return OK;
+	return code;
 }
 
 static const char *ids_text(struct tx *t, const int64_t *ids, size_t n)

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <limits.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,12 +241,21 @@ static enum err_code configure(struct sql *db, const struct sql_sqlite_opts *o, 
 	return sql_sqlite_script(db, text, e);
 }
 
+/* Nobody asks how much memory SQLite uses, and counting it takes a lock at every allocation. */
+static void set_up_library(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err_code sql_sqlite_open(const struct sql_sqlite_opts *o, struct sql **ret, struct err *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sqlite_db *d = mem_new(struct sqlite_db);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	enum err_code code = OK;
 
+	pthread_once(&once, set_up_library);
 	d->base.impl = &impl;
 	if (!o->read_only)
 		flags |= SQLITE_OPEN_CREATE;
