@@ -58,10 +58,15 @@ static int64_t estimate(const struct probe *p, const struct recipe *r)
 	return (int64_t)(overhead + pixels * p->bytes_per_pixel + read + most);
 }
 
+enum format image_sniff(const void *data, size_t n)
+{
+	return format_sniff(data, n);
+}
+
 enum err_code image_probe(const void *data, size_t n, const struct image_limits *lim,
 	const struct recipe *r, struct image_header *ret, struct err *e)
 {
-	struct probe p = { .h = { .format = image_sniff(data, n), .frames = 1, .orientation = 1 },
+	struct probe p = { .h = { .format = format_sniff(data, n), .frames = 1, .orientation = 1 },
 		.max_frames = lim->max_frames };
 	if (p.h.format == FORMAT_NONE)
 		return err_set(e, ERR_FETCH_NOT_IMAGE, "the bytes are not those of an image");
