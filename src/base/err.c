@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TEXT_SIZE sizeof(((struct err){ 0 }).text)
+
 enum retry { NEVER, LATER };
 
 struct row {
@@ -59,7 +61,7 @@ static enum err_code set(struct err *e, enum err_code code, const char *text)
 
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
-	char text[sizeof(e->text) + 4]; /* longer, so that the cut can see where a character ends */
+	char text[TEXT_SIZE + 4]; /* longer, so that the cut can see where a character ends */
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -69,7 +71,7 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
 
 enum err_code err_sys(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 {
-	char what[sizeof(e->text) + 4], text[sizeof(e->text) + 128], reason[100];
+	char what[TEXT_SIZE + 4], text[TEXT_SIZE + 128], reason[100];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
@@ -81,7 +83,7 @@ enum err_code err_sys(struct err *e, enum err_code code, int errnum, const char 
 
 enum err_code err_wrap(struct err *e, const char *fmt, ...)
 {
-	char what[sizeof(e->text) + 4], text[sizeof(e->text) * 2 + 8];
+	char what[TEXT_SIZE + 4], text[TEXT_SIZE * 2 + 8];
 	if (!e)
 		return ERR_INTERNAL;
 	va_list ap;

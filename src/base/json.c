@@ -173,12 +173,20 @@ void json_push(json_t *arr, json_t *v)
 	must(json_array_append_new(arr, v) == 0);
 }
 
+/* How long the character that begins with this byte is; 0 when none does. */
+static size_t utf8_want(unsigned char lead)
+{
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xC2 || lead > 0xF4)
+		return 0;
+	return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
 /* The length of the UTF-8 character at s (RFC 3629), 0 when it is none. Stops at a NUL. */
 static size_t utf8_length(const unsigned char *s)
 {
-	if (s[0] < 0x80)
-		return 1;
-	size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+	size_t n = utf8_want(s[0]);
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xC0) != 0x80)
 			return 0;

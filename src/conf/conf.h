@@ -80,9 +80,9 @@ struct conf {
 };
 
 /* argv is what follows the command's name; envp as main() has it. Defaults that hang on others or
- * on the machine ("auto") are worked out; settings that the command does not take have theirs too. ERR_USAGE with the name of the setting, where it stands
- * and, for an unknown one, the nearest that exists; a secret's value is in no text. On failure
- * nothing needs conf_done. */
+ * on the machine ("auto") are worked out; settings that the command does not take have theirs too.
+ * ERR_USAGE with the name of the setting, where it stands and, for an unknown one, the nearest that
+ * exists; a secret's value is in no text. On failure nothing needs conf_done. */
 enum err_code conf_parse(enum command c, int argc, char *const *argv, char *const *envp,
 	struct conf *ret, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c); /* wipes the secrets; a zeroed one is fine */
