@@ -32,7 +32,7 @@ static const char *bytes_of(enum format f)
 {
 	static const char *const all[] = {
 		[FORMAT_JPEG] = "\xff\xd8\xff 0123456789abcdef",
-		[FORMAT_PNG] = "\x89PNG\r\n\x1a\n0123456789",
+		[FORMAT_PNG] = "\x89PNG\r\n\x1a\n0123456789ab",
 		[FORMAT_WEBP] = "RIFF0123WEBP456789ab",
 		[FORMAT_AVIF] = "0123ftypavif456789ab",
 	};
@@ -82,7 +82,7 @@ static void hang(const struct show *s)
 static void spin(const struct show *s)
 {
 	(void)s;
-	for (volatile int i = 0;; i++)
+	for (volatile unsigned i = 0;; i++)
 		;
 }
 
