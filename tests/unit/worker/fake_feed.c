@@ -33,7 +33,7 @@ static enum err_code take(int64_t id, int64_t lease, struct fake_task **ret, str
 		fake_feed.unavailable--;
 		return err_set(e, ERR_STORE_UNAVAILABLE, "the disk is full");
 	}
-	*ret = held(id, lease);
+	*ret = fake_feed.stale_at_finish ? NULL : held(id, lease);
 	return *ret ? OK : err_set(e, ERR_STORE_STALE, "the lease has moved on");
 }
 

@@ -100,10 +100,10 @@ static enum err_code answer(const char *text, struct fetch_result *ret, struct e
 	return OK;
 }
 
-static enum err_code get(const struct fetch_request *r, struct fetch_result *ret, struct err *e)
+static void note_headers(const struct fetch_request *r)
 {
-	enum err_code code = OK;
-	snprintf(ret->final_url, sizeof(ret->final_url), "https://cdn.example/final");
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < r->headers_n; i++) {
 		if (strcmp(r->headers[i].name, "authorization") == 0)
 			snprintf(fake_sources.authorization, sizeof(fake_sources.authorization),
@@ -111,6 +111,14 @@ static enum err_code get(const struct fetch_request *r, struct fetch_result *ret
 	}
 	snprintf(fake_sources.if_none_match, sizeof(fake_sources.if_none_match), "%s",
 		r->etag ? r->etag : "");
+	pthread_mutex_unlock(&lock);
+}
+
+static enum err_code get(const struct fetch_request *r, struct fetch_result *ret, struct err *e)
+{
+	enum err_code code = OK;
+	snprintf(ret->final_url, sizeof(ret->final_url), "https://cdn.example/final");
+	note_headers(r);
 	if (ends_in(r->url, "/404"))
 		return status(e, 404);
 	if (ends_in(r->url, "/503") && atomic_load(&fake_sources.failures) != 0) {

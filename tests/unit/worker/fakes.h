@@ -48,7 +48,7 @@ struct fake_feed {
 	int unavailable;          /* so many calls of finish, later and fail cannot be answered … */
 	bool unavailable_but_done;/* … though the first of them was done */
 	bool down;                /* every call fails */
-	bool stale_at_keep;
+	bool stale_at_keep, stale_at_finish;
 	int said;                 /* calls of finish, later and fail */
 	int plans, claims;
 	size_t most_claimed, full_hosts_seen;
