@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define CLOSE_MS 3000 /* streams are closed spread over a second, and answered */
+
 struct serve {
 	const struct conf *conf;
 	struct engine engine;
@@ -212,6 +214,7 @@ static void drain(struct serve *s)
 	api_set_draining(s->api);
 	http_server_drain(s->http);
 	engine_stop(&s->engine, s->conf->drain_ms);
+	http_server_wait(s->http, CLOSE_MS);
 	stop_gc(s);
 }
 

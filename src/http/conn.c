@@ -92,7 +92,7 @@ void conn_unref(struct conn *c)
 	plain_free(c->plain);
 	close(c->fd);
 	free(c);
-	atomic_fetch_sub(&rt->server->conns, 1);
+	server_conn_closed(rt->server);
 	reactor_conn_gone(rt);
 }
 

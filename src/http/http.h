@@ -46,6 +46,8 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 /* Stop accepting; idle connections close; streams are closed (WebSocket 1001) spread over a
  * second; requests under way are answered with Connection: close. Returns at once. */
 void http_server_drain(struct http_server *s);
+/* After a drain: returns when the last connection is gone, or after so long. */
+void http_server_wait(struct http_server *s, int64_t ms);
 void http_server_free(struct http_server *s); /* ends every connection, joins the threads */
 
 /* ---- the request: valid until it was answered ---------------------------------------------- */

@@ -102,6 +102,7 @@ struct reactor {
 };
 enum err_code reactor_start(struct reactor *rt, struct http_server *s, struct err *e) MUST_CHECK;
 void reactor_join(struct reactor *rt);
+void server_conn_closed(struct http_server *s); /* one open connection less */
 void reactor_conn_gone(struct reactor *rt); /* a connection structure was freed */
 
 struct http_server {
@@ -111,6 +112,8 @@ struct http_server {
 	size_t reactors_n;
 	struct h1_limits limits;
 	_Atomic size_t conns;
+	pthread_mutex_t last_lock;
+	pthread_cond_t last;      /* conns has become 0 */
 	_Atomic bool draining;
 	_Atomic int64_t full_logged_ms;
 };

@@ -37,6 +37,8 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 {
 	struct http_server *s = mem_new(struct http_server);
 	s->o = *o;
+	pthread_mutex_init(&s->last_lock, NULL);
+	pthread_cond_init(&s->last, NULL);
 	fill_defaults(&s->o);
 	s->limits.max_body = s->o.max_body_bytes;
 	s->limits.max_bodies = s->o.max_bodies_bytes;
@@ -63,6 +65,25 @@ void http_server_drain(struct http_server *s)
 		(void)inbox_post(s->reactors[i].inbox, &s->reactors[i].drain_post);
 }
 
+void server_conn_closed(struct http_server *s)
+{
+	if (atomic_fetch_sub(&s->conns, 1) != 1)
+		return;
+	pthread_mutex_lock(&s->last_lock);
+	pthread_cond_broadcast(&s->last);
+	pthread_mutex_unlock(&s->last_lock);
+}
+
+void http_server_wait(struct http_server *s, int64_t ms)
+{
+	struct timespec until = clock_deadline(ms);
+	int timed_out = 0;
+	pthread_mutex_lock(&s->last_lock);
+	while (atomic_load(&s->conns) && !timed_out)
+		timed_out = pthread_cond_clockwait(&s->last, &s->last_lock, CLOCK_MONOTONIC, &until);
+	pthread_mutex_unlock(&s->last_lock);
+}
+
 void http_server_free(struct http_server *s)
 {
 	if (!s)
@@ -72,6 +93,8 @@ void http_server_free(struct http_server *s)
 		reactor_join(&s->reactors[i]);
 	pool_stop(&s->pool);
 	close(s->o.listen_fd);
+	pthread_cond_destroy(&s->last);
+	pthread_mutex_destroy(&s->last_lock);
 	free(s->reactors);
 	free(s);
 }
