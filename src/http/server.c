@@ -6,6 +6,8 @@
  */
 #include "http/http_impl.h"
 
+#include "base/clock.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
