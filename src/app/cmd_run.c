@@ -76,16 +76,13 @@ static enum err_code print_faults(struct faults *f, struct err *e)
 	return e->code;
 }
 
-static enum err_code read_request(struct run *r, struct err *e)
+static enum err_code check_request(struct run *r, const json_t *body, struct err *e)
 {
 	struct request_limits lim = request_limits_default;
 	struct faults f = { 0 };
-	autojson *body = NULL;
 	lim.urls = (size_t)r->conf->max_urls;
 	lim.variants = (size_t)r->conf->max_variants;
 	lim.allow_files = true;
-	if (inputs_body(r->conf, true, &body, e) != OK)
-		return e->code;
 	if (!request_parse(body, &lim, r->engine.presets, &r->request, &f))
 		return print_faults(&f, e);
 	return OK;
@@ -121,7 +118,9 @@ static enum err_code submit(struct run *r, struct err *e)
 static enum err_code begin(struct run *r, struct err *e)
 {
 	const struct conf *c = r->conf;
-	if (name_template_check(c->name, e) != OK || io_mkdirs(c->output, 0755, e) != OK)
+	autojson *body = NULL;
+	if (name_template_check(c->name, e) != OK || inputs_body(c, true, &body, e) != OK ||
+		io_mkdirs(c->output, 0755, e) != OK)
 		return e->code;
 	autofree char *data = mem_printf("%s/.bulb", c->output);
 	struct engine_opts o = {
@@ -130,7 +129,7 @@ static enum err_code begin(struct run *r, struct err *e)
 		.lanes = c->workers,
 		.allow_files = true,
 	};
-	if (engine_open(c, &o, &r->engine, e) != OK || read_request(r, e) != OK)
+	if (engine_open(c, &o, &r->engine, e) != OK || check_request(r, body, e) != OK)
 		return e->code;
 	r->out = export_new(r->engine.blob, c->output, c->name, c->no_cache);
 	r->show = show_new(c->json, c->no_color);
