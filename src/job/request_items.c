@@ -165,7 +165,7 @@ static void source_key(struct arena *scratch, const struct entry *en, const char
 		en->cache_key ? en->cache_key : identity);
 	size_t n = strlen(text);
 	char *all = arena_alloc(scratch, n + 1 + SHA256_LEN);
-	memcpy(all, text, n); /* and a NUL between the two */
+	memcpy(all, text, n + 1); /* the NUL stands between the two */
 	memcpy(all + n + 1, en->headers_digest, SHA256_LEN);
 	sha256_of(all, n + 1 + SHA256_LEN, out);
 }
