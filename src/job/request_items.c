@@ -224,10 +224,10 @@ static struct request_item *add_item(struct set *s, struct entry *en, const uint
 {
 	struct request *r = s->c->r;
 	struct request_item *it = &r->items[r->items_n++];
-	*it = (struct request_item){ .url = arena_strdup(r->arena, en->url),
-		.headers = TAKE(&en->headers),
-		.metadata = TAKE(&en->metadata),
-		.recipe = en->recipe };
+	it->url = arena_strdup(r->arena, en->url);
+	it->headers = TAKE(&en->headers);
+	it->metadata = TAKE(&en->metadata);
+	it->recipe = en->recipe;
 	memcpy(it->source_key, key, SHA256_LEN);
 	return it;
 }

@@ -34,7 +34,7 @@ static enum err_code open_headers(struct run *r, json_t **ret_json, struct net_h
 	if (code != OK)
 		return err_set(e, ERR_INTERNAL, "the item's headers are no JSON");
 	*ret = arena_alloc(r->l->arena, json_object_size(*ret_json) * sizeof(**ret));
-	const char *name;
+	const char *name = NULL;
 	json_t *v;
 	json_object_foreach (*ret_json, name, v)
 		(*ret)[(*ret_n)++] = (struct net_header){ .name = name,
