@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What only the embedded store has: group commit, a lock on the folder, a visitor beside the owner,
+ * and a disk that fills or breaks.
+ */
+#include "tests/contract/store_fixture.h"
+#include "tests/lib/disk_vfs.h"
+
+#include "base/metrics.h"
+#include "store/sql_sqlite.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#define ONE  "{\"urls\":[\"https://a.test/1.jpg\"]}"
+#define MANY 200
+
+static int setup(void **state)
+{
+	fixture_backend = "sqlite";
+	return fixture_setup(state);
+}
+
+static int teardown(void **state)
+{
+	int rc = fixture_teardown(state);
+
+	disk_vfs_mend();
+	disk_vfs_reboot();
+	return rc;
+}
+
+/* ---- group commit ---- */
+
+/* Holds the writer between two commits until everybody stands in its queue. */
+static sem_t gate;
+static _Atomic int gate_is_shut;
+
+static void wait_at_gate(void *ctx, int64_t no, int64_t seq)
+{
+	(void)ctx, (void)no, (void)seq;
+	if (gate_is_shut)
+		sem_wait(&gate);
+	gate_is_shut = 0;
+}
+
+struct caller {
+	pthread_t thread;
+	struct fixture *f;
+	const char *cancel; /* an id, or NULL to submit */
+	enum err_code code;
+};
+
+static void *call(void *arg)
+{
+	static const uint8_t key[32];
+	struct caller *c = arg;
+	struct request_item item = { .url = "https://a.test/1" };
+	struct request q = { .items = &item, .items_n = 1 };
+	struct submit in = { .tenant = 1, .request = &q, .base_url = "", .seal_key = key };
+	enum submit_result result;
+	char id[JOB_ID_MAX + 1];
+	int64_t no;
+
+	c->code = c->cancel ? store_cancel(c->f->s, 1, c->cancel, ERR_CANCELED, NULL)
+			    : store_submit(c->f->s, &in, &result, id, &no, NULL);
+	return NULL;
+}
+
+static void start(struct caller *c)
+{
+	assert_int_equal(pthread_create(&c->thread, NULL, call, c), 0);
+}
+
+static double commits(void)
+{
+	return metric_get(METRIC_COMMITS, NULL, NULL, NULL);
+}
+
+static void two_hundred_submits_at_once_cost_at_most_twenty_commits(void **state)
+{
+	struct fixture *f = *state;
+	struct caller c[MANY];
+	double before = commits();
+
+	for (int i = 0; i < MANY; i++) {
+		c[i] = (struct caller){ .f = f };
+		start(&c[i]);
+	}
+	for (int i = 0; i < MANY; i++) {
+		pthread_join(c[i].thread, NULL);
+		assert_int_equal(c[i].code, OK);
+	}
+	assert_true(commits() - before <= 20);
+}
+
+static void an_operation_that_fails_leaves_its_neighbours_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct caller first = { .f = f }, c[20];
+	struct queue_stats q;
+	struct err e;
+
+	f->opts.on_news = wait_at_gate;
+	fixture_reopen(f);
+	sem_init(&gate, 0, 0);
+	gate_is_shut = 1;
+	start(&first);
+	for (int i = 0; i < 20; i++) {
+		c[i] = (struct caller){ .f = f, .cancel = i % 2 ? "nobody" : NULL };
+		start(&c[i]);
+	}
+	sem_post(&gate);
+	pthread_join(first.thread, NULL);
+	for (int i = 0; i < 20; i++) {
+		pthread_join(c[i].thread, NULL);
+		assert_int_equal(c[i].code, i % 2 ? ERR_NOT_FOUND : OK);
+	}
+	assert_ok(store_queue(f->s, &q, &e));
+	assert_int_equal(q.items[PRIORITY_INTERACTIVE], 11);
+	sem_destroy(&gate);
+}
+
+/* ---- the folder ---- */
+
+static void a_data_folder_has_one_owner(void **state)
+{
+	struct fixture *f = *state;
+	struct store *other;
+	struct err e;
+
+	assert_err(store_open(f->url, &f->opts, &other, &e), ERR_STORE_IN_USE);
+	store_free(f->s);
+	f->s = NULL;
+	assert_ok(store_open(f->url, &f->opts, &other, &e));
+	f->s = other;
+}
+
+static void what_was_accepted_is_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job m = submit(f, ONE);
+	int64_t tasks;
+	struct err e;
+
+	plan(f);
+	(void)claim_one(f);
+	fixture_reopen(f);
+	assert_ok(store_recover(f->s, &tasks, &e));
+	assert_int_equal(tasks, 1);
+	work(f);
+	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
+	assert_string_equal(log_of(f, &m),
+	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+}
+
+static void a_visitor_works_beside_the_owner(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts o = f->opts;
+	struct store *visitor;
+	struct gc_report r;
+	struct made_job m = submit(f, ONE);
+	struct err e;
+
+	work(f);
+	o.short_visitor = true;
+	o.on_news = NULL;
+	assert_ok(store_open(f->url, &o, &visitor, &e));
+	assert_ok(store_delete(f->s, 1, m.id, false, &e));
+	assert_ok(store_gc(visitor, 0, false, &r, &e));
+	assert_int_equal(r.originals, 1);
+	assert_int_equal(r.results, 5);
+	submit(f, ONE);
+	work(f);
+	assert_ok(store_ping(visitor, &e));
+	store_free(visitor);
+	submit(f, ONE);
+}
+
+static void a_newer_store_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	autofree char *path = mem_printf("%s/bulb.db", f->dir);
+	struct sql_sqlite_opts o = { .path = path, .busy_ms = 1000 };
+	struct store *other;
+	struct sql *db;
+	struct err e;
+
+	store_free(f->s);
+	f->s = NULL;
+	assert_ok(sql_sqlite_open(&o, &db, &e));
+	assert_ok(sql_run(db, "UPDATE meta SET version = 99", SQL_NONE, NULL, &e));
+	sql_free(db);
+	assert_err(store_open(f->url, &f->opts, &other, &e), ERR_STORE_NEWER);
+}
+
+static void urls_that_name_no_store_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s;
+	struct err e;
+
+	assert_err(store_open("mysql://x", &f->opts, &s, &e), ERR_USAGE);
+	assert_err(store_open("sqlite:", &f->opts, &s, &e), ERR_USAGE);
+	assert_err(store_open("memory:x", &f->opts, &s, &e), ERR_USAGE);
+	assert_err(store_open("sqlite:/tmp/x?synchronous=off", &f->opts, &s, &e), ERR_USAGE);
+	assert_err(store_open("sqlite:/proc/nowhere/x.db", &f->opts, &s, &e), e.code);
+}
+
+/* ---- a bad disk ---- */
+
+static void on_bad_disk(struct fixture *f)
+{
+	disk_vfs_set(DISK_LOSES_ALL, 1);
+	snprintf(f->url, sizeof f->url, "sqlite:%s/bad.db?vfs=" DISK_VFS_NAME, f->dir);
+	fixture_reopen(f);
+}
+
+static void a_full_disk_is_told_and_mends_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a, b;
+	struct err e = { 0 };
+
+	on_bad_disk(f);
+	a = submit(f, ONE);
+	disk_vfs_fill_after(0);
+	for (int i = 0; i < 3; i++) {
+		assert_err(submit_as(f, "b", NULL, ONE, &b), ERR_STORE_UNAVAILABLE);
+		assert_err(store_ping(f->s, &e), ERR_STORE_UNAVAILABLE);
+		assert_int_equal(job(f, &a)->state, JOB_QUEUED); /* reading goes on */
+	}
+	disk_vfs_mend();
+	assert_ok(store_ping(f->s, &e));
+	assert_ok(submit_as(f, "b", NULL, ONE, &b));
+	assert_int_equal(b.result, SUBMIT_CREATED);
+	work(f);
+	assert_int_equal(job(f, &a)->state, JOB_SUCCEEDED);
+	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
+}
+
+/* Fail at every write in turn, and every time ask for the same job again. */
+static void fails_at_every_write(struct fixture *f, void (*spoil)(int64_t writes))
+{
+	for (int n = 0; n < 60; n++) {
+		char id[16];
+		struct made_job m = { 0 }, again;
+		struct err e = { 0 };
+		snprintf(id, sizeof id, "job-%d", n);
+		spoil(n % 20);
+		enum err_code code = submit_as(f, id, NULL, ONE, &m);
+		disk_vfs_mend();
+		assert_true(code == OK || code == ERR_STORE_UNAVAILABLE);
+		assert_ok(submit_as(f, id, NULL, ONE, &again));
+		if (code == OK)
+			assert_int_equal(again.no, m.no);
+		assert_string_equal(log_of(f, &again), "job.created");
+	}
+	work(f);
+}
+
+static void every_write_may_find_the_disk_full(void **state)
+{
+	struct fixture *f = *state;
+
+	on_bad_disk(f);
+	fails_at_every_write(f, disk_vfs_fill_after);
+}
+
+static void every_write_and_sync_may_fail(void **state)
+{
+	struct fixture *f = *state;
+
+	on_bad_disk(f);
+	fails_at_every_write(f, disk_vfs_break_after);
+}
+
+#define SQLITE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		SQLITE_TEST(two_hundred_submits_at_once_cost_at_most_twenty_commits),
+		SQLITE_TEST(an_operation_that_fails_leaves_its_neighbours_alone),
+		SQLITE_TEST(a_data_folder_has_one_owner),
+		SQLITE_TEST(what_was_accepted_is_there_after_a_restart),
+		SQLITE_TEST(a_visitor_works_beside_the_owner),
+		SQLITE_TEST(a_newer_store_is_refused),
+		SQLITE_TEST(urls_that_name_no_store_are_refused),
+		SQLITE_TEST(a_full_disk_is_told_and_mends_itself),
+		SQLITE_TEST(every_write_may_find_the_disk_full),
+		SQLITE_TEST(every_write_and_sync_may_fail),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
