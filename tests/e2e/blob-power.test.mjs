@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { build, sha256, tempDir } from '../lib/harness.mjs';
 
 const writer = join(build, 'tests/unit/blob/blob_writer');
-const rounds = process.env.BULB_TEST_SOAK ? 100 : 8;
+const rounds = process.env.TEST_SOAK ? 100 : 8;
 const sh = (cmd, ...args) => execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** fn while the image is mounted. By itself ext4 would commit every 5 s: not during the test. */
