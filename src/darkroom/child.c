@@ -49,11 +49,6 @@ static bool readable(int fd, int64_t ms)
 	return poll(&p, 1, (int)ms) > 0;
 }
 
-bool child_has_died(struct child *c)
-{
-	return readable(c->line, 0);
-}
-
 /* Hang up, which makes the keeper kill it if it lives, and hear how it ended. false: the keeper
  * has vanished, and the child with it. */
 static bool autopsy(struct child *c, int *ret_status)
@@ -83,7 +78,7 @@ static enum err_code explain(struct child *c, struct err *e)
 {
 	int status;
 	if (!autopsy(c, &status))
-		return died(c, "killed", e, ERR_DARKROOM, "the darkroom ended under the picture");
+		return died(c, "lost", e, ERR_DARKROOM, "the darkroom ended under the picture");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OSERR)
 		return died(c, "memory", e, ERR_LIMIT_MEMORY,
 			"decoding took more memory than the limit");
@@ -97,6 +92,12 @@ static enum err_code explain(struct child *c, struct err *e)
 	const char *name = sigabbrev_np(sig);
 	c->died = "signal";
 	return err_set(e, ERR_DECODE_CRASHED, "the decoder died of SIG%s", name ? name : "?");
+}
+
+bool child_has_died(struct child *c)
+{
+	struct err ignored;
+	return readable(c->line, 0) && explain(c, &ignored) != OK;
 }
 
 /* We end it. Its death is waited for, so that its memory is free when the next one is admitted. */

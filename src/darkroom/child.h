@@ -31,7 +31,7 @@ struct child {
 };
 struct child *child_new(pid_t pid, int sock, int line); /* takes over both descriptors */
 void child_free(struct child *c);                       /* ends it */
-bool child_has_died(struct child *c);                   /* by itself, while idle */
+bool child_has_died(struct child *c);                   /* while idle; sets c->died */
 
 /* Wait until it is in the jail. ERR_DARKROOM names what is missing. */
 enum err_code child_await(struct child *c, struct err *e) MUST_CHECK;

@@ -137,7 +137,7 @@ static struct place *take_place(struct darkroom *d, int64_t scope)
 static enum err_code prepare(struct darkroom *d, struct place *p, int64_t scope, struct err *e)
 {
 	if (p->child && child_has_died(p->child))
-		replace(d, p, "killed");
+		replace(d, p, p->child->died);
 	else if (p->child && p->child->scope != SCOPE_NONE && p->child->scope != scope)
 		replace(d, p, "worn");
 	enum err_code code = p->child ? OK : refill(d, p, e);
@@ -156,7 +156,7 @@ static enum err_code process_in(struct darkroom *d, struct place *p, const struc
 		bool unused = false;
 		code = child_process(p->child, picture, ret, &unused, e);
 		if (code != OK)
-			replace(d, p, p->child->died ? p->child->died : "failed");
+			replace(d, p, p->child->died ? p->child->died : "worn");
 		else if (p->child->pictures >= d->opts.pictures_per_child)
 			replace(d, p, "worn");
 		if (!unused)

@@ -33,8 +33,8 @@ struct darkroom_opts {
 	int64_t max_bytes_out;     /* of one variant */
 	int pictures_per_child;    /* then it is replaced */
 	/* A child was replaced, for logs and metrics. Deaths: "signal" "killed" "time" "memory"
-	 * "protocol"; by plan: "failed" (its picture did, cleanly) "worn" (pictures_per_child, or the
-	 * place was needed for another scope). Called on the thread of a darkroom_process. */
+	 * "protocol" "lost" (with the process that forked it); by plan: "worn" (after its pictures,
+	 * after one that failed, or for another scope). On the thread of a darkroom_process. */
 	void (*on_died)(void *ctx, const char *reason);
 	void *ctx;
 };

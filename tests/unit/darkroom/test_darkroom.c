@@ -155,7 +155,7 @@ static void a_decoders_error_is_the_pictures(void **state)
 	struct err e;
 	struct darkroom_result res;
 	open_room(&r, usual());
-	assert_ends(&r, "no such act", ERR_DECODE_CORRUPT, "failed");
+	assert_ends(&r, "no such act", ERR_DECODE_CORRUPT, "worn");
 	assert_err(process(&r, "no such act", &res, &e), ERR_DECODE_CORRUPT);
 	assert_int_equal(res.format, FORMAT_JPEG);
 	autofd empty = -1, text = -1;
@@ -246,7 +246,7 @@ static void a_picture_larger_than_the_budget_is_refused(void **state)
 	(void)state;
 	struct room r;
 	open_room(&r, usual());
-	assert_ends(&r, "larger than everything", ERR_LIMIT_MEMORY, "failed");
+	assert_ends(&r, "larger than everything", ERR_LIMIT_MEMORY, "worn");
 	close_room(&r);
 }
 
@@ -403,6 +403,30 @@ static void a_child_is_replaced_after_its_pictures(void **state)
 	close_room(&r);
 }
 
+static void failures_leak_no_descriptor(void **state)
+{
+	(void)state;
+	static const char *const acts[] = { "good", "crashes", "keeps a mapping", "floods",
+		"sends /dev/null", "sends no descriptor", "no such act", "blames another" };
+	struct room r;
+	int first = -1;
+	open_room(&r, usual());
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
+			struct err e;
+			struct darkroom_result res;
+			enum err_code code = process(&r, acts[i], &res, &e);
+			(void)code;
+			darkroom_result_done(&res);
+		}
+		int fd = dup(0); /* the lowest that is free */
+		close(fd);
+		assert_true(first == -1 || fd == first);
+		first = fd;
+	}
+	close_room(&r);
+}
+
 /* Running, and not just waiting for an init to collect it. */
 static bool is_running(pid_t pid)
 {
@@ -456,6 +480,7 @@ static void a_lost_keeper_is_replaced(void **state)
 	assert_good(&r);
 	darkroom_stats(r.d, &after);
 	assert_int_not_equal(after.keeper, before.keeper);
+	assert_string_equal(r.reasons, "lost ");
 	assert_good(&r);
 	close_room(&r);
 }
@@ -571,6 +596,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(more_lanes_than_children_share_them),
 	cmocka_unit_test(a_child_serves_one_scope_only),
 	cmocka_unit_test(a_child_is_replaced_after_its_pictures),
+	cmocka_unit_test(failures_leak_no_descriptor),
 	cmocka_unit_test(a_child_killed_while_idle_costs_no_picture),
 	cmocka_unit_test(a_lost_keeper_is_replaced),
 	cmocka_unit_test(a_keeper_lost_under_a_picture_is_not_the_pictures_fault),
