@@ -1,0 +1,166 @@
+// Nobody waits for somebody else's load: jobs take turns, hosts have limits, readers read at their own
+// pace. Everything is counted, not timed.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { tempDir, bulb, post, get, call, ended, until } from '../lib/harness.mjs';
+import { startOrigin } from '../lib/origin.mjs';
+import { WebSocket } from 'ws';
+
+const small = [{ name: 'a', width: 32, format: 'jpeg' }];
+async function origin(t, opts) {
+  const o = await startOrigin(opts);
+  t.after(() => o.close());
+  return o;
+}
+
+test('behind a 10,000-URL bulk job an interactive job starts within 5 × lanes tasks', { timeout: 120000 }, async (t) => {
+  const lanes = 8;
+  const source = await origin(t);
+  const server = await bulb(t, tempDir(t), ['--workers', String(lanes), '--per-host', '100']);
+  const urls = Array.from({ length: 10000 }, (_, i) => `${source.url}/png?seed=${i}&delay=30`);
+  const bulk = await post(`${server.url}/v1/jobs`, { urls, variants: small, priority: 'bulk' });
+  assert.equal(bulk.status, 202, bulk.text);
+  await until('the bulk job to be well under way', () => source.seen.requests > 100);
+  const quick = await post(`${server.url}/v1/jobs`, { urls: [`${source.url}/png?seed=quick`], variants: small, priority: 'interactive' });
+  const before = source.seen.requests;
+  await until('the quick one to be asked for', () => source.seen.hits['/png?seed=quick']);
+  const between = source.seen.requests - before;
+  assert.ok(between <= 5 * lanes, `${between} tasks went first`);
+  await ended(server.url, quick.json.id);
+  assert.equal((await get(`${server.url}/v1/jobs/${bulk.json.id}`)).json.status, 'running');
+  assert.equal((await call('POST', `${server.url}/v1/jobs/${bulk.json.id}/cancel`)).status, 200);
+  assert.equal((await ended(server.url, bulk.json.id)).status, 'canceled');
+});
+
+test('500 URLs of an origin that hangs do not delay the 10 of another', { timeout: 60000 }, async (t) => {
+  const hanging = await origin(t);
+  const good = await origin(t, { host: '127.0.0.2' });
+  const server = await bulb(t, tempDir(t));
+  const stuck = await post(`${server.url}/v1/jobs`, { urls: Array.from({ length: 500 }, (_, i) => `${hanging.url}/hang?n=${i}`), variants: small });
+  await until('the origin to hang', () => hanging.seen.requests >= 4);
+  const job = await post(`${server.url}/v1/jobs`, { urls: Array.from({ length: 10 }, (_, i) => `${good.url}/png?seed=${i}`), variants: small });
+  const end = await ended(server.url, job.json.id);
+  assert.equal(end.status, 'succeeded');
+  const other = (await get(`${server.url}/v1/jobs/${stuck.json.id}`)).json;
+  assert.equal(other.counts.failed + other.counts.succeeded, 0, 'not one of the stuck had ended by then');
+  assert.ok(hanging.seen.peak <= 6, `${hanging.seen.peak} connections to one host`);
+});
+
+/** Private, resident memory of a process in KiB. */
+function privateKiB(pid) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Private_Dirty:\s+(\d+)/m.exec(text)[1]) + Number(/^Private_Clean:\s+(\d+)/m.exec(text)[1]);
+}
+
+/** A job of n items that all are canceled: a long log, quickly made. */
+async function longLog(server, source, n) {
+  const urls = Array.from({ length: n }, (_, i) => `${source.url}/hang?n=${i}`);
+  const job = (await post(`${server.url}/v1/jobs`, { urls, variants: small })).json;
+  await call('POST', `${server.url}/v1/jobs/${job.id}/cancel`);
+  await ended(server.url, job.id);
+  return (await get(`${server.url}/v1/jobs/${job.id}`)).json;
+}
+
+/** A WebSocket by hand on a socket that reads only when told to. */
+function rawSocket(url) {
+  const u = new URL(url);
+  const socket = net.connect({ host: u.hostname, port: u.port, highWaterMark: 4096 });
+  socket.write(`GET ${u.pathname}${u.search} HTTP/1.1\r\nHost: ${u.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n');
+  socket.pause();
+  return socket;
+}
+
+/** Takes the frames out of what a server sent: calls text(string) or close(code). */
+function frames(text, close) {
+  let rest = Buffer.alloc(0);
+  let head = true;
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    if (head) {
+      const end = rest.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      assert.match(rest.subarray(0, end).toString(), /^HTTP\/1.1 101/);
+      rest = rest.subarray(end + 4);
+      head = false;
+    }
+    for (;;) {
+      if (rest.length < 2) return;
+      let n = rest[1] & 127;
+      let at = 2;
+      if (n === 126) { if (rest.length < 4) return; n = rest.readUInt16BE(2); at = 4; }
+      else if (n === 127) { if (rest.length < 10) return; n = Number(rest.readBigUInt64BE(2)); at = 10; }
+      if (rest.length < at + n) return;
+      const op = rest[0] & 15;
+      const body = rest.subarray(at, at + n);
+      rest = rest.subarray(at + n);
+      if (op === 1) text(body.toString());
+      if (op === 8) close(body.length >= 2 ? body.readUInt16BE(0) : 1005);
+    }
+  };
+}
+
+test('a reader at 20 KB/s costs the server at most 64 KiB and gets the whole log', { timeout: 600000 }, async (t) => {
+  const source = await origin(t);
+  const server = await bulb(t, tempDir(t), ['--workers', '2']);
+  const job = await longLog(server, source, 10000);
+  // Others have read the log before: what is shared between readers is there already.
+  await new Promise((done) => new WebSocket(job.events_url).on('message', () => {}).on('close', done));
+  const before = privateKiB(server.pid);
+  const socket = rawSocket(job.events_url);
+  let next = 1;
+  let code;
+  const feed = frames((text) => assert.equal(Number(JSON.parse(text).sequence), next++), (c) => (code = c));
+  const closed = new Promise((done) => socket.on('close', done));
+  let limited = process.env.TEST_SOAK ? Infinity : 50;
+  let most = 0;
+  await new Promise((done) => {
+    const timer = setInterval(() => {
+      for (let got = 0; got < 2048 && limited > 0;) {
+        const chunk = socket.read(Math.min(socket.readableLength, 2048 - got) || 1);
+        if (!chunk) break;
+        got += chunk.length;
+        feed(chunk);
+      }
+      most = Math.max(most, privateKiB(server.pid) - before);
+      if (--limited <= 0 || code) {
+        clearInterval(timer);
+        done();
+      }
+    }, 100);
+  });
+  assert.ok(most <= 64, `${most} KiB`);
+  socket.on('data', feed);
+  socket.resume();
+  await closed;
+  assert.equal(code, 1000);
+  assert.ok(next > 10000, `${next - 1} events`);
+});
+
+test('a reader that stops is closed with 1013 and resumes where it was', { timeout: 120000 }, async (t) => {
+  const source = await origin(t);
+  const server = await bulb(t, tempDir(t), ['--workers', '2']);
+  const job = await longLog(server, source, 10000);
+  const socket = rawSocket(job.events_url);
+  const dropped = async () => /bulb_readers_dropped_total\{reason="slow"\} 1/.test((await get(`${server.url}/metrics`)).text);
+  await until('the server to give the reader up', dropped, 90000);
+  let last = 0;
+  let code;
+  const closed = new Promise((done) => socket.on('close', done));
+  socket.on('data', frames((text) => {
+    const seq = Number(JSON.parse(text).sequence);
+    assert.equal(seq, last + 1);
+    last = seq;
+  }, (c) => (code = c)));
+  socket.resume();
+  await closed;
+  assert.equal(code, 1013);
+  const all = [];
+  const ws = new WebSocket(`${job.events_url}&after=${last}`);
+  ws.on('message', (m) => all.push(Number(JSON.parse(m).sequence)));
+  assert.equal(await new Promise((done) => ws.on('close', done)), 1000);
+  assert.equal(all[0], last + 1);
+  assert.deepEqual(all, all.map((_, i) => last + 1 + i));
+});
