@@ -17,7 +17,7 @@ let server;
 before(async () => {
   server = await echoServer(null);
 });
-after(() => server.stop('SIGKILL'));
+after(async () => assert.deepEqual(await server.stop(), { code: 0, signal: null }));
 
 /** Opens /ws, runs fn, closes. */
 const withSocket = (fn, path = '/ws') => async () => {

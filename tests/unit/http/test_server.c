@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A whole server in this process: what its callbacks may rely on, what other threads may do at any
+ * time, and what an idle stream costs.
+ */
+#include "lib/test.h"
+
+#include "http/http.h"
+
+#include "base/buf.h"
+#include "base/io.h"
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HANDSHAKE                                                                                  \
+	"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"             \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+static struct {
+	struct http_server *server;
+	uint16_t port;
+	_Atomic int opened, closed, frames, parked, answered, gone, returned_first;
+	_Atomic bool returned;
+	char why[32];
+	_Atomic(struct http_stream *) stream;
+	_Atomic int to_send; /* frames the next stream may still send */
+} app;
+
+/* ---- the application ------------------------------------------------------------------------- */
+
+static struct http_frame *next(void *ctx)
+{
+	(void)ctx;
+	if (app.to_send <= 0)
+		return NULL;
+	app.to_send--;
+	app.frames++;
+	return http_frame_ws("tick", 4);
+}
+
+static void message(void *ctx, const char *text, size_t n)
+{
+	(void)ctx, (void)text, (void)n;
+}
+
+static void closed(void *ctx, const char *why)
+{
+	(void)ctx;
+	if (!app.returned)
+		app.returned_first = -1;
+	snprintf(app.why, sizeof(app.why), "%s", why);
+	app.closed++;
+}
+
+static const struct http_stream_ops ops = { next, message, closed };
+
+static void park_done(void *ctx, struct http_request *r, bool gone)
+{
+	(void)ctx;
+	app.answered++;
+	app.gone += gone;
+	http_respond(r, 200, "parked", 6);
+}
+
+static void handle(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	struct http_stream_opts o = { .kind = HTTP_STREAM_WS, .ops = &ops };
+	if (strcmp(http_path(r), "/ws") == 0) {
+		struct http_stream *s = http_stream_start(r, &o);
+		assert_non_null(s);
+		http_stream_hold(s);
+		struct http_stream *before = atomic_exchange(&app.stream, s);
+		if (before)
+			http_stream_drop(before);
+		app.opened++;
+		app.returned = true;
+	} else if (strcmp(http_path(r), "/park") == 0) {
+		(void)http_park(r, 60000, park_done, NULL);
+		app.parked++;
+	} else if (strcmp(http_path(r), "/park-twice") == 0) {
+		http_unpark(http_park(r, 60000, park_done, NULL));
+	} else {
+		http_respond(r, 200, "ok", 2);
+	}
+}
+
+static void problem(void *ctx, enum err_code code, const char *detail, const char *request_id,
+	struct arena *a, const char **ret_body, size_t *ret_n)
+{
+	(void)ctx, (void)detail, (void)request_id, (void)a;
+	*ret_body = err_name(code);
+	*ret_n = strlen(*ret_body);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem };
+	char url[128];
+	struct err e = { 0 };
+	memset(&app, 0, sizeof(app));
+	assert_ok(http_listen("127.0.0.1:0", &o.listen_fd, url, &e));
+	assert_ok(http_server_new(&o, &app.server, &e));
+	app.port = (uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	http_server_free(app.server);
+	struct http_stream *s = atomic_exchange(&app.stream, NULL);
+	if (s)
+		http_stream_drop(s);
+	return 0;
+}
+
+/* ---- the client -------------------------------------------------------------------------------- */
+
+static int dial(const char *text)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(app.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	return fd;
+}
+
+/* Reads until `until` has come or the other side has ended; the whole text. */
+static void read_until(int fd, const char *until, struct buf *all)
+{
+	char block[4096];
+	while (!until || !memmem(buf_str(all), all->len, until, strlen(until))) {
+		ssize_t n = recv(fd, block, sizeof(block), 0);
+		if (n <= 0)
+			return;
+		buf_add(all, block, (size_t)n);
+	}
+}
+
+static void assert_answer(int fd, const char *end)
+{
+	struct buf all = BUF_INIT(1 << 20);
+	read_until(fd, end, &all);
+	if (!memmem(buf_str(&all), all.len, end, strlen(end)))
+		fail_msg("no '%s' in '%s'", end, buf_str(&all));
+	buf_done(&all);
+}
+
+/* Spins politely until the loop's thread has done what it was told. */
+static void await(_Atomic int *what, int at_least)
+{
+	for (int i = 0; *what < at_least && i < 20000; i++)
+		usleep(500);
+	assert_true(*what >= at_least);
+}
+
+/* ---- tests -------------------------------------------------------------------------------------- */
+
+static void frames_follow_a_wake_from_another_thread(void **state)
+{
+	(void)state;
+	int fd = dial(HANDSHAKE);
+	assert_answer(fd, "\r\n\r\n");
+	app.to_send = 3;
+	http_stream_wake(app.stream);
+	assert_answer(fd, "\x81\x04tick\x81\x04tick\x81\x04tick");
+	close(fd);
+	await(&app.closed, 1);
+	assert_string_equal(app.why, "client");
+}
+
+static void a_held_stream_may_be_woken_and_closed_after_its_end(void **state)
+{
+	(void)state;
+	int fd = dial(HANDSHAKE);
+	assert_answer(fd, "\r\n\r\n");
+	close(fd);
+	await(&app.closed, 1);
+	http_stream_wake(app.stream);
+	http_stream_close(app.stream, 1000, "late");
+	http_server_free(app.server);
+	app.server = NULL;
+	http_stream_wake(app.stream);
+	http_stream_close(app.stream, 1000, "later");
+	assert_int_equal(app.closed, 1);
+}
+
+static void a_stream_is_closed_with_a_code_from_another_thread(void **state)
+{
+	(void)state;
+	int fd = dial(HANDSHAKE);
+	assert_answer(fd, "\r\n\r\n");
+	http_stream_close(app.stream, 4000, "enough");
+	http_stream_close(app.stream, 4001, "twice");
+	assert_answer(fd, "\x88\x08\x0f\xa0" "enough");
+	await(&app.closed, 1);
+	assert_string_equal(app.why, "closed");
+	close(fd);
+}
+
+static void a_server_that_ends_closes_its_streams(void **state)
+{
+	(void)state;
+	int fds[20];
+	for (int i = 0; i < 20; i++) {
+		fds[i] = dial(HANDSHAKE);
+		assert_answer(fds[i], "\r\n\r\n");
+	}
+	http_server_free(app.server);
+	app.server = NULL;
+	assert_int_equal(app.closed, 20);
+	for (int i = 0; i < 20; i++)
+		close(fds[i]);
+}
+
+static void a_server_that_ends_answers_what_is_parked(void **state)
+{
+	(void)state;
+	int fd = dial("GET /park HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.parked, 1);
+	http_server_free(app.server);
+	app.server = NULL;
+	assert_int_equal(app.answered, 1);
+	assert_int_equal(app.gone, 1);
+	close(fd);
+}
+
+static void a_request_that_is_woken_before_its_handler_returned_is_answered_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		int fd = dial("GET /park-twice HTTP/1.1\r\nHost: a\r\n\r\n");
+		assert_answer(fd, "parked");
+		close(fd);
+	}
+	assert_int_equal(app.answered, 200);
+}
+
+static void *waker(void *arg)
+{
+	_Atomic bool *stop = arg;
+	while (!*stop) {
+		struct http_stream *s = atomic_exchange(&app.stream, NULL);
+		if (!s)
+			continue;
+		app.to_send++;
+		http_stream_wake(s);
+		http_stream_close(s, 1000, NULL);
+		http_stream_wake(s);
+		http_stream_drop(s);
+	}
+	return NULL;
+}
+
+static void wakes_and_closes_race_with_clients_that_come_and_go(void **state)
+{
+	(void)state;
+	_Atomic bool stop = false;
+	pthread_t threads[2];
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, waker, &stop);
+	for (int i = 0; i < 300; i++) {
+		int fd = dial(HANDSHAKE);
+		if (i % 3 == 0)
+			assert_answer(fd, "\r\n\r\n");
+		close(fd);
+	}
+	await(&app.opened, 300);
+	stop = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	await(&app.closed, 300);
+	assert_int_equal(app.closed, 300);
+	assert_int_equal(app.returned_first, 0);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS_MEMORY 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COUNTS_MEMORY 0
+#endif
+#endif
+#ifndef COUNTS_MEMORY
+#define COUNTS_MEMORY 1
+#endif
+
+static void an_idle_websocket_costs_under_600_bytes(void **state)
+{
+	(void)state;
+	enum { WARM = 50, N = 400 };
+	int fds[WARM + N];
+	if (!COUNTS_MEMORY)
+		skip();
+	size_t before = 0;
+	for (int i = 0; i < WARM + N; i++) {
+		if (i == WARM)
+			before = mallinfo2().uordblks;
+		fds[i] = dial(HANDSHAKE);
+		assert_answer(fds[i], "\r\n\r\n");
+	}
+	size_t each = (mallinfo2().uordblks - before) / N;
+	print_message("# %zu bytes each\n", each);
+	assert_in_range(each, 1, 600);
+	for (int i = 0; i < WARM + N; i++)
+		close(fds[i]);
+	await(&app.closed, WARM + N);
+}
+
+#define SERVER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+static const struct CMUnitTest tests[] = {
+	SERVER_TEST(frames_follow_a_wake_from_another_thread),
+	SERVER_TEST(a_held_stream_may_be_woken_and_closed_after_its_end),
+	SERVER_TEST(a_stream_is_closed_with_a_code_from_another_thread),
+	SERVER_TEST(a_server_that_ends_closes_its_streams),
+	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
+	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
+	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
+	SERVER_TEST(an_idle_websocket_costs_under_600_bytes),
+};
+TEST_MAIN(tests)
