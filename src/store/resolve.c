@@ -183,8 +183,10 @@ static enum err_code await_fetch(struct tx *t, struct tx_item *it, int64_t scope
 		code = tx_headers(t, it, &headers, e);
 	if (code == OK)
 		code = fetch_put(t, it, scope, headers, tries, &id, &state, &joined, e);
+	if (code != OK)
+		return code;
 	it->cache = joined ? CACHE_COALESCED : -1;
-	return code == OK ? task_await(t, it, id, state, e) : code;
+	return task_await(t, it, id, state, e);
 }
 
 enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
