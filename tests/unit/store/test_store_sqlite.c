@@ -33,8 +33,8 @@ static int teardown(void **state)
 
 /* ---- group commit ---- */
 
-/* Holds the writer between two commits until everybody stands in its queue. */
-static sem_t gate;
+/* Holds the writer after the first commit, as a slow disk would, until everybody is at its door. */
+static sem_t gate, at_the_door;
 static _Atomic int gate_is_shut;
 
 static void wait_at_gate(void *ctx, int64_t no, int64_t seq)
@@ -43,6 +43,22 @@ static void wait_at_gate(void *ctx, int64_t no, int64_t seq)
 	if (gate_is_shut)
 		sem_wait(&gate);
 	gate_is_shut = 0;
+}
+
+static void shut_gate(struct fixture *f)
+{
+	f->opts.on_news = wait_at_gate;
+	fixture_reopen(f);
+	sem_init(&gate, 0, 0);
+	sem_init(&at_the_door, 0, 0);
+	gate_is_shut = 1;
+}
+
+static void open_gate(int callers)
+{
+	for (int i = 0; i < callers; i++)
+		sem_wait(&at_the_door);
+	sem_post(&gate);
 }
 
 struct caller {
@@ -63,6 +79,7 @@ static void *call(void *arg)
 	char id[JOB_ID_MAX + 1];
 	int64_t no;
 
+	sem_post(&at_the_door);
 	c->code = c->cancel ? store_cancel(c->f->s, 1, c->cancel, ERR_CANCELED, NULL)
 			    : store_submit(c->f->s, &in, &result, id, &no, NULL);
 	return NULL;
@@ -84,10 +101,12 @@ static void two_hundred_submits_at_once_cost_at_most_twenty_commits(void **state
 	struct caller c[MANY];
 	double before = commits();
 
+	shut_gate(f);
 	for (int i = 0; i < MANY; i++) {
 		c[i] = (struct caller){ .f = f };
 		start(&c[i]);
 	}
+	open_gate(MANY);
 	for (int i = 0; i < MANY; i++) {
 		pthread_join(c[i].thread, NULL);
 		assert_int_equal(c[i].code, OK);
@@ -102,16 +121,13 @@ static void an_operation_that_fails_leaves_its_neighbours_alone(void **state)
 	struct queue_stats q;
 	struct err e;
 
-	f->opts.on_news = wait_at_gate;
-	fixture_reopen(f);
-	sem_init(&gate, 0, 0);
-	gate_is_shut = 1;
+	shut_gate(f);
 	start(&first);
 	for (int i = 0; i < 20; i++) {
 		c[i] = (struct caller){ .f = f, .cancel = i % 2 ? "nobody" : NULL };
 		start(&c[i]);
 	}
-	sem_post(&gate);
+	open_gate(21);
 	pthread_join(first.thread, NULL);
 	for (int i = 0; i < 20; i++) {
 		pthread_join(c[i].thread, NULL);
@@ -119,7 +135,6 @@ static void an_operation_that_fails_leaves_its_neighbours_alone(void **state)
 	}
 	assert_ok(store_queue(f->s, &q, &e));
 	assert_int_equal(q.items[PRIORITY_INTERACTIVE], 11);
-	sem_destroy(&gate);
 }
 
 /* ---- the folder ---- */
