@@ -68,8 +68,9 @@ NORETURN static void be_child(int sock, const struct jail_limits *l, bool alone)
 {
 	sigset_t none;
 	sigemptyset(&none);
-	if (dup2(sock, 0) < 0 || close_range(3, ~0U, 0) < 0)
+	if (dup2(sock, 0) < 0)
 		_exit(1);
+	closefrom(3);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	child_main(l, alone);
 }

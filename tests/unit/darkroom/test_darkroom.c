@@ -16,8 +16,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -516,6 +518,36 @@ static void a_program_that_is_no_darkroom_is_named(void **state)
 	assert_null(d);
 }
 
+/* As on a kernel, or in a container, without seccomp. Inherited by what we spawn. */
+static void take_seccomp_away(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	if (seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0) != 0 ||
+		seccomp_rule_add(f, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
+			SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP)) != 0 ||
+		seccomp_load(f) != 0)
+		_exit(1);
+}
+
+static void without_seccomp_no_child_works(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct err e = { 0 };
+		struct darkroom *d = NULL;
+		struct darkroom_opts o = usual();
+		take_seccomp_away();
+		enum err_code code = darkroom_new(&o, &d, &e);
+		if (code != ERR_DARKROOM || !strstr(e.text, "seccomp"))
+			fprintf(stderr, "%s: %s\n", err_name(code), e.text);
+		_exit(code == ERR_DARKROOM && strstr(e.text, "seccomp") ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void nothing_is_left_after_free(void **state)
 {
 	(void)state;
@@ -601,6 +633,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_lost_keeper_is_replaced),
 	cmocka_unit_test(a_keeper_lost_under_a_picture_is_not_the_pictures_fault),
 	cmocka_unit_test(a_program_that_is_no_darkroom_is_named),
+	cmocka_unit_test(without_seccomp_no_child_works),
 	cmocka_unit_test(nothing_is_left_after_free),
 	cmocka_unit_test(nothing_is_left_1_s_after_sigkill_of_the_worker),
 	cmocka_unit_test(a_picture_costs_little),
