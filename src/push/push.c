@@ -105,15 +105,17 @@ static void *clock_main(void *arg)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static void stop_threads(struct push *p)
+void push_stop(struct push *p)
 {
+	if (!p)
+		return;
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
 	pthread_cond_broadcast(&p->work);
 	pthread_cond_broadcast(&p->tick);
 	pthread_mutex_unlock(&p->lock);
-	for (size_t i = 0; i < p->threads_n; i++)
-		pthread_join(p->threads[i], NULL);
+	for (; p->threads_n > 0; p->threads_n--)
+		pthread_join(p->threads[p->threads_n - 1], NULL);
 }
 
 static enum err_code start_threads(struct push *p, size_t n, struct err *e)
@@ -158,7 +160,7 @@ void push_free(struct push *p)
 {
 	if (!p)
 		return;
-	stop_threads(p);
+	push_stop(p);
 	while (!link_empty(&p->readers))
 		reader_free(LINK_OF(p->readers.next, struct reader, link));
 	for (size_t i = 0; i < WATCH_BUCKETS; i++)

@@ -27,7 +27,10 @@ struct push_opts {
 	void *ctx;
 };
 enum err_code push_new(const struct push_opts *o, struct push **ret, struct err *e) MUST_CHECK;
-void push_free(struct push *p); /* after the http server */
+/* Its threads end and it asks the store nothing more; push_news may still be called. After the http
+ * server is free and before the store is. NULL is fine. */
+void push_stop(struct push *p);
+void push_free(struct push *p); /* stops it first */
 /* A hint from the bus: job has events up to seq (0: look at the store). Any thread, never blocks
  * for long. */
 void push_news(struct push *p, int64_t job_no, int64_t seq);

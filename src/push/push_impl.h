@@ -136,7 +136,7 @@ struct push {
 	pthread_mutex_t lock;
 	pthread_cond_t work, tick;
 	bool stop;
-	pthread_t *threads, clock;
+	pthread_t *threads; /* the first looks at the clock */
 	size_t threads_n;
 	struct link chores, readers, lru;
 	struct watch *watches[WATCH_BUCKETS];

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What sharing costs and what it keeps: reads of the store, frames in memory, links of the hour.
+ * store_events and clock_wall_ms are wrapped by the linker.
+ */
+#include "push_test.h"
+
+#include "base/clock.h"
+#include "push/push_impl.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#define READERS 200
+
+static atomic_int reads, failures;
+static _Atomic int64_t clock_offset_ms;
+
+enum err_code __real_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
+	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
+	bool *ret_ended, struct err *e);
+enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
+	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
+	bool *ret_ended, struct err *e);
+int64_t __real_clock_wall_ms(void);
+int64_t __wrap_clock_wall_ms(void);
+
+enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
+	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
+	bool *ret_ended, struct err *e)
+{
+	atomic_fetch_add(&reads, 1);
+	if (atomic_load(&failures) > 0) {
+		atomic_fetch_sub(&failures, 1);
+		return err_set(e, ERR_STORE_UNAVAILABLE, "a test said so");
+	}
+	return __real_store_events(s, job_no, after, max, max_bytes, a, ret, ret_n, ret_last, ret_ended,
+		e);
+}
+
+int64_t __wrap_clock_wall_ms(void)
+{
+	return __real_clock_wall_ms() + atomic_load(&clock_offset_ms);
+}
+
+static size_t bytes_kept(struct site *s)
+{
+	pthread_mutex_lock(&s->push->lock);
+	size_t n = s->push->bytes;
+	pthread_mutex_unlock(&s->push->lock);
+	return n;
+}
+
+static size_t jobs_watched(struct site *s)
+{
+	pthread_mutex_lock(&s->push->lock);
+	size_t n = s->push->watches_n;
+	pthread_mutex_unlock(&s->push->lock);
+	return n;
+}
+
+
+static void live_events_are_read_once_for_all_readers(void **state)
+{
+	struct site *s = *state;
+	static struct wire w[READERS];
+	autofree char *id = site_submit(s, 20);
+	for (size_t i = 0; i < READERS; i++) {
+		watch(&w[i], s, id, "");
+		expect_events(&w[i], 1, 1);
+	}
+	atomic_store(&reads, 0);
+	site_fail(s, 20);
+	int64_t last = last_seq(s, id);
+	for (size_t i = 0; i < READERS; i++) {
+		expect_events(&w[i], 2, last);
+		expect_end(&w[i], 1000, NULL);
+		wire_done(&w[i]);
+	}
+	/* one for each event at worst, and one that finds the end */
+	assert_in_range(atomic_load(&reads), 1, last + 2);
+}
+
+/* A reader that takes nothing more once the buffers of its socket are full. */
+static void stall(struct wire *w, struct site *s, const char *id)
+{
+	int small = 4096;
+	watch(w, s, id, "");
+	setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	expect_events(w, 1, 1);
+}
+
+/* The one who is behind keeps the blocks before him for everybody. */
+static void readers_who_come_back_at_different_places_share_blocks(void **state)
+{
+	struct site *s = *state;
+	autowire behind = { 0 };
+	autofree char *id = site_submit(s, 800);
+	site_succeed(s, 800); /* about 3 MB of events: more than socket buffers hold */
+	int64_t last = last_seq(s, id), first = last - 100;
+	stall(&behind, s, id);
+	atomic_store(&reads, 0);
+	for (int64_t i = 0; i < READERS; i++) {
+		autofree char *query = mem_printf("?after=%lld", (long long)(first + i % 100));
+		autowire w = { 0 };
+		watch(&w, s, id, query);
+		expect_events(&w, first + i % 100 + 1, last);
+		expect_end(&w, 1000, NULL);
+	}
+	/* seven or eight blocks of the last hundred events, and what the stalled one still took */
+	assert_in_range(atomic_load(&reads), 7, 20);
+}
+
+static void a_reader_that_does_not_read_holds_one_block(void **state)
+{
+	struct site *s = *state;
+	autowire slow = { 0 }, quick = { 0 };
+	autofree char *id = site_submit(s, 800);
+	site_succeed(s, 800);
+	int64_t last = last_seq(s, id);
+	watch(&quick, s, id, "");
+	expect_events(&quick, 1, last);
+	expect_end(&quick, 1000, NULL);
+	assert_int_equal(bytes_kept(s), 0);
+	stall(&slow, s, id);
+	assert_in_range(bytes_kept(s), 0, 65536);
+	expect_events(&slow, 2, last);
+	assert_in_range(bytes_kept(s), 0, 65536);
+	expect_end(&slow, 1000, NULL);
+}
+
+static void nothing_is_left_when_the_last_reader_went(void **state)
+{
+	struct site *s = *state;
+	autofree char *id = site_submit(s, 30);
+	site_fail(s, 30);
+	for (int i = 0; i < 20; i++) {
+		autowire w = { 0 };
+		watch(&w, s, id, "");
+		expect_events(&w, 1, 3 + i); /* and leaves in mid-log */
+	}
+	while (jobs_watched(s) > 0)
+		sched_yield();
+	assert_int_equal(bytes_kept(s), 0);
+}
+
+static void a_request_that_waits_leaves_nothing_either(void **state)
+{
+	struct site *s = *state;
+	autofree char *id = site_submit(s, 1), *target = mem_printf("/v1/jobs/%s?wait=20", id);
+	int fd = http_send(s->port, "GET", target, NULL, NULL);
+	while (jobs_watched(s) == 0)
+		sched_yield();
+	close(fd); /* the client goes away while it is parked */
+	while (jobs_watched(s) > 0)
+		sched_yield();
+}
+
+static void a_store_that_was_away_costs_no_event(void **state)
+{
+	struct site *s = *state;
+	s->push_opts.poll_ms = 10;
+	site_start(s);
+	autofree char *id = site_submit(s, 20);
+	site_fail(s, 20);
+	atomic_store(&failures, 5);
+	autowire w = { 0 };
+	watch(&w, s, id, "");
+	expect_events(&w, 1, last_seq(s, id));
+	expect_end(&w, 1000, NULL);
+	assert_int_equal(atomic_load(&failures), 0);
+}
+
+/* A block that was rendered in one hour is not handed out in the next. */
+static void links_are_signed_in_the_hour_in_which_they_are_read(void **state)
+{
+	struct site *s = *state;
+	autofree char *id = site_submit(s, 2);
+	site_succeed(s, 1);
+	int64_t last = last_seq(s, id);
+	autowire early = { 0 }, late = { 0 };
+	char *a = NULL, *b = NULL;
+	watch(&early, s, id, "");
+	for (int64_t i = 0; i < last; i++) {
+		free(a);
+		a = wire_next(&early); /* the last is item.succeeded, and its block stays */
+	}
+	atomic_store(&clock_offset_ms, 3600 * 1000);
+	watch(&late, s, id, "");
+	for (int64_t i = 0; i < last; i++) {
+		free(b);
+		b = wire_next(&late);
+	}
+	atomic_store(&clock_offset_ms, 0);
+	assert_int_equal(sequence_of(a), sequence_of(b));
+	assert_non_null(strstr(a, "item.succeeded"));
+	assert_string_not_equal(a, b);
+	free(a);
+	free(b);
+}
+
+static void a_reader_is_small(void **state)
+{
+	(void)state;
+	assert_in_range(sizeof(struct reader) + sizeof(struct cursor), 1, 300);
+}
+
+static const struct CMUnitTest tests[] = {
+	with_site(live_events_are_read_once_for_all_readers),
+	with_site(readers_who_come_back_at_different_places_share_blocks),
+	with_site(a_reader_that_does_not_read_holds_one_block),
+	with_site(nothing_is_left_when_the_last_reader_went),
+	with_site(a_request_that_waits_leaves_nothing_either),
+	with_bare_site(a_store_that_was_away_costs_no_event),
+	with_site(links_are_signed_in_the_hour_in_which_they_are_read),
+	cmocka_unit_test(a_reader_is_small),
+};
+TEST_MAIN(tests)
