@@ -26,7 +26,7 @@ static struct {
 	uint16_t port;
 	_Atomic int opened, closed, frames, parked, answered, gone, returned_first;
 	_Atomic bool returned;
-	char why[32];
+	_Atomic(const char *) why;
 	_Atomic(struct http_stream *) stream;
 	_Atomic int to_send; /* frames the next stream may still send */
 } app;
@@ -53,7 +53,7 @@ static void closed(void *ctx, const char *why)
 	(void)ctx;
 	if (!app.returned)
 		app.returned_first = -1;
-	snprintf(app.why, sizeof(app.why), "%s", why);
+	app.why = why;
 	app.closed++;
 }
 
