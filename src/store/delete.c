@@ -108,7 +108,7 @@ static enum err_code delete_items(struct tx *t, int64_t no, int hidden, bool *re
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		code = sql_run(t->db, "DELETE FROM item WHERE job = $1 AND n = $2",
 		    SQL(sql_i(no), sql_i(l.v[i].n)), NULL, e);
-		if (code == OK && hidden == 2)
+		if (code == OK && hidden == JOB_HIDDEN_RESULTS)
 			code = drop_results(t, &l.v[i], e);
 	}
 	*ret_more = l.n == PASS_ROWS;
@@ -155,14 +155,15 @@ enum err_code op_delete(struct tx *t, void *arg, struct err *e)
 
 	if (code == OK && !j)
 		return err_set(e, ERR_NOT_FOUND, "job '%s': not there", op->id);
-	return code == OK ? job_hide(t, j, op->results ? 2 : 1, e) : code;
+	return code == OK ? job_hide(t, j, op->results ? JOB_HIDDEN_RESULTS : JOB_HIDDEN, e) : code;
 }
 
 enum err_code hidden_pass(struct tx *t, bool *ret_more, struct err *e)
 {
-	int64_t no = 0, hidden = 1;
+	int64_t no = 0, hidden = JOB_HIDDEN;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT no, hidden FROM job WHERE hidden > 0 ORDER BY no LIMIT 1", SQL_NONE, e);
+	    "SELECT no, hidden FROM job WHERE hidden > 0 AND hidden < $1 ORDER BY no LIMIT 1",
+	    SQL(sql_i(JOB_HIDDEN_BUILDING)), e);
 
 	*ret_more = false;
 	if (sql_next(&r)) {
@@ -193,7 +194,7 @@ enum err_code expire_pass(struct tx *t, bool *ret_more, int64_t *ret_jobs, struc
 		struct tx_job *j;
 		code = tx_job_get(t, nos[i], &j, e);
 		if (code == OK)
-			code = job_hide(t, j, 1, e);
+			code = job_hide(t, j, JOB_HIDDEN, e);
 	}
 	*ret_more = n == EXPIRE_JOBS;
 	*ret_jobs = (int64_t)n;

@@ -16,7 +16,7 @@ CREATE TABLE job (
   run INTEGER NOT NULL,         -- 1 + retries
   seq INTEGER NOT NULL,         -- number of the last event
   cancel TEXT,                  -- asked for: name of the error its open items end with
-  hidden INTEGER NOT NULL,      -- 1: being deleted, 2: with its results; no reader sees it
+  hidden INTEGER NOT NULL,      -- 1: being deleted, 2: with its results, 3: still being submitted
   retrying INTEGER NOT NULL,    -- failed items are still being made fresh: it cannot end yet
   priority INTEGER NOT NULL, weight INTEGER NOT NULL, turn INTEGER NOT NULL,
   keep_source INTEGER NOT NULL, -- 0: the original goes once the variants stand

@@ -286,16 +286,3 @@ int64_t sql_sqlite_total_changes(const struct sql *db)
 {
 	return sqlite3_total_changes64(container_of(db, const struct sqlite_db, base)->db);
 }
-
-enum err_code sql_sqlite_checkpoint(struct sql *db, bool wait, int *ret_left, struct err *e)
-{
-	struct sqlite_db *d = down(db);
-	int in_log = 0, moved = 0;
-	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL,
-	    wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
-
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		return fail(d, rc, "checkpoint", e);
-	*ret_left = in_log - moved;
-	return OK;
-}

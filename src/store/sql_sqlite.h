@@ -26,8 +26,5 @@ bool sql_sqlite_is_bad(const struct sql *db);
 bool sql_sqlite_in_transaction(const struct sql *db);
 /* Rows changed since it was opened: did a transaction write anything? */
 int64_t sql_sqlite_total_changes(const struct sql *db);
-/* Move what the WAL holds into the file without waiting for anyone; *ret_left pages were not. */
-enum err_code sql_sqlite_checkpoint(struct sql *db, bool wait, int *ret_left, struct err *e)
-	MUST_CHECK;
 
 #endif

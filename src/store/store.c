@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SLICE 500 /* items of a job in one commit: a few milliseconds */
+
 static const struct store_impl *const impls[] = { &store_sqlite, &store_memory };
 
 enum err_code store_open(const char *url, const struct store_opts *o, struct store **ret,
@@ -65,6 +67,27 @@ static void extras_free(char **v, size_t n)
 	free(v);
 }
 
+/* Large jobs are built a slice at a time, so that others' commits come in between. */
+static enum err_code submit_in_slices(struct store *s, struct op_submit *op, struct err *e)
+{
+	size_t n = op->in->request->items_n;
+	struct err ignored;
+	enum err_code code = s->impl->write(s, op_submit_begin, op, e);
+
+	if (code != OK || op->result == SUBMIT_SAME)
+		return code;
+	op->built = op->no;
+	for (op->from = 0; code == OK && op->from < n; op->from = op->to) {
+		op->to = n - op->from > SLICE ? op->from + SLICE : n;
+		code = s->impl->write(s, op_submit_slice, op, e);
+	}
+	if (code == OK)
+		code = s->impl->write(s, op_submit_end, op, e);
+	if (code != OK || op->result == SUBMIT_SAME)
+		(void)!s->impl->write(s, op_submit_drop, op, &ignored);
+	return code;
+}
+
 /* Texts are made here, on the caller's thread: the writer's time is everybody's. */
 enum err_code store_submit(struct store *s, const struct submit *in, enum submit_result *ret,
 	char ret_id[JOB_ID_MAX + 1], int64_t *ret_no, struct err *e)
@@ -75,10 +98,12 @@ enum err_code store_submit(struct store *s, const struct submit *in, enum submit
 	autofree char *settings = request_settings_text(in->request);
 	autofree char *metadata = in->request->metadata ? json_text(in->request->metadata) : NULL;
 	struct op_submit op = {
-		.in = in, .id = in->id ? in->id : id, .settings = settings, .metadata = metadata,
-		.extras = extras_of(in),
+		.in = in, .id = in->id ? in->id : id, .build_id = id, .settings = settings,
+		.metadata = metadata, .extras = extras_of(in),
 	};
-	enum err_code code = s->impl->write(s, op_submit, &op, e);
+	enum err_code code = in->request->items_n > SLICE
+	    ? submit_in_slices(s, &op, e)
+	    : s->impl->write(s, op_submit, &op, e);
 	extras_free(op.extras, in->request->items_n);
 	if (code != OK)
 		return code;

@@ -2,6 +2,10 @@
  *
  * Accepting a job: nothing is looked up, planned or fetched here, so that an answer costs one commit
  * whatever the job holds. A repeated request is recognised by its idempotency key or its own id.
+ *
+ * A job of many items would keep every other request waiting for its rows. It is built in slices
+ * first, as a job that nobody sees and nothing plans; the last slice makes it the job that was asked
+ * for, in one transaction as ever. What a crash leaves half built is dropped at the next start.
  */
 #include "store/tx.h"
 
@@ -98,33 +102,37 @@ static enum err_code first_turn(struct tx *t, int64_t *ret, struct err *e)
 	return code;
 }
 
-static enum err_code insert_job(struct tx *t, struct op_submit *op, int64_t turn, struct err *e)
+/* hidden: it is being built, and marked as canceled so that nothing plans it. */
+static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *id, int64_t turn,
+	bool hidden, struct err *e)
 {
 	const struct request *q = op->in->request;
+	const char *cancel = hidden ? err_name(ERR_CANCELED) : NULL;
 
 	return sql_get(t->db,
 	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight, turn,"
 	    " keep_source, total, duplicates, fresh, waiting, running, succeeded, failed, canceled,"
 	    " cached, saved_downloads, saved_encodes, saved_paid, progress_ms, progress_hash,"
-	    " request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms)"
-	    " VALUES ($1, $2, 0, 1, 0, 0, 0, $3, $4, $5, $6, $7, $8, $7, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
-	    " 0, 0, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING no",
-	    SQL(sql_i(op->in->tenant), sql_t(op->id), sql_i(q->priority),
-		sql_i(priority_weight(q->priority)), sql_i(turn), sql_i(q->keep_source),
+	    " request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms,"
+	    " cancel) VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0,"
+	    " 0, 0, 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
+	    SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
+		sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn), sql_i(q->keep_source),
 		sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates), sql_t(op->settings),
 		sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata), sql_t(q->tag),
 		sql_t(op->in->base_url), sql_i(t->now_ms),
 		sql_i(t->now_ms + t->opts->keep_ms),
-		sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0)),
+		sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0), sql_t(cancel)),
 	    &op->no, e);
 }
 
-static enum err_code insert_items(struct tx *t, const struct op_submit *op, struct err *e)
+static enum err_code insert_items(struct tx *t, const struct op_submit *op, size_t from, size_t to,
+	struct err *e)
 {
 	const struct request *q = op->in->request;
 	enum err_code code = OK;
 
-	for (size_t i = 0; code == OK && i < q->items_n; i++)
+	for (size_t i = from; code == OK && i < to; i++)
 		code = sql_run(t->db,
 		    "INSERT INTO item (job, n, url, source_key, extra, state, run, started, tries,"
 		    " made) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0)",
@@ -150,40 +158,103 @@ static enum err_code insert_key(struct tx *t, const struct op_submit *op, struct
 	    NULL, e);
 }
 
-static enum err_code create(struct tx *t, struct op_submit *op, struct err *e)
+static enum err_code announce(struct tx *t, struct op_submit *op, struct err *e)
 {
 	struct tx_job *j;
-	int64_t turn = 0;
-	enum err_code code = check_room(t, op->in, e);
+	enum err_code code = insert_key(t, op, e);
 
-	if (code == OK)
-		code = first_turn(t, &turn, e);
-	if (code == OK)
-		code = insert_job(t, op, turn, e);
-	if (code == OK)
-		code = insert_items(t, op, e);
-	if (code == OK)
-		code = insert_key(t, op, e);
 	if (code == OK)
 		code = tx_job_get(t, op->no, &j, e);
 	if (code == OK)
 		code = event_job(t, j, EVENT_JOB_CREATED, NULL, e);
+	snprintf(op->ret_id, sizeof op->ret_id, "%s", op->id);
 	t->work = true;
+	return code;
+}
+
+static enum err_code create(struct tx *t, struct op_submit *op, struct err *e)
+{
+	int64_t turn = 0;
+	enum err_code code = first_turn(t, &turn, e);
+
+	if (code == OK)
+		code = insert_job(t, op, op->id, turn, false, e);
+	if (code == OK)
+		code = insert_items(t, op, 0, op->in->request->items_n, e);
+	return code == OK ? announce(t, op, e) : code;
+}
+
+/* Answers SAME where the request was seen before. */
+static enum err_code meet_twin(struct tx *t, struct op_submit *op, struct err *e)
+{
+	struct twin twin = { 0 };
+	enum err_code code = find_twin(t, op->in, &twin, e);
+
+	op->result = twin.no ? SUBMIT_SAME : SUBMIT_CREATED;
+	if (code == OK && twin.no) {
+		op->no = twin.no;
+		snprintf(op->ret_id, sizeof op->ret_id, "%s", twin.id);
+	}
 	return code;
 }
 
 enum err_code op_submit(struct tx *t, void *arg, struct err *e)
 {
 	struct op_submit *op = arg;
-	struct twin twin = { 0 };
-	enum err_code code = find_twin(t, op->in, &twin, e);
+	enum err_code code = meet_twin(t, op, e);
 
-	op->result = twin.no ? SUBMIT_SAME : SUBMIT_CREATED;
-	if (code == OK && !twin.no) {
-		snprintf(op->ret_id, sizeof op->ret_id, "%s", op->id);
-		return create(t, op, e);
-	}
-	snprintf(op->ret_id, sizeof op->ret_id, "%s", twin.id);
-	op->no = twin.no;
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = check_room(t, op->in, e);
+	return code == OK && op->result == SUBMIT_CREATED ? create(t, op, e) : code;
+}
+
+/* ---- in slices ---- */
+
+enum err_code op_submit_begin(struct tx *t, void *arg, struct err *e)
+{
+	struct op_submit *op = arg;
+	const char *id = arena_printf(t->arena, "%s~", op->build_id);
+	enum err_code code = meet_twin(t, op, e);
+
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = check_room(t, op->in, e);
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = insert_job(t, op, id, 0, true, e);
 	return code;
+}
+
+enum err_code op_submit_slice(struct tx *t, void *arg, struct err *e)
+{
+	struct op_submit *op = arg;
+
+	return insert_items(t, op, op->from, op->to, e);
+}
+
+enum err_code op_submit_end(struct tx *t, void *arg, struct err *e)
+{
+	struct op_submit *op = arg;
+	int64_t turn = 0, built = op->no, deadline = op->in->request->deadline_ms;
+	enum err_code code = meet_twin(t, op, e);
+
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = first_turn(t, &turn, e);
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = sql_run(t->db,
+		    "UPDATE job SET id = $1, hidden = 0, cancel = NULL, turn = $2, created_ms = $3,"
+		    " expires_ms = $4, deadline_ms = $5 WHERE no = $6",
+		    SQL(sql_t(op->id), sql_i(turn), sql_i(t->now_ms),
+			sql_i(t->now_ms + t->opts->keep_ms),
+			sql_i_or_null(t->now_ms + deadline, deadline > 0), sql_i(built)),
+		    NULL, e);
+	return code == OK && op->result == SUBMIT_CREATED ? announce(t, op, e) : code;
+}
+
+/* It came to nothing, or to a twin that was faster. */
+enum err_code op_submit_drop(struct tx *t, void *arg, struct err *e)
+{
+	const struct op_submit *op = arg;
+
+	t->work = true;
+	return sql_run(t->db, "UPDATE job SET hidden = 1 WHERE no = $1 AND hidden = $2",
+	    SQL(sql_i(op->built), sql_i(JOB_HIDDEN_BUILDING)), NULL, e);
 }

@@ -10,6 +10,7 @@
 #define TICK_MAX_MS 1000
 #define LOST_MAX    20 /* owners that vanished */
 #define TASK_ROWS   500
+#define BUILDING_MAX_MS (10 * 60 * 1000) /* a submit that takes longer has died */
 
 static enum err_code tick_settle(struct tx *t, bool *ret_more, struct err *e)
 {
@@ -127,6 +128,20 @@ static enum err_code tick_overdue(struct tx *t, bool *ret_more, struct err *e)
 	return code;
 }
 
+/* Whoever was building this job died. */
+static enum err_code drop_half_built(struct tx *t, int64_t before_ms, struct err *e)
+{
+	return sql_run(t->db,
+	    "UPDATE job SET hidden = 1 WHERE hidden > 0 AND hidden = $1 AND created_ms <= $2",
+	    SQL(sql_i(JOB_HIDDEN_BUILDING), sql_i(before_ms)), NULL, e);
+}
+
+static enum err_code tick_half_built(struct tx *t, bool *ret_more, struct err *e)
+{
+	*ret_more = false;
+	return drop_half_built(t, t->now_ms - BUILDING_MAX_MS, e);
+}
+
 static enum err_code tick_expiry(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t jobs, keys = 0;
@@ -163,7 +178,7 @@ enum err_code op_tick(struct tx *t, void *arg, struct err *e)
 {
 	static enum err_code (*const passes[])(struct tx *, bool *, struct err *) = {
 		tick_settle, tick_later, tick_overdue, tick_deadline, tick_cancel, tick_retry,
-		hidden_pass, tick_expiry,
+		tick_half_built, hidden_pass, tick_expiry,
 	};
 	struct op_tick *op = arg;
 	enum err_code code = OK;
@@ -189,7 +204,7 @@ enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 		code = lose_tasks(t, INT64_MAX, &n, e);
 		op->tasks += n;
 	} while (code == OK && n == TASK_ROWS);
-	return code;
+	return code == OK ? drop_half_built(t, INT64_MAX, e) : code;
 }
 
 enum err_code op_ping(struct tx *t, void *arg, struct err *e)

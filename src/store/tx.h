@@ -10,6 +10,11 @@
 #include "store/sql.h"
 #include "store/store_impl.h"
 
+/* job.hidden */
+#define JOB_HIDDEN          1 /* being deleted */
+#define JOB_HIDDEN_RESULTS  2 /* being deleted with its results */
+#define JOB_HIDDEN_BUILDING 3 /* being submitted in slices */
+
 #define PASS_ROWS 500 /* of one transaction: settle, cancel, retry, delete, gc */
 
 /* A job while a transaction works on it. */
@@ -238,6 +243,9 @@ struct op_submit {
 	const struct submit *in;
 	const char *id, *settings, *metadata;
 	char **extras;               /* one an item, or NULL */
+	const char *build_id;        /* in slices: no one else's id, */
+	size_t from, to;             /* the items of this slice, */
+	int64_t built;               /* and the job they belong to */
 	enum submit_result result;
 	char ret_id[JOB_ID_MAX + 1];
 	int64_t no;
@@ -312,6 +320,10 @@ struct op_read {
 
 enum err_code op_ping(struct tx *t, void *arg, struct err *e);
 enum err_code op_submit(struct tx *t, void *arg, struct err *e);
+enum err_code op_submit_begin(struct tx *t, void *arg, struct err *e);
+enum err_code op_submit_slice(struct tx *t, void *arg, struct err *e);
+enum err_code op_submit_end(struct tx *t, void *arg, struct err *e);
+enum err_code op_submit_drop(struct tx *t, void *arg, struct err *e);
 enum err_code op_cancel(struct tx *t, void *arg, struct err *e);
 enum err_code op_retry(struct tx *t, void *arg, struct err *e);
 enum err_code op_delete(struct tx *t, void *arg, struct err *e);

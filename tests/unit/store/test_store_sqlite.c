@@ -292,6 +292,48 @@ static void every_write_and_sync_may_fail(void **state)
 	fails_at_every_write(f, disk_vfs_break_after);
 }
 
+static int64_t open_items(struct fixture *f)
+{
+	struct queue_stats q;
+	struct err e;
+
+	assert_ok(store_queue(f->s, &q, &e));
+	return q.items[PRIORITY_NORMAL];
+}
+
+static void a_large_job_is_there_whole_or_not_at_all(void **state)
+{
+	CLEANUP(buf_done) struct buf body = BUF_INIT(1 << 20);
+	struct fixture *f = *state;
+	struct err e = { 0 };
+	int failures = 0;
+
+	on_bad_disk(f);
+	buf_puts(&body, "{\"urls\":[");
+	for (int i = 0; i < 1200; i++)
+		buf_printf(&body, "%s\"https://a.test/%d\"", i ? "," : "", i);
+	buf_puts(&body, "]}");
+	for (int n = 0; n < 40; n++) {
+		char id[16];
+		struct made_job m, again;
+		snprintf(id, sizeof id, "job-%d", n);
+		disk_vfs_fill_after(n * 5);
+		enum err_code code = submit_as(f, id, NULL, buf_str(&body), &m);
+		disk_vfs_mend();
+		assert_int_equal(open_items(f), code == OK ? 1200 : 0);
+		failures += code != OK;
+		assert_ok(submit_as(f, id, NULL, buf_str(&body), &again));
+		assert_int_equal(open_items(f), 1200);
+		assert_int_equal(item(f, &again, 1200)->n, 1200);
+		assert_ok(store_delete(f->s, 1, id, false, &e));
+	}
+	assert_in_range(failures, 5, 39);
+	clock_add(3600 * 1000);
+	tick(f);
+	claim_none(f);
+	assert_int_equal(open_items(f), 0);
+}
+
 #define SQLITE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -307,6 +349,7 @@ int main(int argc, char **argv)
 		SQLITE_TEST(a_full_disk_is_told_and_mends_itself),
 		SQLITE_TEST(every_write_may_find_the_disk_full),
 		SQLITE_TEST(every_write_and_sync_may_fail),
+		SQLITE_TEST(a_large_job_is_there_whole_or_not_at_all),
 	};
 
 	if (argc > 1)
