@@ -65,7 +65,7 @@ static enum err_code download(struct run *r, struct err *e)
 		return code;
 	int64_t since = clock_mono_ms();
 	code = ask(r, e);
-	run_took(r, &r->outcome.download_ms, since);
+	run_took(r, &r->outcome.download_ms, clock_mono_ms() - since);
 	snprintf(r->outcome.final_url, sizeof(r->outcome.final_url), "%s", r->got.final_url);
 	r->retry_after_ms = code == OK ? 0 : e->retry_after_ms;
 	run_leave_host(r);
@@ -95,7 +95,7 @@ static enum err_code keep_original(struct run *r, struct err *e)
 		code = run_put(r, r->fd, o.bytes, format_sniff(head, n), o.key, e);
 	if (code == OK)
 		code = run_sync(r, e);
-	run_took(r, &r->outcome.store_ms, since);
+	run_took(r, &r->outcome.store_ms, clock_mono_ms() - since);
 	if (code != OK)
 		return code;
 	r->original = o;

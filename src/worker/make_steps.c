@@ -60,12 +60,9 @@ static enum err_code get_original(struct run *r, struct err *e)
 static enum err_code process(struct run *r, struct err *e)
 {
 	struct darkroom_result *d = &r->pictures;
-	int64_t since = clock_mono_ms();
 	enum err_code code = darkroom_process(r->w->o.darkroom, r->l->task.scope, r->fd, &r->recipe,
 		&r->l->cancel, d, e);
-	run_took(r, &r->outcome.process_ms, since);
-	if (d->process_ms > 0) /* without waiting for a place */
-		r->outcome.process_ms = d->process_ms;
+	run_took(r, &r->outcome.process_ms, d->process_ms); /* without waiting for a place */
 	if (d->format != FORMAT_NONE) { /* known also of many that cannot be decoded */
 		r->original.format = d->format;
 		r->original.width = d->width;
@@ -102,7 +99,7 @@ static enum err_code store_products(struct run *r, struct err *e)
 		code = store_one(r, &r->pictures.outputs[i], &r->products[i], e);
 	if (code == OK)
 		code = run_sync(r, e);
-	run_took(r, &r->outcome.store_ms, since);
+	run_took(r, &r->outcome.store_ms, clock_mono_ms() - since);
 	return code;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "worker/run.h"
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/metrics.h"
 
@@ -78,9 +77,8 @@ void run_task(struct lane *l)
 	fd_close(&r.fd);
 }
 
-void run_took(struct run *r, int64_t *stage_ms, int64_t since)
+void run_took(struct run *r, int64_t *stage_ms, int64_t ms)
 {
-	int64_t ms = clock_mono_ms() - since;
 	*stage_ms = (*stage_ms > 0 ? *stage_ms : 0) + ms;
 	metric_observe(METRIC_STAGE_SECONDS, (double)ms / 1000, r->outcome.stage);
 }

@@ -40,8 +40,8 @@ extern const struct step fetch_steps[], make_steps[]; /* ended by a step without
 /* The lane's task, from claim to finish. */
 void run_task(struct lane *l);
 
-/* Time since `since` (monotonic) is added to a stage of the outcome, -1 counting as none. */
-void run_took(struct run *r, int64_t *stage_ms, int64_t since);
+/* The step took so long: added to a stage of the outcome, where -1 is none yet. */
+void run_took(struct run *r, int64_t *stage_ms, int64_t ms);
 void run_leave_host(struct run *r);
 /* A blob under a fresh key, noted as written. Not durable yet. */
 enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f,
