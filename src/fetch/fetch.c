@@ -6,9 +6,9 @@
  *
  * Compression is not asked for: images are compressed already, and what is kept must be byte-equal
  * to what the origin has. A server that sends a Content-Encoding all the same is taken at its word:
- * the source is what is inside, and the limit counts the inside. An encoding that nobody knows (S3
- * keeps "aws-chunked" when an uploader set it) is no encoding: the URL is asked once more and the
- * bytes are taken as they are.
+ * the source is what is inside, and the limit counts the inside. Any other encoding (S3 keeps
+ * "aws-chunked" when an uploader set it) is taken for none: the URL is asked once more and the bytes
+ * stay as they are.
  */
 #include "fetch/fetch.h"
 

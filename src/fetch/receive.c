@@ -63,10 +63,10 @@ static bool see_length(struct receive *r, const char *value)
 	return false;
 }
 
-/* What libcurl can undo; which of them it was built with does not matter, it says so itself. */
+/* What may be undone although nobody asked for it: not br and zstd, whose windows cost megabytes. */
 static bool encoding_is_known(const char *s, size_t n)
 {
-	static const char *const known[] = { "identity", "gzip", "x-gzip", "deflate", "br", "zstd" };
+	static const char *const known[] = { "identity", "gzip", "x-gzip", "deflate" };
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (n == strlen(known[i]) && strncasecmp(s, known[i], n) == 0)
 			return true;

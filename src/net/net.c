@@ -272,6 +272,8 @@ enum err_code net_do(struct net_client *c, const struct net_request *r, struct n
 	struct curl_slist *headers = NULL;
 	struct url u;
 	char *url;
+	if (r->cancel != NULL && atomic_load(r->cancel))
+		return err_set(e, ERR_CANCELED, "canceled before it began");
 	enum err_code rc = make_url(r, a, &u, &url, e);
 	if (rc == OK)
 		rc = make_headers(r, &headers, e);

@@ -2,6 +2,8 @@
 // and nothing that is not public is ever connected to.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { writeFileSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -178,6 +180,43 @@ test('origins that misbehave', async (t) => {
   await t.test('a server without TLS is fetch_tls on https', async () => {
     const r = await fetchUrl(o.url.replace('http:', 'https:'), ALLOW);
     assert.equal(r.code, 'fetch_tls', r.text);
+  });
+});
+
+test('TLS', async (t) => {
+  const dir = tempDir(t);
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+    '-subj', '/CN=127.0.0.2', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const listen = async (server) => {
+    server.on('connection', (s) => s.on('error', () => {}));
+    await new Promise((ok) => server.listen(0, '127.0.0.2', ok));
+    t.after(() => server.close());
+    return `https://127.0.0.2:${server.address().port}/`;
+  };
+  await t.test('a certificate that nobody vouches for is fetch_tls, and no request is sent', async () => {
+    let requests = 0;
+    const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (req, res) => {
+      requests++;
+      res.end('x');
+    });
+    const r = await fetchUrl(await listen(server), ALLOW);
+    assert.equal(r.code, 'fetch_tls', r.text);
+    assert.equal(r.may_pass, false);
+    assert.equal(requests, 0);
+  });
+  await t.test('a handshake that hangs ends at the connect deadline', async () => {
+    const sockets = [];
+    const url = await listen(createServer((s) => sockets.push(s)));
+    const r = await fetchUrl(url, [...ALLOW, '--connect', '500']);
+    sockets.forEach((s) => s.destroy());
+    assert.equal(r.code, 'fetch_timeout', r.text);
+    assert.ok(r.ms < 2000, `${r.ms} ms`);
+  });
+  await t.test('a peer that hangs up in the handshake may pass', async () => {
+    const r = await fetchUrl(await listen(createServer((s) => s.once('data', () => s.resetAndDestroy()))), ALLOW);
+    assert.equal(r.code, 'fetch_connect', r.text);
+    assert.equal(r.may_pass, true);
   });
 });
 

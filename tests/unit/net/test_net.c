@@ -318,6 +318,19 @@ static void a_cancel_ends_a_hanging_exchange(void **state)
 	pthread_join(t, NULL);
 }
 
+static void a_canceled_exchange_does_not_begin(void **state)
+{
+	(void)state;
+	struct err e;
+	struct seen s = { 0 };
+	struct net_response res;
+	struct origin o = { .script = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" };
+	atomic_bool cancel = true;
+	assert_err(ask_origin(&o, (struct net_request){ .cancel = &cancel }, &s, &res, &e),
+		ERR_CANCELED);
+	assert_int_equal(o.hits, 0);
+}
+
 static void nobody_listening_is_a_connect_error(void **state)
 {
 	(void)state;
@@ -383,6 +396,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_no_http_is_refused),
 	cmocka_unit_test(silence_ends_at_the_deadline),
 	cmocka_unit_test(a_cancel_ends_a_hanging_exchange),
+	cmocka_unit_test(a_canceled_exchange_does_not_begin),
 	cmocka_unit_test(nobody_listening_is_a_connect_error),
 	cmocka_unit_test(gzip_is_offered_and_undone_only_when_asked),
 };
