@@ -92,19 +92,19 @@ struct geometry geometry_of(const struct variant *v, int w, int h)
 	double hs, vs;
 	resolve_shrink(v, w, h, &hs, &vs);
 	struct geometry g = { .scaled_w = round_size(w / hs), .scaled_h = round_size(h / vs) };
+	int ask_w = v->width > 0 ? v->width : g.scaled_w;
+	int ask_h = v->height > 0 ? v->height : g.scaled_h;
 	g.out_w = g.scaled_w;
 	g.out_h = g.scaled_h;
-	if (v->width == 0 || v->height == 0)
-		return g;
 	if (v->fit == FIT_COVER) {
-		g.out_w = smaller(v->width, g.scaled_w);
-		g.out_h = smaller(v->height, g.scaled_h);
+		g.out_w = smaller(ask_w, g.scaled_w);
+		g.out_h = smaller(ask_h, g.scaled_h);
 		g.is_searched = (v->position == POSITION_ENTROPY ||
 			v->position == POSITION_ATTENTION) &&
 			(g.out_w < g.scaled_w || g.out_h < g.scaled_h);
 	} else if (v->fit == FIT_CONTAIN) {
-		g.out_w = v->width;
-		g.out_h = v->height;
+		g.out_w = ask_w;
+		g.out_h = ask_h;
 		g.has_bars = g.out_w > g.scaled_w || g.out_h > g.scaled_h;
 	}
 	if (!g.is_searched) {

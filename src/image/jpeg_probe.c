@@ -72,18 +72,21 @@ enum err_code jpeg_probe(struct span s, struct probe *p, struct err *e)
 {
 	size_t at = 2;
 	int m, scans = 0;
+	bool has_exif = false;
 	while ((m = next_marker(s, at, &at)) != 0 && m != EOI) {
 		if (has_no_segment(m))
 			continue;
 		struct span seg = span_part(s, at, span_be16(s, at));
 		bool frame = m >= SOF0 && m <= SOF15 && m != DHT && m != JPG && m != DAC;
 		enum err_code code = OK;
-		if (frame)
+		if (frame) {
 			code = read_frame(seg, m, p, e);
-		else if (m == SOS)
+		} else if (m == SOS) {
 			code = check_scans(p, ++scans, e);
-		else if (m == APP1 && span_is(seg, 2, "Exif\0\0", 6) && scans == 0)
+		} else if (m == APP1 && !has_exif && span_is(seg, 2, "Exif\0\0", 6)) {
+			has_exif = true; /* the first one counts */
 			p->h.orientation = exif_orientation(span_part(seg, 8, seg.n));
+		}
 		if (code != OK)
 			return code;
 		at += seg.n;

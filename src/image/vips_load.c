@@ -58,17 +58,17 @@ static bool has_profile(VipsImage *im)
 		!icc_is_srgb(profile, n);
 }
 
+/* With black point compensation, as sharp has it: without, the black of print comes out grey. */
 static bool to_srgb(VipsImage **im)
 {
 	VipsImage *out = NULL;
-	VipsIntent intent = VIPS_INTENT_PERCEPTUAL;
-	if (has_profile(*im) && next(im, &out, vips_icc_transform(*im, &out, "srgb", "embedded",
-		TRUE, "intent", intent, NULL)))
+	if (has_profile(*im) && next(im, &out, vips_icc_transform(*im, &out, "srgb", "embedded", TRUE,
+		"intent", VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL)))
 		return true;
 	vips_error_clear();
 	if (vips_image_get_interpretation(*im) == VIPS_INTERPRETATION_CMYK)
 		return next(im, &out, vips_icc_transform(*im, &out, "srgb", "input_profile", "cmyk",
-			"intent", intent, NULL));
+			"intent", VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL));
 	return next(im, &out, vips_colourspace(*im, &out, VIPS_INTERPRETATION_sRGB, NULL));
 }
 
