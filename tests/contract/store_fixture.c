@@ -45,6 +45,7 @@ int fixture_setup(void **state)
 	struct fixture *f = mem_new(struct fixture);
 
 	f->a = arena_new();
+	f->tenant = 1;
 	presets = presets_new();
 	f->opts = (struct store_opts){
 		.fresh_ms = 24 * 3600 * 1000, .keep_ms = 30LL * 24 * 3600 * 1000,
@@ -119,7 +120,7 @@ enum err_code submit_as(struct fixture *f, const char *id, const char *key, cons
 	static const uint8_t seal_key[32] = { 7 };
 	CLEANUP(request_freep) struct request *q = parse(body);
 	struct submit in = {
-		.tenant = 1, .id = id, .idempotency_key = key, .request = q,
+		.tenant = f->tenant, .id = id, .idempotency_key = key, .request = q,
 		.base_url = "http://localhost", .seal_key = seal_key,
 	};
 
@@ -148,7 +149,7 @@ struct job_row *job(struct fixture *f, const struct made_job *m)
 	struct job_row *j = NULL;
 	struct err e;
 
-	assert_ok(store_job_find(f->s, 1, m->id, f->a, &j, &e));
+	assert_ok(store_job_find(f->s, f->tenant, m->id, f->a, &j, &e));
 	assert_non_null(j);
 	return j;
 }

@@ -20,6 +20,7 @@ struct fixture {
 	struct arena *a;           /* of the test */
 	char dir[64], url[128];
 	struct err e;
+	int64_t tenant;            /* who submits and asks: 1 */
 	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
 	int news, works;           /* hints heard */
 };

@@ -232,6 +232,110 @@ static void only_the_newest_lease_can_write(void **state)
 	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
+static void caches_end_at_the_tenant(void **state)
+{
+	struct fixture *f = *state;
+
+	submit(f, "{'urls':['https://a.test/1']}");
+	work(f);
+	f->tenant = 2;
+	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
+	work(f);
+	assert_int_equal(item(f, &b, 1)->cache, CACHE_MISS);
+	assert_int_equal(f->downloads, 2);
+	assert_int_equal(f->encodes, 10);
+}
+
+static void in_flight_too(void **state)
+{
+	struct fixture *f = *state;
+
+	submit(f, "{'urls':['https://a.test/1']}");
+	f->tenant = 2;
+	submit(f, "{'urls':['https://a.test/1']}");
+	work(f);
+	assert_int_equal(f->downloads, 2);
+}
+
+static void shared_sources_cross_tenants_but_for_those_with_headers(void **state)
+{
+	struct fixture *f = *state;
+	const char *secret = "{'urls':[{'url':'https://a.test/2','headers':{'Authorization':'x'}}]}";
+
+	f->opts.share_sources = true;
+	fixture_reopen(f);
+	submit(f, "{'urls':['https://a.test/1']}");
+	submit(f, "%s", secret);
+	work(f);
+	f->tenant = 2;
+	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job c = submit(f, "%s", secret);
+	work(f);
+	assert_int_equal(item(f, &b, 1)->cache, CACHE_HIT);
+	assert_int_equal(item(f, &c, 1)->cache, CACHE_MISS);
+	assert_int_equal(f->downloads, 3);
+}
+
+static void headers_travel_sealed_and_part_the_caches(void **state)
+{
+	struct fixture *f = *state;
+	struct fetch_input in;
+	struct err e;
+
+	submit(f, "{'urls':[{'url':'https://a.test/1','headers':{'Authorization':'hunter2'}}]}");
+	plan(f);
+	struct task t = claim_one(f);
+	assert_null(strstr(t.input, "hunter2"));
+	assert_ok(fetch_input_parse(t.input, f->a, &in, &e));
+	assert_non_null(in.headers);
+	t = finish_fetch(f, &t);
+	finish_make(f, &t);
+	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
+	work(f);
+	assert_int_equal(item(f, &b, 1)->cache, CACHE_MISS);
+}
+
+static void an_item_may_have_a_recipe_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job m = submit(f, "{'urls':['https://a.test/1',"
+	    "{'url':'https://a.test/1','variants':[{'name':'own','width':7},{'name':'two','width':7}],"
+	    "'metadata':{'k':2}}],'variants':[{'name':'all','width':10}]}");
+	size_t n;
+
+	work(f);
+	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
+	assert_int_equal(f->downloads, 1);
+	assert_int_equal(f->encodes, 2); /* two names for one picture are one encode */
+	assert_string_equal(item(f, &m, 1)->variants[0].name, "all");
+	struct item_row *it = item(f, &m, 2);
+	assert_int_equal(it->variants_n, 2);
+	assert_string_equal(it->variants[1].name, "two");
+	assert_string_equal(it->variants[0].product.key, it->variants[1].product.key);
+	assert_string_equal(it->metadata, "{\"k\":2}");
+	assert_int_equal(it->cache, CACHE_COALESCED);
+	assert_int_equal(job(f, &m)->savings.encodes, 1);
+	struct event_row *ev = events(f, &m, &n);
+	assert_string_equal(ev[n - 2].item->metadata, "{\"k\":2}");
+}
+
+static void a_codec_upgrade_makes_variants_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':10}]}");
+	work(f);
+	if (strcmp(fixture_backend, "memory") == 0)
+		skip(); /* forgets when it is closed */
+	f->opts.codecs = "test-codecs 2";
+	fixture_reopen(f);
+	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
+	    "'variants':[{'name':'a','width':10}]}");
+	plan(f);
+	assert_int_equal(claim_one(f).kind, TASK_MAKE);
+	assert_int_equal(job(f, &b)->state, JOB_RUNNING);
+}
+
 STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
     TEST(an_item_tells_what_was_made_of_it),
     TEST(the_last_event_shows_the_item_as_it_was),
@@ -242,4 +346,10 @@ STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
     TEST(a_stale_source_is_revalidated),
     TEST(reload_asks_the_origin_and_only_if_cached_never_does),
     TEST(a_failure_is_told_and_not_cached),
-    TEST(only_the_newest_lease_can_write))
+    TEST(only_the_newest_lease_can_write),
+    TEST(caches_end_at_the_tenant),
+    TEST(in_flight_too),
+    TEST(shared_sources_cross_tenants_but_for_those_with_headers),
+    TEST(headers_travel_sealed_and_part_the_caches),
+    TEST(an_item_may_have_a_recipe_of_its_own),
+    TEST(a_codec_upgrade_makes_variants_anew))
