@@ -96,7 +96,7 @@ static void eat_memory(const struct show *s)
 {
 	(void)s;
 	for (;;) {
-		char *p = malloc(1 << 20);
+		char *volatile p = malloc(1 << 20);
 		if (!p)
 			abort();
 		memset(p, 1, 1 << 20);

@@ -504,6 +504,64 @@ static void a_keeper_lost_under_a_picture_is_not_the_pictures_fault(void **state
 	close_room(&r);
 }
 
+#define STORM_LANES    4
+#define STORM_PICTURES 100 /* a lane */
+
+struct storm {
+	struct room room;
+	atomic_int done, lanes; /* pictures, and lanes that still work */
+};
+
+static void *work_in_the_storm(void *arg)
+{
+	struct storm *s = arg;
+	for (int i = 0; i < STORM_PICTURES; i++) {
+		struct err e;
+		struct darkroom_result res;
+		enum err_code code = process(&s->room, i % 10 ? "good" : "crashes", &res, &e);
+		if (code != OK && code != ERR_DECODE_CRASHED && code != ERR_DARKROOM)
+			fail_msg("%s: %s", err_name(code), e.text);
+		darkroom_result_done(&res);
+		atomic_fetch_add(&s->done, 1);
+	}
+	atomic_fetch_sub(&s->lanes, 1);
+	return NULL;
+}
+
+static void a_pool_outlives_any_number_of_kills(void **state)
+{
+	(void)state;
+	struct storm s = { .lanes = STORM_LANES };
+	struct darkroom_stats st;
+	pthread_t lanes[STORM_LANES];
+	open_room(&s.room, usual());
+	for (size_t i = 0; i < STORM_LANES; i++)
+		assert_int_equal(pthread_create(&lanes[i], NULL, work_in_the_storm, &s), 0);
+	/* After every third picture one process dies, wherever it is; each tenth time the keeper. */
+	for (int seen = 0, kills = 0; atomic_load(&s.lanes) > 0; sched_yield()) {
+		if (atomic_load(&s.done) < seen + 3)
+			continue;
+		seen = atomic_load(&s.done);
+		darkroom_stats(s.room.d, &st);
+		pid_t pid = ++kills % 10 == 0 || st.pids_n == 0 ? st.keeper :
+								   st.pids[kills % st.pids_n];
+		if (pid > 0)
+			kill(pid, SIGKILL);
+	}
+	for (size_t i = 0; i < STORM_LANES; i++)
+		pthread_join(lanes[i], NULL);
+	darkroom_stats(s.room.d, &st);
+	assert_int_equal(st.memory_used, 0);
+	assert_int_equal(st.idle, 2);
+	/* The last kill may still be on its way. */
+	for (size_t i = 0; i < st.pids_n; i++)
+		kill(st.pids[i], SIGKILL);
+	for (size_t i = 0; i < st.pids_n; i++)
+		await_end(st.pids[i]);
+	assert_good(&s.room);
+	close_room(&s.room);
+}
+
 static void a_program_that_is_no_darkroom_is_named(void **state)
 {
 	(void)state;
@@ -632,6 +690,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_child_killed_while_idle_costs_no_picture),
 	cmocka_unit_test(a_lost_keeper_is_replaced),
 	cmocka_unit_test(a_keeper_lost_under_a_picture_is_not_the_pictures_fault),
+	cmocka_unit_test(a_pool_outlives_any_number_of_kills),
 	cmocka_unit_test(a_program_that_is_no_darkroom_is_named),
 	cmocka_unit_test(without_seccomp_no_child_works),
 	cmocka_unit_test(nothing_is_left_after_free),
