@@ -115,8 +115,11 @@ struct http_server {
 	pthread_mutex_t last_lock;
 	pthread_cond_t last;      /* conns has become 0 */
 	_Atomic bool draining;
-	_Atomic int64_t full_logged_ms;
+	_Atomic int64_t full_logged_ms, refused_logged_ms;
+	_Atomic size_t refused;   /* since the last of them that was logged */
 };
+/* Strangers cause these lines: at most one in every_ms. */
+bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms);
 
 /* ---- conn.c: one connection (loop) ------------------------------------------------------------ */
 enum conn_state {

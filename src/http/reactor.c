@@ -6,7 +6,6 @@
  */
 #include "http/http_impl.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -22,8 +21,7 @@
 
 static void log_full(struct http_server *s, const char *what)
 {
-	int64_t now = clock_mono_ms(), last = atomic_load(&s->full_logged_ms);
-	if (now - last > 10000 && atomic_compare_exchange_strong(&s->full_logged_ms, &last, now))
+	if (server_may_log(&s->full_logged_ms, 10000))
 		log_event(LOG_HTTP_FULL, NULL, "connections=%zu reason=\"%s\"",
 			atomic_load(&s->conns), what);
 }

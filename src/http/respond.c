@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/log.h"
+#include "base/metrics.h"
 
 #include <llhttp.h>
 #include <string.h>
@@ -246,6 +248,20 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes)
 
 /* ---- refusals ----------------------------------------------------------------------------------- */
 
+static void note_refusal(struct http_server *s, enum err_code code, const char *detail,
+	const char *request_id)
+{
+	char status[8];
+	snprintf(status, sizeof(status), "%d", err_http(code));
+	metric_add(METRIC_HTTP_REQUESTS, 1, "other", "refused", status);
+	size_t n = atomic_fetch_add(&s->refused, 1) + 1;
+	if (server_may_log(&s->refused_logged_ms, 1000)) {
+		atomic_fetch_sub(&s->refused, n);
+		log_event(LOG_HTTP_REFUSED, NULL, "code=%s request=%s since_last=%zu detail=\"%s\"",
+			err_name(code), request_id, n, detail);
+	}
+}
+
 struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
 	const char *request_id)
 {
@@ -254,6 +270,7 @@ struct http_out respond_refusal(struct http_server *s, enum err_code code, const
 		id_new(made);
 		request_id = made;
 	}
+	note_refusal(s, code, detail, request_id);
 	struct arena *a = arena_new();
 	const char *body = "";
 	size_t n = 0;

@@ -48,6 +48,7 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	setsockopt(o->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	s->reactors = mem_array(s->o.reactors, sizeof(*s->reactors));
 	atomic_store(&s->full_logged_ms, INT64_MIN / 2);
+	atomic_store(&s->refused_logged_ms, INT64_MIN / 2);
 	enum err_code code = pool_start(s, e);
 	for (; !code && s->reactors_n < s->o.reactors; s->reactors_n += !code)
 		code = reactor_start(&s->reactors[s->reactors_n], s, e);
@@ -57,6 +58,12 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	}
 	*ret = s;
 	return OK;
+}
+
+bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms)
+{
+	int64_t now = clock_mono_ms(), last = atomic_load(last_ms);
+	return now - last >= every_ms && atomic_compare_exchange_strong(last_ms, &last, now);
 }
 
 void http_server_drain(struct http_server *s)

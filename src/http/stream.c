@@ -308,7 +308,7 @@ void stream_timeout(struct http_stream *s)
 		return;
 	}
 	if (s->ops && s->kind == HTTP_STREAM_WS && now - s->received_ms >= 3 * (int64_t)s->ping_ms) {
-		conn_close(s->conn, "client"); /* no answer to three pings */
+		stream_end(s, 1013, "no answer to three pings", "client");
 		return;
 	}
 	if (s->ops && s->conn->reactor->draining)

@@ -119,6 +119,8 @@ static bool write_batch(struct http_stream *s)
 	}
 	if (n > 0 || fresh)
 		moved(s);
+	if (n > 0 && !fresh)
+		s->received_ms = s->moved_ms; /* it drains a full socket, so it lives */
 	set_blocked(s, rest);
 	return !rest;
 }

@@ -2,6 +2,7 @@
 // and nothing else; then an independent client (npm's ws) over the same.
 import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build, start, until } from '../lib/harness.mjs';
 import { RawWebSocket, RawSocket, frame, closeBody, handshakeText, op } from '../lib/ws_raw.mjs';
@@ -321,6 +322,9 @@ describe('what a server must do by itself', () => {
   });
   test('a client that is silent through three pings is let go', async () => {
     const ws = await RawWebSocket.open(server.url, '/ws?ping=100');
+    let f;
+    do f = await ws.frame(); while (f.opcode === op.ping);
+    assert.deepEqual([f.opcode, f.payload.readUInt16BE(0)], [op.close, 1013]);
     await ws.end();
     ws.destroy();
   });
@@ -443,5 +447,41 @@ describe('an independent client: ws', () => {
       r.close(1000);
       return end;
     }));
+  });
+});
+
+describe('an independent client: python3-websockets', () => {
+  const script = `
+import asyncio, sys
+try:
+    import websockets
+except ImportError:
+    sys.exit(77)
+async def main(url):
+    async with websockets.connect(url) as ws:
+        for m in ["", "a" * 125, "b" * 126, "c" * 65536, "\\u03ba\\U0001f600"]:
+            await ws.send(m)
+            assert await ws.recv() == m
+        await ws.send(["frag", "men", "ted"])
+        assert await ws.recv() == "fragmented"
+        await asyncio.wait_for(await ws.ping("hello"), 5)
+    assert ws.close_code == 1000, ws.close_code
+    for sent, code in (("close 4005", 4005), (b"binary", 1003), ("x" * 70000, 1009)):
+        async with websockets.connect(url) as ws:
+            await ws.send(sent)
+            try:
+                await ws.recv()
+                assert False
+            except websockets.ConnectionClosed as e:
+                assert e.rcvd and e.rcvd.code == code, (e.rcvd, code)
+asyncio.run(main(sys.argv[1]))
+`;
+  test('echo, fragments, pings and closes', async (t) => {
+    const python = spawn('/usr/bin/python3', ['-c', script, `${server.url.replace('http', 'ws')}/ws`], { stdio: ['ignore', 'inherit', 'pipe'] });
+    let err = '';
+    python.stderr.on('data', (d) => (err += d));
+    const code = await new Promise((ok) => python.on('close', ok));
+    if (code === 77) t.skip('python3-websockets is not installed');
+    else assert.equal(code, 0, err);
   });
 });
