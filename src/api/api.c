@@ -37,7 +37,8 @@ static const struct route routes[] = {
 /* ---- matching ------------------------------------------------------------------------------- */
 
 /* One segment of the path against one of the pattern; both are moved on. */
-static bool match_segment(const char **pattern, const char **path, struct arena *a, const char **arg)
+static bool match_segment(const char **pattern, const char **path, struct arena *a,
+	const char **arg)
 {
 	size_t pn = strcspn(*pattern, "/"), n = strcspn(*path, "/");
 	bool is_arg = **pattern == '{';
@@ -58,7 +59,8 @@ static bool match_segment(const char **pattern, const char **path, struct arena 
 	return true;
 }
 
-static bool match(const char *pattern, const char *path, struct arena *a, const char *args[CALL_ARGS])
+static bool match(const char *pattern, const char *path, struct arena *a,
+	const char *args[CALL_ARGS])
 {
 	size_t n = 0;
 
@@ -134,8 +136,8 @@ static void call_run(struct call *c)
 		return;
 	if (!c->route && *allow) {
 		http_set(c->r, "Allow", allow);
-		call_fail(c, ERR_REQUEST_METHOD, "%s is not among the methods of this path: %s", c->method,
-			allow);
+		call_fail(c, ERR_REQUEST_METHOD, "%s is not among the methods of this path: %s",
+			c->method, allow);
 	} else if (!c->route) {
 		call_fail(c, ERR_NOT_FOUND, "there is nothing at this path");
 	} else if (context_may(c)) {

@@ -45,7 +45,8 @@ struct call {
 	const char *base_url, *events_url;
 	const char *cache_control;
 	int64_t tenant;
-	bool is_websocket, has_token;
+	bool is_websocket;
+	const char *token_text; /* of the read token that opened this call; NULL: none */
 	struct view_token token;
 };
 

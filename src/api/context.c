@@ -71,25 +71,28 @@ bool context_open(struct call *c)
 	struct forwarded f = forwarded_read(&api->o, c->r);
 	if (!f.host && (!host || !host_is_well_formed(host) || !host_is_ours(c, host))) {
 		call_fail(c, ERR_REQUEST_MISDIRECTED,
-			"'%s' is not a name of this server; --allow-host would make it one", host ? host : "");
+			"'%s' is not a name of this server; --allow-host would make it one",
+			host ? host : "");
 		return false;
 	}
 	if (!api->public_url) {
 		const char *scheme = f.proto ? f.proto : "http";
-		c->base_url = arena_printf(c->a, "%s://%s%s", scheme,
-			without_default_port(scheme, f.host ? f.host : host, c->a), f.prefix ? f.prefix : "");
+		const char *name = without_default_port(scheme, f.host ? f.host : host, c->a);
+		c->base_url = arena_printf(c->a, "%s://%s%s", scheme, name, f.prefix ? f.prefix : "");
 	}
 	c->events_url = api->events_url ? api->events_url : c->base_url;
 	return true;
 }
 
+/* Who came with a token gets that one back, not a fresh one: else it would never end. */
 struct view_links call_links(const struct call *c)
 {
 	const struct api_opts *o = &c->api->o;
 
 	return (struct view_links){ .base_url = c->base_url, .events_url = c->events_url,
-		.blob_url = c->api->blob_url, .link_key = o->link_key, .link_ttl_ms = o->link_ttl_ms,
-		.token_ttl_ms = o->token_ttl_ms, .now_ms = clock_wall_ms() };
+		.blob_url = c->api->blob_url, .link_key = o->link_key,
+		.link_ttl_ms = o->link_ttl_ms, .token_ttl_ms = o->token_ttl_ms,
+		.token = c->token_text, .now_ms = clock_wall_ms() };
 }
 
 /* ---- may they ------------------------------------------------------------------------------- */
@@ -113,15 +116,18 @@ static bool token_allows(struct call *c)
 		return true;
 	if (!view_job_token_check(token, c->api->o.link_key, clock_wall_ms(), &c->token)) {
 		http_set(c->r, "WWW-Authenticate", "Bearer");
-		call_fail(c, ERR_AUTH_REQUIRED, "the token is not one of this server's, or has expired");
+		call_fail(c, ERR_AUTH_REQUIRED,
+			"the token is not one of this server's, or has expired");
 		return false;
 	}
-	if (!(c->route->flags & ROUTE_TOKEN) || !c->args[0] || strcmp(c->args[0], c->token.job) != 0) {
-		call_fail(c, ERR_AUTH_FORBIDDEN, "this token opens job %s for reading and nothing else",
+	bool reads = c->route->flags & ROUTE_TOKEN;
+	if (!reads || !c->args[0] || strcmp(c->args[0], c->token.job) != 0) {
+		call_fail(c, ERR_AUTH_FORBIDDEN,
+			"this token opens job %s for reading and nothing else",
 			c->token.job);
 		return false;
 	}
-	c->has_token = true;
+	c->token_text = token;
 	c->tenant = c->token.tenant;
 	return true;
 }
@@ -135,7 +141,8 @@ static bool origin_allows(struct call *c)
 
 	if (!origin || (reads && !c->is_websocket) || origin_is_ours(c, origin))
 		return true;
-	call_fail(c, ERR_AUTH_FORBIDDEN, "the origin '%s' is not allowed; --allow-origin would allow it",
+	call_fail(c, ERR_AUTH_FORBIDDEN,
+		"the origin '%s' is not allowed; --allow-origin would allow it",
 		origin);
 	return false;
 }
@@ -169,8 +176,8 @@ bool call_query_int(struct call *c, const char *name, int64_t dflt, int64_t leas
 	if (clamp && v > most)
 		v = most;
 	if (v < least || v > most) {
-		call_fail(c, ERR_REQUEST_LIMIT, "%s must be from %lld to %lld", name, (long long)least,
-			(long long)most);
+		call_fail(c, ERR_REQUEST_LIMIT, "%s must be from %lld to %lld", name,
+			(long long)least, (long long)most);
 		return false;
 	}
 	*ret = v;

@@ -56,15 +56,16 @@ static void page(struct events_call *ec)
 	bool ended;
 	size_t n;
 
-	if (store_events(c->api->o.store, ec->job->no, ec->after, PAGE_ROWS, PAGE_BYTES, c->a, &rows, &n,
-		&last, &ended, &e) != OK) {
+	if (store_events(c->api->o.store, ec->job->no, ec->after, PAGE_ROWS, PAGE_BYTES, c->a,
+		&rows, &n, &last, &ended, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}
 	int64_t at = n ? rows[n - 1].seq : ec->after;
 	ec->wait_ms = 0;
 	if (n == 0 && !ended && wait_ms > 0)
-		push_wait(c->api->o.push, c->r, ec->job->no, ec->after, false, wait_ms, page_after_wait, ec);
+		push_wait(c->api->o.push, c->r, ec->job->no, ec->after, false, wait_ms,
+			page_after_wait, ec);
 	else
 		answer_page(ec, rows, n, ended && at >= last);
 }
@@ -75,8 +76,9 @@ static void stream(struct events_call *ec, enum http_stream_kind kind, int64_t h
 {
 	struct call *c = ec->c;
 	const struct push_reader_opts o = { .tenant = c->tenant, .job = ec->job, .after = ec->after,
-		.base_url = c->base_url, .events_url = c->events_url, .heartbeat_ms = heartbeat_s * 1000,
-		.expires_ms = c->has_token ? c->token.expires_ms : 0 };
+		.base_url = c->base_url, .events_url = c->events_url,
+		.heartbeat_ms = heartbeat_s * 1000,
+		.expires_ms = c->token_text ? c->token.expires_ms : 0 };
 
 	call_count(c, kind == HTTP_STREAM_WS ? 101 : 200);
 	push_watch(c->api->o.push, c->r, kind, &o);

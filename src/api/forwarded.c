@@ -195,11 +195,10 @@ static size_t trusted_hops(const struct api_opts *o, const char *x_for, struct a
 
 static const char *with_port(const char *host, const char *proto, const char *port, struct arena *a)
 {
-	bool default_port = port && strcmp(port, proto && *proto && strcmp(proto, "https") == 0 ? "443" :
-		"80") == 0;
+	const char *usual = proto && strcmp(proto, "https") == 0 ? "443" : "80";
 	bool has_port = host && strchr(host[0] == '[' ? strchr(host, ']') : host, ':');
 
-	if (!host || !port || default_port || has_port || strlen(port) > 5 ||
+	if (!host || !port || strcmp(port, usual) == 0 || has_port || strlen(port) > 5 ||
 		strspn(port, "0123456789") != strlen(port))
 		return host;
 	return arena_printf(a, "%s:%s", host, port);
@@ -211,8 +210,8 @@ static void read_customary(const struct api_opts *o, struct http_request *r, str
 	size_t hops = trusted_hops(o, http_header(r, "X-Forwarded-For"), a);
 
 	ret->proto = good_proto(pick(http_header(r, "X-Forwarded-Proto"), hops, a));
-	ret->host = with_port(good_host(pick(http_header(r, "X-Forwarded-Host"), hops, a)), ret->proto,
-		pick(http_header(r, "X-Forwarded-Port"), hops, a), a);
+	ret->host = with_port(good_host(pick(http_header(r, "X-Forwarded-Host"), hops, a)),
+		ret->proto, pick(http_header(r, "X-Forwarded-Port"), hops, a), a);
 }
 
 struct forwarded forwarded_read(const struct api_opts *o, struct http_request *r)

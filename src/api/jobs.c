@@ -232,14 +232,14 @@ void job_retry(struct call *c)
 
 void job_delete(struct call *c)
 {
-	const char *results = call_query(c, "results");
+	const char *text = call_query(c, "results");
+	bool results = text && strcmp(text, "true") == 0;
 	struct job_row *job = call_job(c);
 	struct err e = { 0 };
 
 	if (!job)
 		return;
-	if (store_delete(c->api->o.store, c->tenant, job->id, results && strcmp(results, "true") == 0,
-		&e) != OK) {
+	if (store_delete(c->api->o.store, c->tenant, job->id, results, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}

@@ -39,8 +39,8 @@ const char *page_token_make(struct call *c, int64_t position)
 	char text[BASE64_MAX(TOKEN_BYTES)];
 
 	mark_of(c, raw);
-	for (size_t i = 0; i < POSITION_BYTES; i++)
-		raw[MARK_BYTES + i] = (uint8_t)((uint64_t)position >> (8 * (POSITION_BYTES - 1 - i)));
+	for (size_t i = POSITION_BYTES; i-- > 0; position >>= 8)
+		raw[MARK_BYTES + i] = (uint8_t)position;
 	base64url_format(raw, sizeof(raw), text);
 	return arena_strdup(c->a, text);
 }

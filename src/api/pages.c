@@ -24,8 +24,8 @@ static const char *policy_hosts(const struct call *c)
 			continue;
 		const char *host = arena_strndup(c->a, at + 3, strcspn(at + 3, "/"));
 		bool tls = strncmp(urls[i], "https", 5) == 0;
-		hosts = arena_printf(c->a, "%s %s://%s %s://%s", hosts, tls ? "https" : "http", host,
-			tls ? "wss" : "ws", host);
+		hosts = arena_printf(c->a, "%s %s://%s %s://%s", hosts, tls ? "https" : "http",
+			host, tls ? "wss" : "ws", host);
 	}
 	return hosts;
 }
@@ -36,8 +36,8 @@ static void set_policy(struct call *c)
 
 	http_set(c->r, "Content-Security-Policy",
 		arena_printf(c->a,
-			"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:%s; "
-			"connect-src 'self'%s; base-uri 'none'; form-action 'none'; "
+			"default-src 'none'; script-src 'self'; style-src 'self'; "
+			"img-src 'self' data:%s; connect-src 'self'%s; base-uri 'none'; form-action 'none'; "
 			"frame-ancestors 'none'",
 			hosts, hosts));
 	http_set(c->r, "Referrer-Policy", "no-referrer");
@@ -87,7 +87,8 @@ void page_error_get(struct call *c)
 	}
 	buf_printf(&b,
 		"<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width\">\n<title>%s - bulb</title>\n"
+		"<meta name=\"viewport\" content=\"width=device-width\">\n"
+		"<title>%s - bulb</title>\n"
 		"<link rel=\"stylesheet\" href=\"../style.css\">\n<main>\n<h1>%s</h1>\n"
 		"<p>What happened: %s.</p>\n<p>What to do: %s</p>\n"
 		"<p>HTTP status %d; %s.</p>\n</main>\n",

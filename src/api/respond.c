@@ -69,7 +69,8 @@ static void waiting_headers(struct call *c, enum err_code code)
 	if (status == 429) {
 		const char *policy = code == ERR_QUEUE_FULL ? "queue" : "requests";
 		long long limit = code == ERR_QUEUE_FULL ? (long long)c->api->o.max_open_items : 1;
-		http_set(c->r, "RateLimit-Policy", arena_printf(c->a, "\"%s\";q=%lld", policy, limit));
+		http_set(c->r, "RateLimit-Policy",
+			arena_printf(c->a, "\"%s\";q=%lld", policy, limit));
 		http_set(c->r, "RateLimit", arena_printf(c->a, "\"%s\";r=0;t=5", policy));
 		http_set(c->r, "Retry-After", "5");
 	} else if (status == 503) {

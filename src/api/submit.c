@@ -38,7 +38,8 @@ json_t *call_body_json(struct call *c)
 
 	if (!is_json(c)) {
 		call_fail(c, ERR_REQUEST_MEDIA_TYPE,
-			"send it as: curl -H 'Content-Type: application/json' --data @job.json '%s%s'",
+			"send it as: curl -H 'Content-Type: application/json' --data @job.json "
+			"'%s%s'",
 			c->base_url, http_path(c->r));
 		return NULL;
 	}
@@ -66,8 +67,9 @@ static enum err_code submit(struct call *c, const char *id, const char *key, con
 {
 	const struct api_opts *o = &c->api->o;
 	autofree char *canonical = json_text_sorted(doc);
-	struct submit in = { .tenant = c->tenant, .id = id, .idempotency_key = key, .request = request,
-		.base_url = c->base_url, .seal_key = o->seal_key, .max_open_items = o->max_open_items };
+	struct submit in = { .tenant = c->tenant, .id = id, .idempotency_key = key,
+		.request = request, .base_url = c->base_url, .seal_key = o->seal_key,
+		.max_open_items = o->max_open_items };
 	char new_id[JOB_ID_MAX + 1];
 	enum submit_result result;
 	int64_t no;
@@ -126,7 +128,8 @@ static void answer_accepted(struct call *c, const struct job_row *job)
 /* Committed: answer now, or when it has ended. */
 static void submitted(struct call *c, const char *id, bool is_news)
 {
-	void (*answer)(struct call *, const struct job_row *) = is_news ? answer_accepted : answer_known;
+	void (*answer)(struct call *, const struct job_row *) = is_news
+		? answer_accepted : answer_known;
 	struct job_row *job = call_job_by_id(c, id);
 	int64_t wait_ms = prefer_wait_ms(c);
 
@@ -174,6 +177,7 @@ void jobs_put(struct call *c)
 	if (job_id_is_valid(c->args[0]))
 		make_job(c, c->args[0]);
 	else
-		call_fail(c, ERR_REQUEST_INVALID, "a job's id is 1 to %d of A-Z a-z 0-9 _ -", JOB_ID_MAX);
+		call_fail(c, ERR_REQUEST_INVALID, "a job's id is 1 to %d of A-Z a-z 0-9 _ -",
+			JOB_ID_MAX);
 }
 

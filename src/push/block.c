@@ -157,15 +157,15 @@ static void page_read(struct push *p, const struct rendition *r, int64_t after, 
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct view_links links = { .base_url = r->base_url, .events_url = r->events_url,
-		.blob_url = p->o.blob_url, .link_key = p->o.link_key, .link_ttl_ms = p->o.link_ttl_ms,
-		.now_ms = clock_wall_ms() };
+		.blob_url = p->o.blob_url, .link_key = p->o.link_key,
+		.link_ttl_ms = p->o.link_ttl_ms, .now_ms = clock_wall_ms() };
 	struct event_row *rows = NULL;
 	size_t n = 0;
 	struct err e;
 
 	*ret = (struct page){ 0 };
-	ret->code = store_events(p->o.store, r->watch->no, after, max, 256 << 10, a, &rows, &n, &ret->last,
-		&ret->ended, &e);
+	ret->code = store_events(p->o.store, r->watch->no, after, max, 256 << 10, a, &rows, &n,
+		&ret->last, &ret->ended, &e);
 	for (size_t i = 0; ret->code == OK && i < n && i < max; i++) {
 		if (rows[i].seq != after + 1 + (int64_t)i)
 			break; /* never hand out a gap: readers wait, the poll asks again */

@@ -66,7 +66,8 @@ void many_cursor_ended(struct reader *r, struct cursor *c, enum cursor_end end)
 	static const enum err_code codes[] = { [CURSOR_DONE] = OK, [CURSOR_GONE] = ERR_GONE,
 		[CURSOR_EXPIRED] = ERR_AUTH_REQUIRED };
 
-	answer(r->many, end == CURSOR_DONE ? "done" : "error", c->block->of->watch->job.id, codes[end]);
+	answer(r->many, end == CURSOR_DONE ? "done" : "error", c->block->of->watch->job.id,
+		codes[end]);
 	reader_remove_cursor(c);
 }
 
@@ -135,10 +136,12 @@ static enum err_code may_read(const struct push *p, const struct many *m, const 
 	*ret_expires_ms = 0;
 	if (w->token && view_job_token_check(w->token, p->o.link_key, clock_wall_ms(), &t)) {
 		*ret_expires_ms = t.expires_ms;
-		return t.tenant == m->tenant && strcmp(t.job, w->job) == 0 ? OK : ERR_AUTH_FORBIDDEN;
+		return t.tenant == m->tenant && strcmp(t.job, w->job) == 0
+			? OK : ERR_AUTH_FORBIDDEN;
 	}
 	if (p->o.may_read)
-		return p->o.may_read(p->o.ctx, w->job, w->token, m->tenant) ? OK : ERR_AUTH_REQUIRED;
+		return p->o.may_read(p->o.ctx, w->job, w->token, m->tenant)
+			? OK : ERR_AUTH_REQUIRED;
 	return w->token ? ERR_AUTH_REQUIRED : OK;
 }
 

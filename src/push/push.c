@@ -204,7 +204,8 @@ static void wait_over(void *ctx, struct http_request *r, bool gone)
 }
 
 void push_wait(struct push *p, struct http_request *r, int64_t job_no, int64_t after,
-	bool ended_only, int64_t ms, void (*fn)(void *ctx, struct http_request *r, bool gone), void *ctx)
+	bool ended_only, int64_t ms, void (*fn)(void *ctx, struct http_request *r, bool gone),
+	void *ctx)
 {
 	struct waiter *w = mem_new(struct waiter);
 
@@ -231,8 +232,8 @@ void push_watch(struct push *p, struct http_request *r, enum http_stream_kind ki
 	if (o->after <= o->job->seq) {
 		struct watch *w = watch_get(p, o->job->no);
 		watch_describe(w, o->job);
-		reader_add_cursor(reader, rendition_get(w, o->base_url, o->events_url, kind), o->after,
-			o->expires_ms);
+		struct rendition *of = rendition_get(w, o->base_url, o->events_url, kind);
+		reader_add_cursor(reader, of, o->after, o->expires_ms);
 	}
 	if (reader_start(reader, r) && o->after > o->job->seq)
 		reader_close(reader, 1008, "request_after");

@@ -41,7 +41,7 @@ struct push_reader_opts {
 	int64_t after;                 /* first event sent is after + 1 */
 	const char *base_url, *events_url; /* copied */
 	int64_t heartbeat_ms;          /* 0: none */
-	int64_t expires_ms;            /* wall: closed with 1008 then, as its token ends; 0: never */
+	int64_t expires_ms;            /* wall: closed with 1008 then; 0: never */
 };
 /* Turn the request into a reader of one job: WebSocket or SSE. A WebSocket whose `after` lies
  * beyond the end is opened and closed with 1008 request_after, for browsers to see. */

@@ -22,35 +22,15 @@
 #define WATCH_BUCKETS 1024
 #define MANY_MAX      200
 
-/* A circular list with a head. */
+/* A circular list with a head; an element that is in no list is one of its own. */
 struct link {
 	struct link *prev, *next;
 };
-static inline void link_init(struct link *l)
-{
-	l->prev = l->next = l;
-}
-static inline void link_add_after(struct link *at, struct link *l)
-{
-	l->prev = at;
-	l->next = at->next;
-	at->next->prev = l;
-	at->next = l;
-}
-static inline void link_add_last(struct link *head, struct link *l)
-{
-	link_add_after(head->prev, l);
-}
-static inline void link_del(struct link *l)
-{
-	l->prev->next = l->next;
-	l->next->prev = l->prev;
-	link_init(l);
-}
-static inline bool link_empty(const struct link *head)
-{
-	return head->next == head;
-}
+void link_init(struct link *l);
+void link_add_after(struct link *at, struct link *l);
+void link_add_last(struct link *head, struct link *l);
+void link_del(struct link *l); /* in a list or not */
+bool link_empty(const struct link *head);
 #define LINK_OF(l, type, member) container_of(l, type, member)
 
 /* Something that a push thread must do; run is called with the mutex and may let go of it. */

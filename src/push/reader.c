@@ -142,8 +142,8 @@ static void on_closed(void *ctx, const char *why)
 	struct cursor *c = first_cursor(r);
 	if (strcmp(why, "slow") == 0) {
 		metric_add(METRIC_READERS_DROPPED, 1, "slow", NULL, NULL);
-		log_event(LOG_READER_DROPPED, c ? c->block->of->watch->job.id : NULL, "next=%" PRId64,
-			c ? c->next : 0);
+		log_event(LOG_READER_DROPPED, c ? c->block->of->watch->job.id : NULL,
+			"next=%" PRId64, c ? c->next : 0);
 	}
 	metric_add(METRIC_READERS, -1, kind_name(r), NULL, NULL);
 	reader_free(r);

@@ -36,7 +36,8 @@ static void probe(struct push *p, struct chore *c)
 
 	w->pins++;
 	pthread_mutex_unlock(&p->lock);
-	enum err_code code = store_events(p->o.store, no, after, 1, 1, a, &rows, &n, &last, &ended, &e);
+	enum err_code code = store_events(p->o.store, no, after, 1, 1, a, &rows, &n, &last, &ended,
+		&e);
 	pthread_mutex_lock(&p->lock);
 	w->pins--;
 	if (code == ERR_NOT_FOUND)
@@ -48,15 +49,15 @@ static void probe(struct push *p, struct chore *c)
 
 struct watch *watch_get(struct push *p, int64_t no)
 {
-	struct watch **at = slot(p, no);
+	struct watch *w = watch_find(p, no);
 
-	if (*at)
-		return *at;
-	struct watch *w = mem_new(struct watch);
+	if (w)
+		return w;
+	w = mem_new(struct watch);
 	*w = (struct watch){ .push = p, .no = no, .probe = { .run = probe } };
 	link_init(&w->renditions);
 	link_init(&w->waiters);
-	*at = w;
+	*slot(p, no) = w;
 	p->watches_n++;
 	return w;
 }

@@ -68,7 +68,8 @@ char *view_blob_link(const char *key, const struct view_links *l)
 	if (!l->base_url)
 		return NULL;
 	blob_sign(key, exp, l->link_key, sig);
-	return mem_printf("%s/v1/blobs/%s?exp=%lld&sig=%s", l->events_url, key, (long long)exp, sig);
+	return mem_printf("%s/v1/blobs/%s?exp=%lld&sig=%s", l->events_url, key, (long long)exp,
+		sig);
 }
 
 enum err_code view_blob_check(const char *key, const char *exp, const char *sig,
@@ -81,7 +82,8 @@ enum err_code view_blob_check(const char *key, const char *exp, const char *sig,
 		return err_set(e, ERR_BLOB_SIGNATURE, "the link has no signature (exp and sig)");
 	blob_sign(key, at, link_key, right);
 	if (!same_signature(sig, right))
-		return err_set(e, ERR_BLOB_SIGNATURE, "the signature does not fit this key and time");
+		return err_set(e, ERR_BLOB_SIGNATURE,
+			"the signature does not fit this key and time");
 	if (at * 1000 <= now_ms)
 		return err_set(e, ERR_BLOB_EXPIRED, "the link ended at %lld", (long long)at);
 	return OK;

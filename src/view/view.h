@@ -18,6 +18,7 @@ struct view_links {
 	const uint8_t *link_key; /* 32 bytes */
 	int64_t link_ttl_ms;     /* links live to the end of the hour plus this */
 	int64_t token_ttl_ms;    /* and so do the tokens in events_url */
+	const char *token;       /* what events_url carries; NULL: one is made */
 	int64_t now_ms;          /* wall */
 };
 /* base_url NULL (there is no server): no events_url, no links; blobs have a URL by blob_url only. */

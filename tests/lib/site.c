@@ -187,7 +187,8 @@ static void make(struct site *s, const struct task *t)
 	assert_ok(make_input_parse(t->input, &in, &e));
 	for (size_t i = 0; i < in.recipe.n; i++) {
 		const struct variant *v = &in.recipe.variants[i];
-		products[i] = (struct product){ .format = v->format, .width = v->width, .height = 100,
+		products[i] = (struct product){ .format = v->format, .width = v->width,
+			.height = 100,
 			.bytes = 500 };
 		variant_digest(v, "test", products[i].recipe);
 		blob_key_new(format_extension(v->format), products[i].key);
@@ -213,7 +214,8 @@ static void succeed_one(struct site *s, const struct task *t)
 		make(s, t);
 		return;
 	}
-	assert_ok(store_finish_fetch(s->store, t->id, t->lease, &f, "test", 60000, a, &next, &stands,
+	assert_ok(store_finish_fetch(s->store, t->id, t->lease, &f, "test", 60000, a, &next,
+		&stands,
 		&e));
 	if (next.id)
 		make(s, &next);

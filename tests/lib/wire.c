@@ -49,7 +49,8 @@ static bool more(int fd, struct buf *b)
 	return n > 0 && buf_add(b, chunk, (size_t)n);
 }
 
-int http_send(int port, const char *method, const char *target, const char *fields, const char *body)
+int http_send(int port, const char *method, const char *target, const char *fields,
+	const char *body)
 {
 	struct buf b = BUF_INIT(IN_MAX);
 	int fd = dial(port);
@@ -210,7 +211,8 @@ static bool frame_at_front(const struct wire *w, size_t *ret_head, size_t *ret_n
 
 static void note_close(struct wire *w, const char *payload, size_t n)
 {
-	w->close_code = n >= 2 ? ((unsigned char)payload[0] << 8 | (unsigned char)payload[1]) : 1005;
+	w->close_code = n >= 2
+		? ((unsigned char)payload[0] << 8 | (unsigned char)payload[1]) : 1005;
 	snprintf(w->close_reason, sizeof(w->close_reason), "%.*s", n > 2 ? (int)(n - 2) : 0,
 		n > 2 ? payload + 2 : "");
 }

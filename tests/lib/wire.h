@@ -31,7 +31,8 @@ void reply_done(struct reply *r);
 const char *reply_field(const struct reply *r, const char *name);
 
 /* A request that has been sent and is answered later. */
-int http_send(int port, const char *method, const char *target, const char *fields, const char *body);
+int http_send(int port, const char *method, const char *target, const char *fields,
+	const char *body);
 struct reply http_receive(int fd); /* closes it */
 
 /* A stream: WebSocket or server-sent events. */

@@ -41,7 +41,8 @@ static char *self_link(struct site *s, const char *fields)
 static void a_strange_host_is_421_on_every_road(void **state)
 {
 	struct site *s = *state;
-	static const char *const targets[] = { "/", "/v1/jobs", "/v1/blobs/x", "/healthz", "/nothing" };
+	static const char *const targets[] = { "/", "/v1/jobs", "/v1/blobs/x", "/healthz",
+		"/nothing" };
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
 		autoreply r = get_as(s, targets[i], "Host: evil.example\r\n");
 		assert_problem(r, 421, "request_misdirected");
@@ -161,7 +162,8 @@ static void a_trusted_proxy_names_scheme_host_port_and_prefix(void **state)
 	assert_base(s, "Host: b\r\nX-Forwarded-Host: img.example\r\nX-Forwarded-Port: 8443\r\n"
 		       "X-Forwarded-Proto: https\r\n",
 		"https://img.example:8443");
-	assert_base(s, "Host: b\r\nForwarded: for=\"[2001:db8::1]:99\";proto=https;host=\"img.example:444\"\r\n",
+	assert_base(s,
+		"Host: b\r\nForwarded: for=\"[2001:db8::1]:99\";proto=https;host=\"img.example:444\"\r\n",
 		"https://img.example:444");
 }
 
@@ -172,7 +174,8 @@ static void what_a_stranger_wrote_left_of_the_trusted_proxies_does_not_count(voi
 	assert_base(s, "Host: b\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n"
 		       "X-Forwarded-Host: evil.example, img.example\r\n",
 		"http://img.example");
-	assert_base(s, "Host: b\r\nForwarded: host=evil.example;proto=https, for=1.2.3.4;host=img.example\r\n",
+	assert_base(s,
+		"Host: b\r\nForwarded: host=evil.example;proto=https, for=1.2.3.4;host=img.example\r\n",
 		"http://img.example");
 }
 
@@ -183,7 +186,8 @@ static void a_chain_of_trusted_proxies_is_followed_to_its_outer_end(void **state
 	assert_base(s, "Host: b\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.1\r\n"
 		       "X-Forwarded-Host: img.example, inner\r\nX-Forwarded-Proto: https, http\r\n",
 		"https://img.example");
-	assert_base(s, "Host: b\r\nForwarded: for=1.2.3.4;host=img.example;proto=https, for=10.0.0.1;host=inner;proto=http\r\n",
+	assert_base(s,
+		"Host: b\r\nForwarded: for=1.2.3.4;host=img.example;proto=https, for=10.0.0.1;host=inner;proto=http\r\n",
 		"https://img.example");
 }
 
@@ -197,7 +201,8 @@ static void nonsense_from_a_proxy_is_left_out(void **state)
 	assert_base(s, "Host: localhost\r\nX-Forwarded-Host: [\r\nX-Forwarded-Prefix: /a/../b\r\n"
 		       "X-Forwarded-Port: 1x\r\n",
 		"http://localhost");
-	assert_base(s, "Host: localhost\r\nForwarded: ;;=;host;host=;for=\"\r\n", "http://localhost");
+	assert_base(s, "Host: localhost\r\nForwarded: ;;=;host;host=;for=\"\r\n",
+		"http://localhost");
 }
 
 /* ---- origins -------------------------------------------------------------------------------- */
@@ -229,7 +234,8 @@ static void any_other_origin_sees_nothing(void **state)
 {
 	struct site *s = *state;
 	allow_app(s);
-	static const char *const others[] = { "https://app.example.evil", "http://app.example", "null",
+	static const char *const others[] = { "https://app.example.evil", "http://app.example",
+		"null",
 		"https://app.example:444" };
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		autofree char *fields = mem_printf("Origin: %s\r\n", others[i]);
@@ -304,7 +310,8 @@ static void a_jobs_token_opens_its_reading_and_nothing_else(void **state)
 		assert_problem(theirs, 403, "auth_forbidden");
 	}
 	autofree char *bearer = mem_printf("Authorization: Bearer %s\r\n", token);
-	autofree char *cancel = mem_printf("/v1/jobs/%s/cancel", id), *self = mem_printf("/v1/jobs/%s", id);
+	autofree char *cancel = mem_printf("/v1/jobs/%s/cancel", id),
+		*self = mem_printf("/v1/jobs/%s", id);
 	autoreply as_bearer = get_as(s, self, bearer);
 	assert_status(as_bearer, 200);
 	autoreply a = http_call(s->port, "POST", cancel, bearer, NULL);
@@ -315,6 +322,18 @@ static void a_jobs_token_opens_its_reading_and_nothing_else(void **state)
 	assert_problem(b, 403, "auth_forbidden");
 	assert_problem(c, 403, "auth_forbidden");
 	assert_problem(d, 403, "auth_forbidden");
+}
+
+/* It could be renewed for ever otherwise. */
+static void a_token_gets_itself_back_and_no_fresh_one(void **state)
+{
+	struct site *s = *state;
+	autofree char *id = site_submit(s, 1);
+	autofree char *token = view_job_token(1, id, clock_wall_ms() + 60000, site_key);
+	autofree char *rest = mem_printf("?token=%s", token);
+	autoreply r = get_job(s, id, rest);
+	assert_status(r, 200);
+	assert_string_equal(strstr(str(r.json, "events_url"), "token=") + 6, token);
 }
 
 static void a_token_that_is_not_good_is_401(void **state)
@@ -338,7 +357,8 @@ static void a_token_that_is_not_good_is_401(void **state)
 static void unknown_paths_are_404_and_known_ones_name_their_methods(void **state)
 {
 	struct site *s = *state;
-	static const char *const unknown[] = { "/v1", "/v1/", "/v1/jobs/", "/v1/jobs/a/b", "/v1/usage",
+	static const char *const unknown[] = { "/v1", "/v1/", "/v1/jobs/", "/v1/jobs/a/b",
+		"/v1/usage",
 		"/v1/jobs/a/archive", "/openapi.json", "/v1/results", "/v1/tokens", "/v1//jobs",
 		"/v1/jobs/a%00b", "/v1/deliveries" };
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
@@ -378,6 +398,7 @@ static const struct CMUnitTest tests[] = {
 	with_site(a_foreign_page_can_change_nothing),
 	with_bare_site(a_socket_opens_for_our_own_page_and_listed_origins_only),
 	with_site(a_jobs_token_opens_its_reading_and_nothing_else),
+	with_site(a_token_gets_itself_back_and_no_fresh_one),
 	with_site(a_token_that_is_not_good_is_401),
 	with_site(unknown_paths_are_404_and_known_ones_name_their_methods),
 	with_site(the_many_jobs_socket_wants_an_upgrade),

@@ -42,7 +42,8 @@ static void a_body_that_is_not_json_is_400(void **state)
 static void another_content_type_is_415_with_a_line_that_works(void **state)
 {
 	struct site *s = *state;
-	autoreply r = http_call(s->port, "POST", "/v1/jobs", "Content-Type: text/plain\r\n", ONE_URL);
+	autoreply r = http_call(s->port, "POST", "/v1/jobs", "Content-Type: text/plain\r\n",
+		ONE_URL);
 	assert_problem(r, 415, "request_media_type");
 	assert_non_null(strstr(str(r.json, "detail"), "curl -H 'Content-Type: application/json'"));
 	assert_non_null(strstr(str(r.json, "detail"), "/v1/jobs'"));
@@ -69,7 +70,8 @@ static void faults_are_listed_with_pointers(void **state)
 	assert_int_equal(json_array_size(errors), 2);
 	assert_non_null(json_object_get(json_array_get(errors, 0), "pointer"));
 	assert_non_null(json_object_get(json_array_get(errors, 0), "detail"));
-	autofree char *type = mem_printf("http://127.0.0.1:%d/errors/%s", s->port, str(r.json, "code"));
+	autofree char *type = mem_printf("http://127.0.0.1:%d/errors/%s", s->port, str(r.json,
+		"code"));
 	assert_string_equal(str(r.json, "type"), type);
 	assert_true(strncmp(str(r.json, "instance"), "urn:request:", 12) == 0);
 }
@@ -88,8 +90,10 @@ static void one_idempotency_key_makes_one_job(void **state)
 	struct site *s = *state;
 	const char *key = "Idempotency-Key: abc\r\n";
 	autoreply a = http_call(s->port, "POST", "/v1/jobs", key, ONE_URL);
-	autoreply b = http_call(s->port, "POST", "/v1/jobs", key, "{ \"urls\" :[\"http://origin.example/a.jpg\"]}");
-	autoreply c = http_call(s->port, "POST", "/v1/jobs", key, "{\"urls\":[\"http://x.example/\"]}");
+	autoreply b = http_call(s->port, "POST", "/v1/jobs", key,
+		"{ \"urls\" :[\"http://origin.example/a.jpg\"]}");
+	autoreply c = http_call(s->port, "POST", "/v1/jobs", key,
+		"{\"urls\":[\"http://x.example/\"]}");
 	assert_status(a, 202);
 	assert_status(b, 202);
 	assert_string_equal(str(a.json, "id"), str(b.json, "id"));
@@ -135,7 +139,8 @@ static void a_job_read_again_is_304(void **state)
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1), *target = mem_printf("/v1/jobs/%s", id);
 	autoreply a = get(s, target);
-	autofree char *known = mem_printf("If-None-Match: W/\"x\", %s\r\n", reply_field(&a, "ETag"));
+	autofree char *known = mem_printf("If-None-Match: W/\"x\", %s\r\n", reply_field(&a,
+		"ETag"));
 	autoreply b = http_call(s->port, "GET", target, known, NULL);
 	assert_status(b, 304);
 	assert_int_equal(b.body_n, 0);
@@ -215,7 +220,8 @@ static void a_wait_of_more_than_the_limit_counts_as_the_limit(void **state)
 static void prefer_wait_answers_200_when_the_job_has_ended(void **state)
 {
 	struct site *s = *state;
-	int fd = http_send(s->port, "PUT", "/v1/jobs/p1", "Prefer: respond-async, wait=20\r\n", ONE_URL);
+	int fd = http_send(s->port, "PUT", "/v1/jobs/p1", "Prefer: respond-async, wait=20\r\n",
+		ONE_URL);
 	for (bool there = false; !there;) {
 		autoreply r = get_job(s, "p1", "");
 		there = r.status == 200;
@@ -267,7 +273,8 @@ static void a_page_token_serves_the_list_it_was_made_for(void **state)
 		free(site_submit(s, 1));
 	autoreply r = get(s, "/v1/jobs?page_size=1");
 	const char *token = str(r.json, "next_page_token");
-	autofree char *other = mem_printf("/v1/jobs?page_size=1&status=failed&page_token=%s", token);
+	autofree char *other = mem_printf("/v1/jobs?page_size=1&status=failed&page_token=%s",
+		token);
 	autoreply no = get(s, other), junk = get(s, "/v1/jobs?page_token=zzz");
 	assert_problem(no, 422, "request_invalid");
 	assert_problem(junk, 422, "request_invalid");
@@ -275,7 +282,8 @@ static void a_page_token_serves_the_list_it_was_made_for(void **state)
 
 static void page_sizes_out_of_bounds_name_the_bounds(void **state)
 {
-	autoreply big = get(*state, "/v1/jobs?page_size=1001"), none = get(*state, "/v1/jobs?page_size=0");
+	autoreply big = get(*state, "/v1/jobs?page_size=1001"), none = get(*state,
+		"/v1/jobs?page_size=0");
 	assert_problem(big, 422, "request_limit");
 	assert_non_null(strstr(str(big.json, "detail"), "1000"));
 	assert_problem(none, 422, "request_limit");
@@ -357,7 +365,8 @@ static void a_full_queue_is_429_with_a_time_to_come_back(void **state)
 	site_defaults(s);
 	s->api_opts.max_open_items = 1;
 	site_start(s);
-	autoreply r = post(s, "/v1/jobs", "{\"urls\":[\"http://x.example/1\",\"http://x.example/2\"]}");
+	autoreply r = post(s, "/v1/jobs",
+		"{\"urls\":[\"http://x.example/1\",\"http://x.example/2\"]}");
 	assert_problem(r, 429, "queue_full");
 	assert_non_null(reply_field(&r, "Retry-After"));
 	assert_non_null(reply_field(&r, "RateLimit"));

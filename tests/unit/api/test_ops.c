@@ -63,7 +63,8 @@ static void the_ops_listener_serves_health_and_figures_to_any_host_and_nothing_e
 {
 	struct site *s = *state;
 	static const char *const ours[] = { "/healthz", "/readyz", "/metrics" };
-	static const char *const not_ours[] = { "/", "/v1/jobs", "/v1/presets", "/errors/not_found" };
+	static const char *const not_ours[] = { "/", "/v1/jobs", "/v1/presets",
+		"/errors/not_found" };
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		autoreply r = http_call(s->port, "GET", ours[i], "Host: 10.1.2.3:9090\r\n", NULL);
 		assert_status(r, 200);
@@ -101,7 +102,8 @@ static void presets_are_shown_as_a_request_would_spell_them(void **state)
 
 static void the_page_comes_with_a_policy_that_runs_nothing_but_its_own_script(void **state)
 {
-	autoreply page = get(*state, "/"), script = get(*state, "/app.js"), style = get(*state, "/style.css");
+	autoreply page = get(*state, "/"), script = get(*state, "/app.js"), style = get(*state,
+		"/style.css");
 	assert_status(page, 200);
 	assert_field(page, "Content-Type", "text/html; charset=utf-8");
 	const char *policy = reply_field(&page, "Content-Security-Policy");
@@ -139,7 +141,8 @@ static void a_request_that_http_refuses_is_a_problem_too(void **state)
 
 static const struct CMUnitTest tests[] = {
 	with_site(a_server_that_runs_is_alive_and_ready),
-	cmocka_unit_test_setup_teardown(readiness_names_the_part_that_fails, broken_site, close_site),
+	cmocka_unit_test_setup_teardown(readiness_names_the_part_that_fails, broken_site,
+	close_site),
 	with_site(a_server_that_drains_is_alive_and_not_ready),
 	cmocka_unit_test_setup_teardown(
 		the_ops_listener_serves_health_and_figures_to_any_host_and_nothing_else, ops_site,

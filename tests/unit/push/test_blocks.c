@@ -35,7 +35,8 @@ enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after
 		atomic_fetch_sub(&failures, 1);
 		return err_set(e, ERR_STORE_UNAVAILABLE, "a test said so");
 	}
-	return __real_store_events(s, job_no, after, max, max_bytes, a, ret, ret_n, ret_last, ret_ended,
+	return __real_store_events(s, job_no, after, max, max_bytes, a, ret, ret_n, ret_last,
+		ret_ended,
 		e);
 }
 

@@ -140,7 +140,8 @@ static void what_cannot_be_watched_is_answered_with_why(void **state)
 	expect_event(&w, id, 1);
 	wire_send(&w, "{\"op\":");
 	autofree char *malformed = wire_next(&w);
-	assert_string_equal(malformed, "{\"op\":\"error\",\"job\":null,\"code\":\"request_malformed\"}");
+	assert_string_equal(malformed,
+		"{\"op\":\"error\",\"job\":null,\"code\":\"request_malformed\"}");
 }
 
 static void at_most_200_jobs_are_watched_on_a_socket(void **state)

@@ -28,7 +28,8 @@ static const struct variant_row variants[] = {
 		.height = 150, .bytes = 5120, .sha256 = { 0xab } } },
 };
 static const struct original original = { .key = "bb/o.png", .bytes = 81234, .format = FORMAT_PNG,
-	.width = 2725, .height = 2225, .thumbhash = "YWJj", .color = "#8a7b6c", .sha256 = { 0xcd } };
+	.width = 2725, .height = 2225, .thumbhash = "YWJj", .color = "#8a7b6c",
+	.sha256 = { 0xcd } };
 
 static struct item_row an_item(void)
 {
@@ -36,7 +37,8 @@ static struct item_row an_item(void)
 		.store_ms = 8 };
 	static const char *refs[] = { "sku-17" };
 	return (struct item_row){ .n = 2, .url = "https://x/a.jpg", .refs = refs, .refs_n = 1,
-		.state = ITEM_SUCCEEDED, .has_cache = true, .cache = CACHE_MISS, .source = &original,
+		.state = ITEM_SUCCEEDED, .has_cache = true, .cache = CACHE_MISS,
+		.source = &original,
 		.variants = variants, .variants_n = 1, .outcome = &good, .queued_ms = 3, .run = 1,
 		.tries = 1 };
 }
@@ -64,7 +66,8 @@ static void a_job_has_the_members_of_the_contract_in_order(void **state)
 	(void)state;
 	struct job_row j = a_job();
 	autojson *o = view_job(&j, &links);
-	assert_members(o, "id status created_at expires_at tag metadata counts savings events_url links");
+	assert_members(o,
+		"id status created_at expires_at tag metadata counts savings events_url links");
 	assert_value(o, "id", "\"j1\"");
 	assert_value(o, "status", "\"running\"");
 	assert_value(o, "created_at", "\"1970-01-01T00:00:00.000Z\"");
@@ -130,7 +133,8 @@ static void an_item_has_the_members_of_the_contract_in_order(void **state)
 	(void)state;
 	struct item_row it = an_item();
 	autojson *o = view_item(&it, "j1", &links);
-	assert_members(o, "id url refs status cache source placeholder variants cutout timing_ms run "
+	assert_members(o,
+		"id url refs status cache source placeholder variants cutout timing_ms run "
 			  "tries error");
 	assert_value(o, "id", "\"j1.2\"");
 	assert_value(o, "refs", "[\"sku-17\"]");
@@ -186,8 +190,10 @@ static void an_original_that_was_dropped_has_no_key(void **state)
 static void a_failed_item_carries_a_problem_with_its_stage(void **state)
 {
 	(void)state;
-	struct outcome bad = { .code = ERR_FETCH_STATUS, .detail = "status 404", .stage = "download",
-		.source_status = 404, .final_url = "https://y/z", .download_ms = 5, .process_ms = -1,
+	struct outcome bad = { .code = ERR_FETCH_STATUS, .detail = "status 404",
+		.stage = "download",
+		.source_status = 404, .final_url = "https://y/z", .download_ms = 5,
+		.process_ms = -1,
 		.store_ms = -1 };
 	struct item_row it = { .n = 1, .url = "https://x/a", .state = ITEM_FAILED, .outcome = &bad,
 		.queued_ms = 0, .run = 1, .tries = 3 };
