@@ -10,9 +10,9 @@
  * ?sync=each, if that hurts. Where the kernel's syncfs is not known to reach the disk (FUSE, 9p and
  * the like), each put is made durable by itself. ?sync=none is for tests that must see bytes lost.
  *
- * The kernel reports an error of writing back only once: to the sync that meets it. A put whose
- * writer has not asked yet would then be taken for durable, so after a failed sync all of them fail
- * for SUSPECT_MS; a writer asks within moments of its put, and puts it again when told.
+ * The kernel (5.8 and later) reports an error of writing back once, to the sync that meets it. A
+ * put whose writer has not asked yet would then be taken for durable, so after a failed sync all of
+ * them fail for SUSPECT_MS; a writer asks within moments of its put, and puts it again when told.
  */
 #include "blob/blob_impl.h"
 
