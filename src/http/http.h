@@ -34,7 +34,7 @@ struct http_opts {
 	 * http_park … later one of these. */
 	void (*handle)(void *ctx, struct http_request *r);
 	/* What a request that was refused before it reached handle() is answered with (parse errors,
-	 * limits): fill in a problem document; any thread. */
+	 * limits): fill in a problem document; any thread, must not block. */
 	void (*problem)(void *ctx, enum err_code code, const char *detail, const char *request_id,
 		struct arena *a, const char **ret_body, size_t *ret_n);
 	void *ctx;

@@ -138,7 +138,6 @@ struct plain {
 	int64_t since_ms;           /* of the phase: header, body, keep-alive, no progress in writing */
 	uv_fs_t file_op;            /* a sendfile under way */
 	bool file_busy;
-	bool answered_one;          /* the connection is being kept alive */
 };
 struct conn {
 	uv_poll_t poll;
@@ -147,7 +146,6 @@ struct conn {
 	struct plain *plain;        /* NULL once it is a stream */
 	struct http_stream *stream;
 	struct http_request *parked; /* CONN_BUSY: only its park may be touched from here */
-	int64_t until_ms;           /* when the timer has work to do */
 	int fd;
 	uint8_t interest;           /* uv_poll events asked for */
 	uint8_t state;

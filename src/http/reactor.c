@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -198,6 +199,10 @@ void stream_dirty(struct http_stream *s)
 static void *reactor_main(void *arg)
 {
 	struct reactor *rt = arg;
+	sigset_t pipe;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE); /* sendfile has no MSG_NOSIGNAL; libuv's pool inherits this */
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	uv_run(&rt->loop, UV_RUN_DEFAULT);
 	return NULL;
 }

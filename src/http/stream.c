@@ -168,7 +168,7 @@ void stream_open(struct conn *c, struct http_request *r)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	s->received_ms = s->sent_ms = s->moved_ms = conn_now(c);
 	s->ping_at_ms = s->received_ms + s->ping_ms / 2 + (int64_t)random_below(s->ping_ms / 2 + 1);
-	stream_plan(s);
+	conn_due(c, c->reactor->draining ? conn_now(c) : s->ping_at_ms);
 	if (s->close) /* it was closed before it was open */
 		end_with(s, s->close, "closed");
 	stream_dirty(s);

@@ -581,6 +581,16 @@ describe('files', () => {
     const r = await fetch(`${own.url}/file`, { method: 'HEAD', headers: { range: 'bytes=0-1' } });
     assert.deepEqual([r.status, r.headers.get('content-length')], [200, '3000000']);
   });
+  test('a client that resets amid a file does no harm', async () => {
+    for (let i = 0; i < 20; i++) {
+      const s = open(own.url);
+      s.socket.pause();
+      s.write(get('/file'));
+      await new Promise((ok) => s.socket.once('connect', () => setTimeout(ok, i)));
+      s.socket.resetAndDestroy();
+    }
+    assert.equal((await fetch(`${own.url}/file`, { method: 'HEAD' })).status, 200);
+  });
   test('many at once on one connection each', async () => {
     const all = await Promise.all(Array.from({ length: 20 }, async (_, i) => bytes(await range(`bytes=${i * 1000}-${i * 100000 + 999}`))));
     all.forEach((b, i) => assert.ok(b.equals(data.subarray(i * 1000, Math.max(i * 100000 + 1000, 0)))));

@@ -25,7 +25,7 @@ static struct {
 	struct http_server *server;
 	uint16_t port;
 	_Atomic int opened, closed, frames, parked, answered, gone, returned_first;
-	_Atomic bool returned;
+	_Atomic bool returned, go;
 	_Atomic(const char *) why;
 	_Atomic(struct http_stream *) stream;
 	_Atomic int to_send; /* frames the next stream may still send */
@@ -71,7 +71,12 @@ static void handle(void *ctx, struct http_request *r)
 {
 	(void)ctx;
 	struct http_stream_opts o = { .kind = HTTP_STREAM_WS, .ops = &ops };
-	if (strcmp(http_path(r), "/ws") == 0) {
+	if (strcmp(http_path(r), "/ws-late") == 0) {
+		app.parked++;
+		while (!app.go)
+			usleep(500);
+	}
+	if (strncmp(http_path(r), "/ws", 3) == 0) {
 		struct http_stream *s = http_stream_start(r, &o);
 		assert_non_null(s);
 		http_stream_hold(s);
@@ -221,6 +226,22 @@ static void a_server_that_ends_closes_its_streams(void **state)
 		close(fds[i]);
 }
 
+static void a_stream_that_begins_while_the_server_drains_is_closed(void **state)
+{
+	(void)state;
+	int fd = dial("GET /ws-late HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+	await(&app.parked, 1);
+	http_server_drain(app.server);
+	app.go = true;
+	assert_answer(fd, "\x03\xe9the server is stopping");
+	await(&app.closed, 1);
+	assert_string_equal(app.why, "drain");
+	close(fd);
+	http_server_wait(app.server, 10000);
+}
+
 static void a_server_that_ends_answers_what_is_parked(void **state)
 {
 	(void)state;
@@ -321,6 +342,7 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(a_held_stream_may_be_woken_and_closed_after_its_end),
 	SERVER_TEST(a_stream_is_closed_with_a_code_from_another_thread),
 	SERVER_TEST(a_server_that_ends_closes_its_streams),
+	SERVER_TEST(a_stream_that_begins_while_the_server_drains_is_closed),
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
 	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
 	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
