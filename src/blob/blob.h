@@ -42,7 +42,8 @@ enum err_code blob_delete(struct blob *b, const char *key, struct err *e) MUST_C
 enum err_code blob_list(struct blob *b,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e) MUST_CHECK;
-/* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; caller frees. */
+/* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; the caller
+ * frees. */
 char *blob_path(struct blob *b, const char *key);
 /* A write, a sync, a read back and a delete, for doctor and /readyz. */
 enum err_code blob_check(struct blob *b, struct err *e) MUST_CHECK;

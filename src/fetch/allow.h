@@ -8,7 +8,8 @@
 #include "base/url.h"
 
 /* Each source is a host ("img.example.com": any scheme, port and path of exactly that host) or the
- * beginning of a URL ("https://img.example.com/shop/": same origin, path begins so). n == 0: all. */
+ * beginning of a URL ("https://img.example.com/shop/": same origin, path begins so). n == 0:
+ * any. */
 bool source_allowed(const char *const *sources, size_t n, const struct url *u, struct arena *a);
 
 #endif

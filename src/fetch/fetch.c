@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * A download is a chain of at most six exchanges. Redirects are followed here, not by libcurl, so
- * that each target passes what the first URL passed: parsing, --allow-source, the guard; and so that
- * the caller's headers go to the caller's origin only.
+ * that each target passes what the first URL passed: parsing, --allow-source, the guard; and so
+ * that the caller's headers go to the caller's origin only.
  *
  * Compression is not asked for: images are compressed already, and what is kept must be byte-equal
- * to what the origin has. A server that sends a Content-Encoding all the same is taken at its word:
- * the source is what is inside, and the limit counts the inside. Any other encoding (S3 keeps
- * "aws-chunked" when an uploader set it) is taken for none: the URL is asked once more and the bytes
- * stay as they are.
+ * to what the origin has. A server that sends gzip all the same is taken at its word: the source is
+ * what is inside, and the limit counts the inside. Any other encoding (S3 keeps "aws-chunked" when
+ * an uploader set it) is taken for none: the URL is asked once more and the bytes stay as they are.
  */
 #include "fetch/fetch.h"
 

@@ -52,8 +52,8 @@ struct fetch_result {
 };
 /* ERR_FETCH_* (e->source_status, e->retry_after_ms where known), ERR_CANCELED, ERR_MEMORY,
  * ERR_SYSTEM, ERR_REQUEST_INVALID (the URL or a header). e must not be NULL. An empty body is
- * ERR_FETCH_NOT_IMAGE; whether other bytes are an image is not asked here. On failure ret->fd is -1,
- * and final_url and status say how far it came. */
+ * ERR_FETCH_NOT_IMAGE; whether other bytes are an image is not asked here. On failure ret->fd is
+ * -1, and final_url and status say how far it came. */
 enum err_code fetch_get(struct fetch_lane *l, const struct fetch_request *r,
 	struct fetch_result *ret, struct err *e) MUST_CHECK;
 /* Would the same fetch perhaps pass later? By the error table; of statuses 408, 425, 429 and 5xx

@@ -63,7 +63,7 @@ static bool see_length(struct receive *r, const char *value)
 	return false;
 }
 
-/* What may be undone although nobody asked for it: not br and zstd, whose windows cost megabytes. */
+/* What may be undone though nobody asked for it: not br and zstd, whose windows cost megabytes. */
 static bool encoding_is_known(const char *s, size_t n)
 {
 	static const char *const known[] = { "identity", "gzip", "x-gzip", "deflate" };

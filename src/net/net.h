@@ -21,8 +21,8 @@ struct net_guard {
 	bool off;                 /* the CLI talking to --server: its user chose the address */
 };
 /* Loopback, private, link-local, CGNAT, multicast, reserved, documentation and metadata addresses
- * are refused, IPv6 outside 2000::/3 too; IPv4 inside IPv6 (mapped, 6to4, 64:ff9b::/96) is judged as
- * IPv4. */
+ * are refused, IPv6 outside 2000::/3 too; IPv4 inside IPv6 (mapped, 6to4, 64:ff9b::/96) is judged
+ * as IPv4. */
 bool net_address_allowed(const struct net_guard *g, const struct ip *ip);
 
 struct net_client;
