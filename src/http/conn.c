@@ -15,7 +15,7 @@
 
 static void conn_feed(struct conn *c, const char *data, size_t n);
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void plain_free(struct plain *p)
 {
@@ -152,7 +152,7 @@ void conn_upgrade(struct conn *c, struct http_stream *s)
 	conn_want(c, UV_READABLE);
 }
 
-/* ---- refusing ------------------------------------------------------------------------------------ */
+/* ---- refusing ------------------------------------------------------------------------------ */
 
 static void start_out(struct conn *c, struct http_out *out)
 {
@@ -171,7 +171,7 @@ static void refuse(struct conn *c, enum err_code code, const char *detail)
 	start_out(c, &out);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static void hand_over(struct conn *c)
 {
@@ -196,7 +196,7 @@ static void plan_read(struct conn *c, enum h1_phase before)
 	if (phase == H1_BODY && h1_continue(p->h1)) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 		ssize_t n = send(c->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL);
-		(void)n; /* the socket was empty; a client that does not see it sends all the same */
+		(void)n; /* the socket was empty; a client that misses it sends all the same */
 	}
 	p->since_ms = conn_now(c);
 	conn_due(c, p->since_ms + (phase == H1_BODY ? o->body_ms : o->header_ms));
@@ -223,9 +223,9 @@ static void conn_feed(struct conn *c, const char *data, size_t n)
 	}
 }
 
-/* While a thread has the request, more bytes wait where they are, and the client's end is noticed. A
- * client may close its side and still read the answer; one that waits for a parked request is taken
- * to be gone. */
+/* While a thread has the request, more bytes wait where they are, and the client's end is noticed.
+ * A client may close its side and still read the answer; one that waits for a parked request is
+ * taken to be gone. */
 static void busy_readable(struct conn *c, bool ended)
 {
 	char peek;
@@ -252,7 +252,7 @@ static void on_readable(struct conn *c)
 		stream_received(c->stream, in, (size_t)n);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------ */
+/* ---- answering ----------------------------------------------------------------------------- */
 
 void conn_parked(struct conn *c, struct http_request *r, int64_t deadline_ms)
 {
@@ -309,7 +309,7 @@ void conn_written(struct conn *c)
 		conn_linger(c, HTTP_LINGER_MS);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------ */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static void read_timeout(struct conn *c)
 {

@@ -37,7 +37,7 @@ struct h1 {
 	struct err refused;     /* set by a callback */
 };
 
-/* ---- the message -------------------------------------------------------------------------- */
+/* ---- the message --------------------------------------------------------------------------- */
 
 void h1_message_done(struct h1_message *m, struct h1_limits *l)
 {
@@ -146,7 +146,7 @@ static enum err_code head_guard(struct guard *g, const char *data, size_t n, str
 	return OK;
 }
 
-/* ---- llhttp's callbacks: -1 with h->refused set ends the parse ------------------------------- */
+/* ---- llhttp's callbacks: -1 with h->refused set ends the parse ----------------------------- */
 
 static int refuse(struct h1 *h, enum err_code code, const char *text)
 {
@@ -212,7 +212,7 @@ static int on_whole(llhttp_t *p)
 	return HPE_PAUSED;
 }
 
-/* ---- the head is there: what do we take? ----------------------------------------------------- */
+/* ---- the head is there: what do we take? --------------------------------------------------- */
 
 /* The text collected by the callbacks becomes strings and fields of the message. */
 static const char *split_head(struct h1 *h)
@@ -294,7 +294,8 @@ static void take_id(struct h1_message *m)
 {
 	const char *id = h1_header(m, "x-request-id");
 	size_t n = id ? strlen(id) : 0;
-	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	if (n && n <= H1_ID_MAX && strspn(id, ok) == n)
 		memcpy(m->id, id, n + 1);
 }
@@ -316,7 +317,7 @@ static int on_head(llhttp_t *p)
 	return check_framing(h, e) || split_target(m, target, e) || check_body(h, e) ? -1 : 0;
 }
 
-/* ---- the parser ------------------------------------------------------------------------------ */
+/* ---- the parser ---------------------------------------------------------------------------- */
 
 /* Only read, but llhttp's pointer to it is not const. */
 static llhttp_settings_t settings = {

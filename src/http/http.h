@@ -33,8 +33,8 @@ struct http_opts {
 	/* On a request thread: must lead to exactly one http_respond*, http_stream_start or
 	 * http_park … later one of these. */
 	void (*handle)(void *ctx, struct http_request *r);
-	/* What a request that was refused before it reached handle() is answered with (parse errors,
-	 * limits): fill in a problem document; any thread, must not block. */
+	/* What a request that was refused before it reached handle() is answered with (parse
+	 * errors, limits): fill in a problem document; any thread, must not block. */
 	void (*problem)(void *ctx, enum err_code code, const char *detail, const char *request_id,
 		struct arena *a, const char **ret_body, size_t *ret_n);
 	void *ctx;
@@ -54,7 +54,7 @@ void http_server_free(struct http_server *s); /* ends every connection, joins th
 const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r);    /* raw, begins with '/' */
 const char *http_query(const struct http_request *r);   /* or NULL */
-const char *http_header(const struct http_request *r, const char *name); /* lists joined by ", "; NULL */
+const char *http_header(const struct http_request *r, const char *name); /* joined by ", "; NULL */
 const char *http_body(const struct http_request *r, size_t *ret_n);
 const struct ip *http_peer(const struct http_request *r);
 const char *http_request_id(const struct http_request *r); /* X-Request-Id, taken or made */
@@ -70,16 +70,16 @@ void http_respond(struct http_request *r, int status, const void *body, size_t n
  * Range (one range; 206, 416) are the server's work. */
 void http_respond_file(struct http_request *r, int fd, int64_t bytes);
 /* Answer later, from any thread: fn runs on a request thread after http_unpark, or by itself when
- * deadline_ms (from now) passed, the server drains, or the client went away (gone = true: answer all
- * the same, it is thrown away). Exactly once, and not before the function that called this (handle,
- * or another park's fn) has returned, so that it can store the http_parked; that function leaves r
- * alone from here. No thread is held meanwhile. Request thread. */
+ * deadline_ms (from now) passed, the server drains, or the client went away (gone = true: answer
+ * all the same, it is thrown away). Exactly once, and not before the function that called this
+ * (handle, or another park's fn) has returned, so that it can store the http_parked; that function
+ * leaves r alone from here. No thread is held meanwhile. Request thread. */
 struct http_parked;
 struct http_parked *http_park(struct http_request *r, int64_t deadline_ms,
 	void (*fn)(void *ctx, struct http_request *r, bool gone), void *ctx);
 void http_unpark(struct http_parked *p); /* any thread, any number of times until fn ran */
 
-/* ---- streams: WebSocket and server-sent events ---------------------------------------------- */
+/* ---- streams: WebSocket and server-sent events --------------------------------------------- */
 /* Bytes ready for the wire (a WebSocket frame with its header, or an SSE block), shared by all
  * streams that send it. */
 struct http_frame;
@@ -96,7 +96,7 @@ struct http_stream_ops {
 	/* The socket takes bytes: the next frame (a reference that the stream takes over), or NULL
 	 * when there is none now; http_stream_wake calls again. */
 	struct http_frame *(*next)(void *ctx);
-	/* A whole text message arrived (WebSocket only; binary is closed with 1003 by the server). */
+	/* A whole text message arrived (WebSocket only; binary is closed with 1003 by us). */
 	void (*message)(void *ctx, const char *text, size_t n);
 	/* The last call: the stream is gone. why: "client", "slow", "drain", "error", "closed". */
 	void (*closed)(void *ctx, const char *why);
@@ -107,16 +107,17 @@ struct http_stream_opts {
 	void *ctx;
 	size_t max_message;          /* of received text; more is closed with 1009 */
 	int64_t ping_ms;             /* WebSocket: server ping; SSE: comment line. 20 s / 15 s */
-	int64_t stall_ms;            /* no byte accepted for so long while something waits: 1013. 30 s */
+	int64_t stall_ms;            /* no byte taken for so long while something waits: 1013. 30 s */
 	const char *protocol;        /* Sec-WebSocket-Protocol to answer with, or NULL */
 };
 /* Answer the request by becoming a stream: 101 after the handshake rules (else 426 or 400, and
- * NULL returned), or 200 text/event-stream (NULL for HEAD, which has no body). The stream lives until
- * `closed`, which comes exactly once; no callback comes before the function that called this (handle,
- * or a park's fn) has returned, so that it can store the stream. Request thread. */
+ * NULL returned), or 200 text/event-stream (NULL for HEAD, which has no body). The stream lives
+ * until `closed`, which comes exactly once; no callback comes before the function that called this
+ * (handle, or a park's fn) has returned, so that it can store the stream. Request thread. */
 struct http_stream *http_stream_start(struct http_request *r, const struct http_stream_opts *o);
 /* There may be a next frame. Any thread, also from within the callbacks; never blocks. Only until
- * closed was called: the caller orders that itself (a wake after it is its bug), unless it holds: */
+ * closed was called: the caller orders that itself (a wake after it is its bug), unless it holds.
+ */
 void http_stream_wake(struct http_stream *s);
 /* Keep the memory of s valid for wake and close after `closed`; they do nothing then. */
 void http_stream_hold(struct http_stream *s);

@@ -23,7 +23,7 @@
 
 struct conn;
 
-/* ---- a request and its answer --------------------------------------------------------------- */
+/* ---- a request and its answer -------------------------------------------------------------- */
 
 /* Bytes on their way out: memory first, then a range of a file. */
 struct http_out {
@@ -67,7 +67,7 @@ void http_request_free(struct http_request *r);
 /* Hand the answer in r->out to the loop; r is not the caller's any more. */
 void request_answered(struct http_request *r);
 
-/* ---- threads.c: the request threads ---------------------------------------------------------- */
+/* ---- threads.c: the request threads -------------------------------------------------------- */
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t some;
@@ -82,7 +82,7 @@ void pool_stop(struct pool *p); /* after the last request; joins */
 /* Set one of the two park bits; the one who completes them queues the request. */
 void park_flag(struct http_request *r, unsigned flag);
 
-/* ---- reactor.c: one loop and its thread ------------------------------------------------------ */
+/* ---- reactor.c: one loop and its thread ---------------------------------------------------- */
 struct reactor {
 	struct http_server *server;
 	pthread_t thread;
@@ -121,7 +121,7 @@ struct http_server {
 /* Strangers cause these lines: at most one in every_ms. */
 bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms);
 
-/* ---- conn.c: one connection (loop) ------------------------------------------------------------ */
+/* ---- conn.c: one connection (loop) --------------------------------------------------------- */
 enum conn_state {
 	CONN_READ,   /* a request, or waiting for one */
 	CONN_BUSY,   /* a request thread has the request */
@@ -135,7 +135,7 @@ struct plain {
 	struct h1 *h1;
 	struct buf rest;            /* bytes that came after the request in hand */
 	struct http_out out;
-	int64_t since_ms;           /* of the phase: header, body, keep-alive, no progress in writing */
+	int64_t since_ms;           /* of the phase: header, body, idle, no progress in writing */
 	uv_fs_t file_op;            /* a sendfile under way */
 	bool file_busy;
 };
@@ -169,10 +169,10 @@ static inline int64_t conn_now(const struct conn *c)
 	return (int64_t)uv_now(&c->reactor->loop);
 }
 
-/* ---- conn_write.c ------------------------------------------------------------------------------ */
+/* ---- conn_write.c -------------------------------------------------------------------------- */
 void conn_write(struct conn *c); /* as much of plain->out as the socket takes */
 
-/* ---- respond.c --------------------------------------------------------------------------------- */
+/* ---- respond.c ----------------------------------------------------------------------------- */
 /* The head of an answer. body_bytes < 0: no Content-Length. */
 void respond_head(struct http_request *r, int status, int64_t body_bytes, bool keep_alive,
 	struct buf *out);
@@ -181,7 +181,7 @@ struct http_out respond_refusal(struct http_server *s, enum err_code code, const
 	const char *request_id);
 bool etag_matches(const char *list, const char *etag); /* If-None-Match, weak comparison */
 
-/* ---- stream.c, stream_write.c: (loop unless http.h says otherwise) ------------------------------- */
+/* ---- stream.c, stream_write.c: (loop unless http.h says otherwise) ------------------------- */
 struct http_stream {
 	struct post wake;
 	struct inbox *inbox;        /* one reference */
@@ -218,7 +218,7 @@ void stream_gone(struct http_stream *s, const char *why); /* the connection is c
 void stream_slow(struct http_stream *s);                  /* it took nothing for too long */
 void stream_writable(struct http_stream *s);
 
-/* ---- frame.c ------------------------------------------------------------------------------------- */
+/* ---- frame.c ------------------------------------------------------------------------------- */
 struct http_frame {
 	_Atomic unsigned refs;
 	uint32_t bytes;
@@ -227,7 +227,7 @@ struct http_frame {
 struct http_frame *frame_control(unsigned opcode, const void *payload, size_t n);
 struct http_frame *frame_close(int code, const char *reason);
 
-/* ---- ws_handshake.c -------------------------------------------------------------------------------- */
+/* ---- ws_handshake.c ------------------------------------------------------------------------ */
 #define WS_ACCEPT_MAX 32
 /* RFC 6455 §4.2: OK and the Sec-WebSocket-Accept value, or why not. */
 enum err_code ws_handshake(const struct http_request *r, char accept[WS_ACCEPT_MAX], struct err *e)

@@ -18,7 +18,8 @@ static enum err_code split(const char *s, char host[256], const char **ret_port,
 {
 	const char *colon = strrchr(s, ':');
 	char *end = NULL;
-	if (!colon || colon[1] < '0' || colon[1] > '9' || strtoul(colon + 1, &end, 10) > 65535 || *end)
+	if (!colon || colon[1] < '0' || colon[1] > '9' ||
+		strtoul(colon + 1, &end, 10) > 65535 || *end)
 		return err_set(e, ERR_USAGE, "listen address '%.200s': no port from 0 to 65535", s);
 	size_t n = (size_t)(colon - s);
 	if (n && s[0] == '[' && colon[-1] == ']') {

@@ -18,7 +18,7 @@
 #define ACCEPTS_A_TURN 64
 #define STREAMS_A_TURN 256
 
-/* ---- accepting -------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------------- */
 
 static void log_full(struct http_server *s, const char *what)
 {
@@ -89,7 +89,7 @@ static void stop_accepting(struct reactor *rt)
 	uv_close((uv_handle_t *)&rt->accept, NULL);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 static struct http_stream *take_dirty(struct reactor *rt)
 {
@@ -146,7 +146,7 @@ static void on_stop(struct post *p)
 	reactor_conn_gone(rt);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static void wake_loop(void *ctx)
 {

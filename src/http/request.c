@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a handler sees of a request. The message was read whole on the loop's thread and then handed
- * over; from there to the answer it belongs to one request thread at a time, and nothing here locks.
+ * over; from there to the answer it belongs to one request thread at a time: nothing here locks.
  */
 #include "http/http_impl.h"
 

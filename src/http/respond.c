@@ -168,7 +168,7 @@ void http_respond(struct http_request *r, int status, const void *body, size_t n
 	request_answered(r);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 enum range { RANGE_ALL, RANGE_PART, RANGE_BAD };
 
@@ -230,8 +230,9 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes)
 		enum range range = wanted_range(r, bytes, &at, &n);
 		status = range == RANGE_ALL ? 200 : range == RANGE_PART ? 206 : 416;
 		if (range == RANGE_PART)
-			http_set(r, "Content-Range", arena_printf(r->m.arena, "bytes %lld-%lld/%lld",
-				(long long)at, (long long)(at + n - 1), (long long)bytes));
+			http_set(r, "Content-Range",
+				arena_printf(r->m.arena, "bytes %lld-%lld/%lld", (long long)at,
+					(long long)(at + n - 1), (long long)bytes));
 		if (range == RANGE_BAD) {
 			n = 0;
 			http_set(r, "Content-Range",
@@ -246,7 +247,7 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes)
 	request_answered(r);
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------------------------ */
 
 static void note_refusal(struct http_server *s, enum err_code code, const char *detail,
 	const char *request_id)

@@ -18,7 +18,7 @@
 #define SEND_BUFFER      65536
 #define LINGER_NORMAL_MS 10000 /* for the other side's Close, when it has much to read before it */
 
-/* ---- starting (request thread) ------------------------------------------------------------------- */
+/* ---- starting (request thread) ------------------------------------------------------------- */
 
 static void refuse(struct http_request *r, const struct err *e)
 {
@@ -87,7 +87,7 @@ struct http_stream *http_stream_start(struct http_request *r, const struct http_
 	return s;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 void stream_unref(struct http_stream *s)
 {
@@ -177,7 +177,7 @@ void stream_open(struct conn *c, struct http_request *r)
 	buf_done(&rest);
 }
 
-/* ---- from other threads ----------------------------------------------------------------------------- */
+/* ---- from other threads -------------------------------------------------------------------- */
 
 void http_stream_wake(struct http_stream *s)
 {
@@ -231,7 +231,7 @@ int64_t http_stream_idle_ms(const struct http_stream *s)
 	return s->conn ? conn_now(s->conn) - s->sent_ms : 0;
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------------- */
+/* ---- receiving ----------------------------------------------------------------------------- */
 
 static void got_text(void *ctx, const char *text, size_t n)
 {
@@ -279,7 +279,7 @@ void stream_received(struct http_stream *s, const char *data, size_t n)
 		stream_end(s, code, failure_text(code), "error");
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------ */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 void stream_plan(struct http_stream *s)
 {
@@ -307,7 +307,8 @@ void stream_timeout(struct http_stream *s)
 		conn_close(s->conn, "closed");
 		return;
 	}
-	if (s->ops && s->kind == HTTP_STREAM_WS && now - s->received_ms >= 3 * (int64_t)s->ping_ms) {
+	bool silent = now - s->received_ms >= 3 * (int64_t)s->ping_ms;
+	if (s->ops && s->kind == HTTP_STREAM_WS && silent) {
 		stream_end(s, 1013, "no answer to three pings", "client");
 		return;
 	}

@@ -15,7 +15,8 @@ static bool key_is_valid(const char *key)
 {
 	uint8_t bytes[16];
 	size_t n = sizeof(bytes);
-	return key && strlen(key) == KEY_CHARS && base64_parse(key, KEY_CHARS, bytes, &n) && n == 16;
+	return key && strlen(key) == KEY_CHARS && base64_parse(key, KEY_CHARS, bytes, &n) &&
+		n == sizeof(bytes);
 }
 
 enum err_code ws_handshake(const struct http_request *r, char accept[WS_ACCEPT_MAX], struct err *e)

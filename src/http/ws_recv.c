@@ -39,7 +39,7 @@ struct ws_recv {
 	struct buf message;
 };
 
-/* ---- UTF-8, byte by byte (RFC 3629: no overlong form, no surrogate, nothing over 10FFFF) --------- */
+/* ---- UTF-8, byte by byte (RFC 3629: no overlong form, no surrogate, nothing over 10FFFF) --- */
 
 static bool utf8_lead(struct utf8 *u, uint8_t b)
 {
@@ -72,13 +72,15 @@ static bool utf8_add(struct utf8 *u, const uint8_t *data, size_t n)
 		} else {
 			if (data[i] < u->low || data[i] > u->high)
 				return false;
-			*u = (struct utf8){ .need = (uint8_t)(u->need - 1), .low = 0x80, .high = 0xbf };
+			u->need--;
+			u->low = 0x80;
+			u->high = 0xbf;
 		}
 	}
 	return true;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------- */
 
 static ssize_t give_bytes(uint8_t *to, size_t n, int flags, void *ctx)
 {
@@ -184,7 +186,7 @@ static int frame_ends(struct ws_recv *rx)
 	return 0;
 }
 
-/* ---- the connection ------------------------------------------------------------------------------ */
+/* ---- the connection ------------------------------------------------------------------------ */
 
 void ws_recv_free(struct ws_recv *rx)
 {

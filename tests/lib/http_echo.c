@@ -212,7 +212,7 @@ static void publish(struct http_request *r)
 	respond_text(r, 202, "published\n");
 }
 
-/* ---- plain answers -------------------------------------------------------------------------- */
+/* ---- plain answers ------------------------------------------------------------------------- */
 
 static void echo(struct http_request *r)
 {

@@ -31,7 +31,7 @@ static struct {
 	_Atomic int to_send; /* frames the next stream may still send */
 } app;
 
-/* ---- the application ------------------------------------------------------------------------- */
+/* ---- the application ----------------------------------------------------------------------- */
 
 static struct http_frame *next(void *ctx)
 {
@@ -126,7 +126,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- the client -------------------------------------------------------------------------------- */
+/* ---- the client ---------------------------------------------------------------------------- */
 
 static int dial(const char *text)
 {
@@ -167,7 +167,7 @@ static void await(_Atomic int *what, int at_least)
 	assert_true(*what >= at_least);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static void frames_follow_a_wake_from_another_thread(void **state)
 {
