@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "darkroom/wire.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -297,6 +297,7 @@ static bool send_job(struct talk *t)
 	json_t *recipe = recipe_json(t->p->recipe);
 	autofree char *text = json_text(recipe);
 	json_decref(recipe);
+	assert(strlen(text) <= WIRE_TEXT_MAX && t->m.bytes >= 0);
 	snprintf(t->m.text, sizeof(t->m.text), "%s", text);
 	struct err unsent;
 	return wire_send(t->c->sock, &t->m, &t->p->fd, &unsent) == OK;
