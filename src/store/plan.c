@@ -159,6 +159,8 @@ static enum err_code plan_job(struct tx *t, struct tx_job *j, struct budget *b, 
 	struct tx_items l = { 0 };
 	enum err_code code = tx_job_settings(t, j, e);
 
+	if (code == ERR_INTERNAL) /* its text cannot be read: it must not keep others from planning */
+		return tx_job_cancel(t, j, code, e);
 	if (code == OK)
 		code = items_load(t,
 		    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"

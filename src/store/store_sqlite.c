@@ -234,6 +234,14 @@ static enum err_code make_folder(const struct sqlite_store *s, struct err *e)
 	return io_mkdirs(folder, 0700, e);
 }
 
+/* URLs may hold signatures: nobody else reads the file. SQLite gives -wal and -shm its mode. */
+static enum err_code make_private(const struct sqlite_store *s, struct err *e)
+{
+	autofd fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd >= 0 ? OK : err_sys(e, ERR_STORE_UNAVAILABLE, errno, "open '%s'", s->path);
+}
+
 /* Everything but the thread is undone; the thread must not run any more. */
 static void dispose(struct sqlite_store *s)
 {
@@ -255,6 +263,8 @@ static enum err_code prepare(struct sqlite_store *s, const char *rest, struct er
 		code = make_folder(s, e);
 	if (code == OK && !s->visitor)
 		code = lock_folder(s, e);
+	if (code == OK)
+		code = make_private(s, e);
 	if (code == OK)
 		code = sql_sqlite_open(&s->writer, &s->db, e);
 	if (code == OK)

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define ONE  "{\"urls\":[\"https://a.test/1.jpg\"]}"
 #define MANY 200
@@ -194,21 +195,54 @@ static void a_visitor_works_beside_the_owner(void **state)
 	submit(f, ONE);
 }
 
+static void spoil(struct fixture *f, const char *text)
+{
+	autofree char *path = mem_printf("%s/bulb.db", f->dir);
+	struct sql_sqlite_opts o = { .path = path, .busy_ms = 1000 };
+	struct sql *db;
+	struct err e;
+
+	assert_ok(sql_sqlite_open(&o, &db, &e));
+	assert_ok(sql_sqlite_script(db, text, &e));
+	sql_free(db);
+}
+
 static void a_newer_store_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	autofree char *path = mem_printf("%s/bulb.db", f->dir);
-	struct sql_sqlite_opts o = { .path = path, .busy_ms = 1000 };
 	struct store *other;
-	struct sql *db;
 	struct err e;
 
 	store_free(f->s);
 	f->s = NULL;
-	assert_ok(sql_sqlite_open(&o, &db, &e));
-	assert_ok(sql_run(db, "UPDATE meta SET version = 99", SQL_NONE, NULL, &e));
-	sql_free(db);
+	spoil(f, "UPDATE meta SET version = 99");
 	assert_err(store_open(f->url, &f->opts, &other, &e), ERR_STORE_NEWER);
+}
+
+static void a_job_whose_text_is_damaged_does_not_hold_up_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit(f, ONE);
+
+	spoil(f, "UPDATE job SET request = '{\"variants\":7}'");
+	struct made_job b = submit(f, ONE);
+	work(f);
+	assert_int_equal(job(f, &a)->state, JOB_CANCELED);
+	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
+}
+
+static void nobody_else_may_read_the_files(void **state)
+{
+	static const char *const parts[] = { "", "-wal", ".lock" };
+	struct fixture *f = *state;
+	struct stat st;
+
+	submit(f, ONE);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		autofree char *path = mem_printf("%s/bulb.db%s", f->dir, parts[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 077, 0);
+	}
 }
 
 static void urls_that_name_no_store_are_refused(void **state)
@@ -257,14 +291,14 @@ static void a_full_disk_is_told_and_mends_itself(void **state)
 }
 
 /* Fail at every write in turn, and every time ask for the same job again. */
-static void fails_at_every_write(struct fixture *f, void (*spoil)(int64_t writes))
+static void fails_at_every_write(struct fixture *f, void (*harm)(int64_t writes))
 {
 	for (int n = 0; n < 60; n++) {
 		char id[16];
 		struct made_job m = { 0 }, again;
 		struct err e = { 0 };
 		snprintf(id, sizeof id, "job-%d", n);
-		spoil(n % 20);
+		harm(n % 20);
 		enum err_code code = submit_as(f, id, NULL, ONE, &m);
 		disk_vfs_mend();
 		assert_true(code == OK || code == ERR_STORE_UNAVAILABLE);
@@ -345,6 +379,8 @@ int main(int argc, char **argv)
 		SQLITE_TEST(what_was_accepted_is_there_after_a_restart),
 		SQLITE_TEST(a_visitor_works_beside_the_owner),
 		SQLITE_TEST(a_newer_store_is_refused),
+		SQLITE_TEST(a_job_whose_text_is_damaged_does_not_hold_up_the_others),
+		SQLITE_TEST(nobody_else_may_read_the_files),
 		SQLITE_TEST(urls_that_name_no_store_are_refused),
 		SQLITE_TEST(a_full_disk_is_told_and_mends_itself),
 		SQLITE_TEST(every_write_may_find_the_disk_full),
