@@ -115,6 +115,8 @@ enum err_code client_call(struct client *c, const char *method, const char *path
 	struct net_response res = { 0 };
 	autojson *doc = NULL;
 	enum err_code code = net_do(c->net, &r, &res, e);
+	if (code == OK && res.stopped)
+		code = err_set(e, ERR_INTERNAL, "the answer is longer than %d MiB", ANSWER_MAX >> 20);
 	if (code == OK && answer.len)
 		code = json_parse(answer.data, answer.len, &doc, e);
 	buf_done(&answer);
