@@ -8,11 +8,14 @@
 
 #include "base/io.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROUNDS 12
 #define JOBS   6
+#define KILLS  30
 
 static int setup(void **state)
 {
@@ -119,6 +122,71 @@ static void without_full_syncs_the_same_test_sees_a_loss(void **state)
 	assert_true(jobs_lost(*state, DISK_LOSES_ALL, 0, "normal") > 0);
 }
 
+/* ---- a process that dies ---- */
+
+/* Submit for ever, naming each job that was answered. */
+static void child(struct fixture *f, int fd, enum disk_loss loss, int round)
+{
+	struct made_job m;
+	char body[64];
+
+	disk_vfs_set(loss, (uint64_t)round + 1);
+	f->s = NULL;
+	if (store_open(f->url, &f->opts, &f->s, &f->e) != OK)
+		_exit(1);
+	for (int i = 0;; i++) {
+		bool more;
+		snprintf(body, sizeof body, "{\"urls\":[\"https://a.test/%d\"]}", i);
+		if (submit_as(f, NULL, NULL, body, &m) != OK || store_plan(f->s, 1, &more, &f->e) != OK)
+			_exit(1);
+		if (write(fd, &m, sizeof m) != (ssize_t)sizeof m)
+			_exit(1);
+	}
+}
+
+/* SIGKILL after so many answers; how many of them are lost? */
+static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int answers,
+	const char *sync)
+{
+	struct made_job m[64];
+	struct fixture after = *f;
+	int fd[2], lost = 0, n = 0;
+	struct err e;
+
+	snprintf(f->url, sizeof f->url, "sqlite:%s/kill-%d.db?vfs=" DISK_VFS_NAME "&synchronous=%s",
+	    f->dir, round, sync);
+	assert_int_equal(pipe(fd), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		child(f, fd[1], loss, round);
+	assert_true(pid > 0);
+	close(fd[1]);
+	for (; n < answers; n++)
+		assert_int_equal(read(fd[0], &m[n], sizeof m[n]), sizeof m[n]);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (n < 64 && read(fd[0], &m[n], sizeof m[n]) == (ssize_t)sizeof m[n])
+		n++;
+	close(fd[0]);
+	snprintf(after.url, sizeof after.url, "sqlite:%s/kill-%d.db", f->dir, round);
+	assert_ok(store_open(after.url, &f->opts, &after.s, &e));
+	for (int i = 0; i < n; i++)
+		lost += !is_there(&after, &m[i]) || strcmp(log_of(&after, &m[i]), "job.created") != 0;
+	store_free(after.s);
+	return lost;
+}
+
+static void a_killed_process_lost_nothing_that_it_answered(void **state)
+{
+	for (int i = 0; i < KILLS; i++)
+		assert_int_equal(lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i, "full"), 0);
+}
+
+static void without_full_syncs_a_killed_process_did(void **state)
+{
+	assert_true(lost_by_kill(*state, DISK_LOSES_ALL, 0, 20, "normal") > 0);
+}
+
 #define SQLITE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -128,6 +196,8 @@ int main(int argc, char **argv)
 		SQLITE_TEST(nothing_answered_is_lost_when_some_unsynced_writes_are),
 		SQLITE_TEST(nothing_answered_is_lost_when_sectors_are_torn),
 		SQLITE_TEST(without_full_syncs_the_same_test_sees_a_loss),
+		SQLITE_TEST(a_killed_process_lost_nothing_that_it_answered),
+		SQLITE_TEST(without_full_syncs_a_killed_process_did),
 	};
 
 	if (argc > 1)
