@@ -70,9 +70,9 @@ static struct block *block_get(struct rendition *r, int64_t number)
 
 static struct block *block_next(struct block *b)
 {
-	struct link *l = b->link.next;
+	struct link *l = link_next(&b->of->blocks, &b->link);
 
-	if (l != &b->of->blocks && LINK_OF(l, struct block, link)->number == b->number + 1)
+	if (l && LINK_OF(l, struct block, link)->number == b->number + 1)
 		return LINK_OF(l, struct block, link);
 	return block_new_after(&b->link, b->of, b->number + 1);
 }
@@ -87,7 +87,7 @@ static void touch(struct block *b)
 static void rendition_trim(struct rendition *r)
 {
 	while (!link_empty(&r->blocks)) {
-		struct block *b = LINK_OF(r->blocks.next, struct block, link);
+		struct block *b = LINK_OF(link_first(&r->blocks), struct block, link);
 		if (!link_empty(&b->cursors) || b->loading)
 			return;
 		block_free(b);
@@ -101,21 +101,27 @@ static void rendition_trim(struct rendition *r)
 }
 
 /* Never the last one touched: it has just been loaded for somebody. */
+static struct block *least_used(struct push *p)
+{
+	const struct link *newest = p->lru.prev;
+
+	for (struct link *l = link_first(&p->lru); l && l != newest; l = link_next(&p->lru, l)) {
+		struct block *b = LINK_OF(l, struct block, lru);
+		if (!b->loading)
+			return b;
+	}
+	return NULL;
+}
+
 static void evict(struct push *p)
 {
-	struct link *l = p->lru.next;
+	struct block *b;
 
-	while (p->bytes > p->o.cache_bytes && l != p->lru.prev) {
-		struct block *b = LINK_OF(l, struct block, lru);
-		l = l->next;
-		if (b->loading)
-			continue;
-		if (link_empty(&b->cursors)) {
+	while (p->bytes > p->o.cache_bytes && (b = least_used(p))) {
+		block_empty(b);
+		link_del(&b->lru);
+		if (link_empty(&b->cursors))
 			block_free(b);
-		} else {
-			block_empty(b);
-			link_del(&b->lru);
-		}
 	}
 }
 
@@ -185,7 +191,7 @@ static void block_append(struct block *b, struct page *page)
 
 static void wake_block(struct block *b)
 {
-	for (struct link *l = b->cursors.next; l != &b->cursors; l = l->next) {
+	for (struct link *l = link_first(&b->cursors); l; l = link_next(&b->cursors, l)) {
 		struct cursor *c = LINK_OF(l, struct cursor, link);
 		if (c->waiting && c->reader->stream)
 			http_stream_wake(c->reader->stream);
@@ -200,7 +206,7 @@ static bool block_is_wanted(const struct block *b)
 
 	if (b->loading || w->gone)
 		return false;
-	for (const struct link *l = b->cursors.next; l != &b->cursors; l = l->next) {
+	for (const struct link *l = link_first(&b->cursors); l; l = link_next(&b->cursors, l)) {
 		const struct cursor *c = LINK_OF(l, struct cursor, link);
 		if (c->waiting)
 			return c->next <= w->last || !w->sure;
@@ -253,7 +259,7 @@ static void block_load(struct push *p, struct chore *c)
 
 void rendition_nudge(struct rendition *r)
 {
-	for (struct link *l = r->blocks.next; l != &r->blocks; l = l->next) {
+	for (struct link *l = link_first(&r->blocks); l; l = link_next(&r->blocks, l)) {
 		struct block *b = LINK_OF(l, struct block, link);
 		if (block_is_wanted(b))
 			chore_add(r->watch->push, &b->load);
@@ -262,7 +268,7 @@ void rendition_nudge(struct rendition *r)
 
 void rendition_wake(struct rendition *r)
 {
-	for (struct link *l = r->blocks.next; l != &r->blocks; l = l->next)
+	for (struct link *l = link_first(&r->blocks); l; l = link_next(&r->blocks, l))
 		wake_block(LINK_OF(l, struct block, link));
 }
 
@@ -276,7 +282,7 @@ static bool same_rendition(const struct rendition *r, const char *base_url, cons
 struct rendition *rendition_get(struct watch *w, const char *base_url, const char *events_url,
 	enum http_stream_kind kind)
 {
-	for (struct link *l = w->renditions.next; l != &w->renditions; l = l->next) {
+	for (struct link *l = link_first(&w->renditions); l; l = link_next(&w->renditions, l)) {
 		struct rendition *r = LINK_OF(l, struct rendition, link);
 		if (same_rendition(r, base_url, events_url, kind))
 			return r;

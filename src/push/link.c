@@ -34,3 +34,13 @@ bool link_empty(const struct link *head)
 {
 	return head->next == head;
 }
+
+struct link *link_first(const struct link *head)
+{
+	return link_next(head, head);
+}
+
+struct link *link_next(const struct link *head, const struct link *l)
+{
+	return l->next == head ? NULL : l->next;
+}

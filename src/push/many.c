@@ -53,7 +53,7 @@ struct http_frame *many_answer_next(struct many *m)
 {
 	if (link_empty(&m->answers))
 		return NULL;
-	struct answer *a = LINK_OF(m->answers.next, struct answer, link);
+	struct answer *a = LINK_OF(link_first(&m->answers), struct answer, link);
 	struct http_frame *f = a->frame;
 	link_del(&a->link);
 	m->pending--;
@@ -119,7 +119,7 @@ static enum err_code parse_wish(json_t *doc, struct wish *ret)
 
 static struct cursor *find_cursor(struct reader *r, const char *job)
 {
-	for (struct link *l = r->cursors.next; l != &r->cursors; l = l->next) {
+	for (struct link *l = link_first(&r->cursors); l; l = link_next(&r->cursors, l)) {
 		struct cursor *c = LINK_OF(l, struct cursor, own);
 		if (strcmp(c->block->of->watch->job.id, job) == 0)
 			return c;
@@ -230,7 +230,7 @@ static void many_free(struct many *m)
 	while ((f = many_answer_next(m)))
 		http_frame_unref(f);
 	while (!link_empty(&m->messages)) {
-		struct message *msg = LINK_OF(m->messages.next, struct message, link);
+		struct message *msg = LINK_OF(link_first(&m->messages), struct message, link);
 		link_del(&msg->link);
 		free(msg);
 	}
@@ -243,7 +243,7 @@ static void many_free(struct many *m)
 static void do_messages(struct push *p, struct chore *c)
 {
 	struct many *m = LINK_OF(c, struct many, chore);
-	struct message *msg = LINK_OF(m->messages.next, struct message, link);
+	struct message *msg = LINK_OF(link_first(&m->messages), struct message, link);
 
 	link_del(&msg->link);
 	m->pending--;

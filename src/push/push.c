@@ -35,7 +35,7 @@ static void *chores_main(void *arg)
 			pthread_cond_wait(&p->work, &p->lock);
 			continue;
 		}
-		struct chore *c = LINK_OF(p->chores.next, struct chore, link);
+		struct chore *c = LINK_OF(link_first(&p->chores), struct chore, link);
 		chore_drop(c);
 		c->run(p, c);
 	}
@@ -82,7 +82,7 @@ static void tick_readers(struct push *p)
 {
 	int64_t mono = clock_mono_ms(), wall = clock_wall_ms();
 
-	for (struct link *l = p->readers.next; l != &p->readers; l = l->next)
+	for (struct link *l = link_first(&p->readers); l; l = link_next(&p->readers, l))
 		reader_tick(LINK_OF(l, struct reader, link), mono, wall);
 }
 
@@ -162,7 +162,7 @@ void push_free(struct push *p)
 		return;
 	push_stop(p);
 	while (!link_empty(&p->readers))
-		reader_free(LINK_OF(p->readers.next, struct reader, link));
+		reader_free(LINK_OF(link_first(&p->readers), struct reader, link));
 	for (size_t i = 0; i < WATCH_BUCKETS; i++)
 		while (p->watches[i]) {
 			p->watches[i]->pins = 0;

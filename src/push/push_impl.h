@@ -31,6 +31,8 @@ void link_add_after(struct link *at, struct link *l);
 void link_add_last(struct link *head, struct link *l);
 void link_del(struct link *l); /* in a list or not */
 bool link_empty(const struct link *head);
+struct link *link_first(const struct link *head);                     /* NULL: it is empty */
+struct link *link_next(const struct link *head, const struct link *l); /* NULL: l is the last */
 #define LINK_OF(l, type, member) container_of(l, type, member)
 
 /* Something that a push thread must do; run is called with the mutex and may let go of it. */

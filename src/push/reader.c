@@ -26,7 +26,7 @@ static const char *kind_name(const struct reader *r)
 
 static struct cursor *first_cursor(struct reader *r)
 {
-	return link_empty(&r->cursors) ? NULL : LINK_OF(r->cursors.next, struct cursor, own);
+	return link_empty(&r->cursors) ? NULL : LINK_OF(link_first(&r->cursors), struct cursor, own);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ void reader_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms)
 {
 	bool due = r->heartbeat_ms && mono_ms - r->sent_ms >= r->heartbeat_ms;
 
-	for (struct link *l = r->cursors.next; l != &r->cursors && !due; l = l->next)
+	for (struct link *l = link_first(&r->cursors); l && !due; l = link_next(&r->cursors, l))
 		due = cursor_end(LINK_OF(l, struct cursor, own), wall_ms) == CURSOR_EXPIRED;
 	if (due && !r->closing)
 		http_stream_wake(r->stream);

@@ -105,7 +105,7 @@ void watch_wake_waiters(struct watch *w)
 {
 	bool unsure = false;
 
-	for (struct link *l = w->waiters.next; l != &w->waiters; l = l->next) {
+	for (struct link *l = link_first(&w->waiters); l; l = link_next(&w->waiters, l)) {
 		struct waiter *wt = LINK_OF(l, struct waiter, link);
 		if (waiter_is_due(wt))
 			http_unpark(wt->parked);
@@ -119,7 +119,7 @@ void watch_wake_waiters(struct watch *w)
 /* Everyone looks again: there is more to load, or the end was reached. */
 static void wake_everyone(struct watch *w)
 {
-	for (struct link *l = w->renditions.next; l != &w->renditions; l = l->next)
+	for (struct link *l = link_first(&w->renditions); l; l = link_next(&w->renditions, l))
 		rendition_wake(LINK_OF(l, struct rendition, link));
 	watch_wake_waiters(w);
 }
@@ -131,7 +131,7 @@ void watch_news(struct watch *w, int64_t seq)
 		w->last = seq;
 		w->sure = w->ended = false;
 	}
-	for (struct link *l = w->renditions.next; l != &w->renditions; l = l->next)
+	for (struct link *l = link_first(&w->renditions); l; l = link_next(&w->renditions, l))
 		rendition_nudge(LINK_OF(l, struct rendition, link));
 	watch_wake_waiters(w);
 }
@@ -145,7 +145,7 @@ void watch_learn(struct watch *w, int64_t last, bool ended)
 	w->last = last;
 	w->ended = ended;
 	w->sure = true;
-	for (struct link *l = w->renditions.next; l != &w->renditions; l = l->next)
+	for (struct link *l = link_first(&w->renditions); l; l = link_next(&w->renditions, l))
 		rendition_nudge(LINK_OF(l, struct rendition, link));
 	if (ended)
 		wake_everyone(w);

@@ -81,6 +81,8 @@ static void metrics_count_requests_by_route_and_show_the_queue(void **state)
 	autofree char *id = site_submit(s, 3);
 	autoreply job = get_job(s, id, ""), none = get(s, "/v1/jobs/secret-name/items");
 	autoreply r = get(s, "/metrics");
+	assert_status(job, 200);
+	assert_status(none, 404);
 	assert_status(r, 200);
 	assert_true(strncmp(reply_field(&r, "Content-Type"), "text/plain; version=0.0.4", 25) == 0);
 	assert_non_null(strstr(r.body,

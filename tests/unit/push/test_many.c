@@ -180,6 +180,7 @@ static void a_deleted_job_is_said_to_be_gone_and_the_others_go_on(void **state)
 	expect_answer(&w, "ok", a, "null");
 	expect_event(&w, a, 1);
 	autoreply r = http_call(s->port, "DELETE", target, NULL, NULL);
+	assert_int_equal(r.status, 204);
 	for (bool gone = false; !gone;) {
 		autofree char *text = wire_next(&w);
 		assert_non_null(text);
