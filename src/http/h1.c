@@ -194,8 +194,11 @@ static int on_name_end(llhttp_t *p)
 static int on_body(llhttp_t *p, const char *at, size_t n)
 {
 	struct h1 *h = p->data;
-	if (h->m.body.len + n > h->limits->max_body)
-		return refuse(h, ERR_REQUEST_TOO_LARGE, "the body is larger than the limit");
+	if (h->m.body.len + n > h->limits->max_body) {
+		err_set(&h->refused, ERR_REQUEST_TOO_LARGE, "the body is over %zu bytes",
+			h->limits->max_body);
+		return -1;
+	}
 	if (atomic_fetch_add(&h->limits->bodies, n) + n > h->limits->max_bodies ||
 		!buf_add(&h->m.body, at, n)) {
 		atomic_fetch_sub(&h->limits->bodies, n);

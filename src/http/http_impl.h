@@ -112,12 +112,14 @@ struct http_server {
 	size_t reactors_n;
 	struct h1_limits limits;
 	_Atomic size_t conns;
+	size_t conns_shown;       /* in the metric; the first reactor's */
 	pthread_mutex_t last_lock;
 	pthread_cond_t last;      /* conns has become 0 */
 	_Atomic bool draining;
 	_Atomic int64_t full_logged_ms, refused_logged_ms;
 	_Atomic size_t refused;   /* since the last of them that was logged */
 };
+void server_show_conns(struct http_server *s);
 /* Strangers cause these lines: at most one in every_ms. */
 bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms);
 

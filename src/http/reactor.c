@@ -7,7 +7,6 @@
 #include "http/http_impl.h"
 
 #include "base/log.h"
-#include "base/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,7 +165,8 @@ static void on_tick(uv_timer_t *h)
 	int64_t now = (int64_t)uv_now(&rt->loop);
 	for (struct timer *t; (t = wheel_pop(&rt->wheel, now)) != NULL;)
 		conn_timeout(container_of(t, struct conn, timer));
-	metric_set(METRIC_CONNECTIONS, (double)atomic_load(&rt->server->conns), NULL, NULL, NULL);
+	if (rt == rt->server->reactors)
+		server_show_conns(rt->server);
 }
 
 static void on_turn(uv_idle_t *h)

@@ -7,6 +7,7 @@
 #include "http/http_impl.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,6 +36,16 @@ static void fill_defaults(struct http_opts *o)
 	o->idle_ms = o->idle_ms ? o->idle_ms : 65000;
 }
 
+/* Inherited by every accepted socket. The timeout ends what sends only a comment now and then to a
+ * peer that is no more; it is longer than the patience with a slow reader. */
+static void set_options(int fd)
+{
+	int on = 1;
+	unsigned ms = 120000;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 enum err_code http_server_new(const struct http_opts *o, struct http_server **ret, struct err *e)
 {
 	struct http_server *s = mem_new(struct http_server);
@@ -44,8 +55,7 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	fill_defaults(&s->o);
 	s->limits.max_body = s->o.max_body_bytes;
 	s->limits.max_bodies = s->o.max_bodies_bytes;
-	int on = 1; /* inherited by every accepted socket */
-	setsockopt(o->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_options(o->listen_fd);
 	s->reactors = mem_array(s->o.reactors, sizeof(*s->reactors));
 	atomic_store(&s->full_logged_ms, INT64_MIN / 2);
 	atomic_store(&s->refused_logged_ms, INT64_MIN / 2);
@@ -58,6 +68,15 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	}
 	*ret = s;
 	return OK;
+}
+
+void server_show_conns(struct http_server *s)
+{
+	size_t now = atomic_load(&s->conns);
+	if (now != s->conns_shown)
+		metric_add(METRIC_CONNECTIONS, (double)now - (double)s->conns_shown, NULL, NULL,
+			NULL);
+	s->conns_shown = now;
 }
 
 bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms)
@@ -101,6 +120,7 @@ void http_server_free(struct http_server *s)
 	for (size_t i = 0; i < s->reactors_n; i++)
 		reactor_join(&s->reactors[i]);
 	pool_stop(&s->pool);
+	server_show_conns(s);
 	close(s->o.listen_fd);
 	pthread_cond_destroy(&s->last);
 	pthread_mutex_destroy(&s->last_lock);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/metrics.h"
 
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -211,6 +212,25 @@ static void a_stream_is_closed_with_a_code_from_another_thread(void **state)
 	close(fd);
 }
 
+static void open_connections_are_counted(void **state)
+{
+	(void)state;
+	double before = metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL);
+	int fds[5];
+	for (int i = 0; i < 5; i++) {
+		fds[i] = dial(HANDSHAKE);
+		assert_answer(fds[i], "\r\n\r\n");
+	}
+	for (int i = 0; i < 2000 && metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) < before + 5; i++)
+		usleep(5000);
+	assert_true(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) == before + 5);
+	http_server_free(app.server);
+	app.server = NULL;
+	assert_true(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) == before);
+	for (int i = 0; i < 5; i++)
+		close(fds[i]);
+}
+
 static void a_server_that_ends_closes_its_streams(void **state)
 {
 	(void)state;
@@ -341,6 +361,7 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(frames_follow_a_wake_from_another_thread),
 	SERVER_TEST(a_held_stream_may_be_woken_and_closed_after_its_end),
 	SERVER_TEST(a_stream_is_closed_with_a_code_from_another_thread),
+	SERVER_TEST(open_connections_are_counted),
 	SERVER_TEST(a_server_that_ends_closes_its_streams),
 	SERVER_TEST(a_stream_that_begins_while_the_server_drains_is_closed),
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
