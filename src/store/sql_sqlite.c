@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WRITER_CACHE_KB 16384
+#define READER_CACHE_KB 2048 /* there may be many */
 #define SLOTS 512 /* a power of two, well over the number of texts in the room */
 
 struct sql_stmt {
@@ -234,10 +236,10 @@ static enum err_code configure(struct sql *db, const struct sql_sqlite_opts *o, 
 	down(db)->busy_step_ms = o->busy_step_ms > 0 ? o->busy_step_ms : 1;
 	sqlite3_busy_handler(down(db)->db, wait_busy, down(db));
 	snprintf(text, sizeof text,
-	    "%s PRAGMA synchronous=%s; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=%d;"
+	    "%s PRAGMA synchronous=%s; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d;"
 	    "PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY; PRAGMA query_only=%d;",
 	    o->read_only ? "" : "PRAGMA journal_mode=WAL;", o->sync_normal ? "NORMAL" : "FULL",
-	    o->checkpoint_pages, o->read_only);
+	    o->read_only ? READER_CACHE_KB : WRITER_CACHE_KB, o->checkpoint_pages, o->read_only);
 	return sql_sqlite_script(db, text, e);
 }
 
