@@ -7,6 +7,7 @@
 #include "http/ws_recv.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
