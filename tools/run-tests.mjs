@@ -1,6 +1,6 @@
 // Runs every test of a build folder and counts single tests, not files: TAP is read from the unit
 // tests (through meson's log) and from node's own test runner.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import { join, resolve, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +16,24 @@ const wanted = (name) => patterns.length === 0 || patterns.some((p) => name.incl
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 
+// With sanitizers the first report ends the process, and what foreign libraries do is left out.
+function sanitizers() {
+  const r = spawnSync('meson', ['introspect', build, '--buildoptions'], { encoding: 'utf8' });
+  const kinds = JSON.parse(r.stdout).find((o) => o.name === 'b_sanitize').value;
+  const list = (name) => `suppressions=${join(root, 'tests', 'suppressions', name)}.supp`;
+  return kinds === 'none' ? {} : {
+    TEST_SANITIZE: kinds,
+    ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
+    LSAN_OPTIONS: `${list('lsan')}:print_suppressions=0`,
+    UBSAN_OPTIONS: `halt_on_error=1:print_stacktrace=1:${list('ubsan')}`,
+    TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:${list('tsan')}`,
+  };
+}
+const testEnv = { ...process.env, ...sanitizers() };
+
 function run(cmd, args, opts = {}) {
   return new Promise((done) => {
-    const p = spawn(cmd, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...opts });
+    const p = spawn(cmd, args, { cwd: root, env: testEnv, stdio: ['ignore', 'pipe', 'pipe'], ...opts });
     let out = '';
     p.stdout.on('data', (d) => (out += d));
     p.stderr.on('data', (d) => (out += d));
@@ -96,7 +111,7 @@ async function endToEnd() {
   const dir = join(root, 'tests', 'e2e');
   if (!existsSync(dir)) return;
   const files = readdirSync(dir).filter((f) => f.endsWith('.test.mjs') && wanted(f)).sort();
-  const env = { ...process.env, TEST_BUILD: build, TEST_BIN: join(build, 'bulb') };
+  const env = { ...testEnv, TEST_BUILD: build, TEST_BIN: join(build, 'bulb') };
   for (const f of files) {
     const began = Date.now();
     const r = await run(process.execPath, ['--test-reporter=tap', join(dir, f)], { env });

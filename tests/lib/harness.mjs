@@ -26,13 +26,21 @@ export function tempDir(t) {
 
 /** Resolves when fn() is truthy; looks again every 10 ms, and gives up with what it waited for. */
 export async function until(what, fn, ms = 20000) {
-  const end = Date.now() + ms;
+  const end = Date.now() + ms * slower;
   for (;;) {
     const v = await fn();
     if (v) return v;
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
     await new Promise((r) => setTimeout(r, 10));
   }
+}
+
+/** In a build with sanitizers everything takes longer; a report of theirs fails the test. */
+export const sanitized = (process.env.TEST_SANITIZE ?? 'none') !== 'none';
+const slower = sanitized ? 5 : 1;
+function noReport(cmd, err) {
+  const at = err.search(/(Address|Leak|Thread)Sanitizer|runtime error: /);
+  if (sanitized && at >= 0) throw new Error(`${cmd}: a sanitizer's report:\n${err.slice(at - 60, at + 8000)}`);
 }
 
 /** Starts a program; resolves when `ready` matches a line of its standard output. */
@@ -42,6 +50,7 @@ export function start(t, cmd, args, { ready, env, cwd, ms = 20000 } = {}) {
   server.exit = new Promise((done) => proc.on('close', (code, signal) => {
     server.ended = { code, signal };
     done(server.ended);
+    noReport(cmd, server.err);
   }));
   proc.stderr.on('data', (d) => (server.err = (server.err + d).slice(-200000)));
   server.stop = async (signal = 'SIGTERM') => {
@@ -53,7 +62,7 @@ export function start(t, cmd, args, { ready, env, cwd, ms = 20000 } = {}) {
   });
   if (!ready) return Promise.resolve(server);
   return new Promise((ok, fail) => {
-    const timer = setTimeout(() => fail(new Error(`${cmd} was not ready in ${ms} ms: ${server.err}`)), ms);
+    const timer = setTimeout(() => fail(new Error(`${cmd} was not ready in ${ms} ms: ${server.err}`)), ms * slower);
     createInterface({ input: proc.stdout }).on('line', (line) => {
       server.out += `${line}\n`;
       const m = ready.exec(line);
@@ -87,6 +96,7 @@ export async function run(args, { env, cwd, input } = {}) {
   proc.stdin.on('error', () => {});
   proc.stdin.end(input ?? '');
   const code = await new Promise((done) => proc.on('close', (c, s) => done(c ?? s)));
+  noReport(args[0], err);
   return { code, out, err };
 }
 
