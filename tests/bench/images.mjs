@@ -13,7 +13,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-const here = import.meta.dirname;
+const here = path.dirname(new URL(import.meta.url).pathname);
 const { values: opts } = parseArgs({
   options: {
     sharp: { type: 'string' },
@@ -35,7 +35,7 @@ const folder = (name) => {
 };
 
 // The photographs, re-coded without loss.
-const recode = (kind, flags) => readdirSync(opts.photos).filter((f) => f.endsWith('.jpg'))
+const recode = (kind, flags) => readdirSync(opts.photos).filter((f) => /_by_.*\.jpg$/.test(f))
   .map((f) => {
     const to = path.join(folder(kind), f);
     execFileSync('jpegtran', ['-copy', 'all', ...flags, '-outfile', to, path.join(opts.photos, f)]);

@@ -40,6 +40,24 @@ static void preparing_runs_no_thread_and_children_work(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* libvips would put what it must hold whole into a temporary file once it is large. */
+static void nothing_is_written_to_a_disc(void **state)
+{
+	(void)state;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		setenv("TMPDIR", "/nonexistent", 1);
+		struct file f = encode(scene(8000, 5000), ".png[compression=1,interlace]");
+		struct made m = make(f, small);
+		_exit(m.code == OK ? 0 : 5);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #ifndef __SANITIZE_ADDRESS__
 /* Encoded by a child, so that this process stays one that has run no picture. */
 static struct file encode_apart(int w, int h, const char *suffix)
@@ -122,6 +140,7 @@ static void memory_is_never_more_than_was_asked_for(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(preparing_runs_no_thread_and_children_work),
+	cmocka_unit_test(nothing_is_written_to_a_disc),
 #ifndef __SANITIZE_ADDRESS__ /* its shadow and its quarantine are memory too */
 	cmocka_unit_test(memory_is_never_more_than_was_asked_for),
 #endif
