@@ -1,11 +1,12 @@
 // Starting, draining, ending, and the commands that speak to a server.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log, until } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { check } from '../lib/checker.mjs';
+import { alive, family } from '../lib/processes.mjs';
 
 const small = [{ name: 'a', width: 32, format: 'jpeg' }];
 async function origin(t) {
@@ -13,26 +14,6 @@ async function origin(t) {
   t.after(() => o.close());
   return o;
 }
-/** Processes whose parent or grandparent is this one, and itself. */
-export function family(pid) {
-  const stat = (p) => {
-    try {
-      return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${p}/stat`, 'utf8'))[1]);
-    } catch {
-      return 0;
-    }
-  };
-  const all = readdirSync('/proc').filter((n) => /^\d+$/.test(n)).map(Number);
-  const kids = (of) => all.filter((p) => stat(p) === of);
-  return [pid, ...kids(pid), ...kids(pid).flatMap(kids)];
-}
-const alive = (pid) => {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-};
 
 test('SIGTERM drains: running items finish, sockets close with 1001, nothing is lost', { timeout: 60000 }, async (t) => {
   const source = await origin(t);

@@ -1,80 +1,129 @@
-// Looks at everything a server says of its jobs and finds what must never be: a job that was accepted
-// and is gone, a gap in a log, a second terminal event, counts that disagree, a blob that is missing
-// or has other bytes. Used after every kind of crash; tests prove that it catches planted bugs.
-import { get, log, items, sha256 } from './harness.mjs';
+// Looks at everything a server says of its jobs, and at its folder, and finds what must never be: a
+// job that was accepted and is gone, a gap in a log, a second terminal event, an event that changed
+// after it was read, counts that disagree, a repeated request that makes a second job, a blob that is
+// missing or has other bytes. Used after every kind of crash; tests prove that it catches planted
+// bugs.
+import { existsSync, readFileSync } from 'node:fs';
+import { get, post, log, items, sha256 } from './harness.mjs';
+import { sql, blobKeys, blobPath } from './database.mjs';
 
 const itemEnd = new Set(['item.succeeded', 'item.failed', 'item.canceled']);
 const jobEnd = new Set(['job.succeeded', 'job.partial', 'job.failed', 'job.canceled']);
+const endings = ['succeeded', 'failed', 'canceled'];
 
-function checkLog(id, events, faults) {
+/** What a log says at one place of how many items ended how, and of the last word on each. */
+function follow(id, events, faults) {
+  const last = new Map();
   const ends = new Map();
   let open = false;
+  const tally = () => Object.fromEntries(endings.map((s) => [s, [...last.values()].filter((v) => v === s).length]));
   events.forEach((ev, i) => {
     if (Number(ev.sequence) !== i + 1) faults.push(`${id}: sequence ${ev.sequence} stands at place ${i + 1}`);
     if (ev.id !== `${id}.${ev.sequence}` && ev.id !== `${id}.${Number(ev.sequence)}`)
       faults.push(`${id}: event id ${ev.id} at ${ev.sequence}`);
     if (ev.type === 'job.created' || ev.type === 'job.retried') open = true;
     else if (!open) faults.push(`${id}: ${ev.type} (${ev.sequence}) after the end of the job`);
+    if (ev.type === 'job.retried') for (const [item, how] of last) if (how === 'failed') last.delete(item);
     if (itemEnd.has(ev.type)) {
       const key = `${ev.subject} run ${ev.data.run}`;
       if (ends.has(key)) faults.push(`${id}: ${key} ended twice: ${ends.get(key)} and ${ev.sequence}`);
       ends.set(key, ev.sequence);
+      last.set(ev.subject, ev.type.slice('item.'.length));
     }
-    if (jobEnd.has(ev.type)) open = false;
+    if (!jobEnd.has(ev.type)) return;
+    open = false;
+    const said = tally();
+    for (const s of endings) {
+      if (ev.data.counts[s] !== said[s])
+        faults.push(`${id}: ${ev.type} (${ev.sequence}) counts ${ev.data.counts[s]} ${s}, the log ${said[s]}`);
+    }
   });
   if (events[0]?.type !== 'job.created') faults.push(`${id}: the log begins with ${events[0]?.type}`);
-  return { ends, open };
+  return { last, open };
 }
 
 function checkCounts(job, all, faults) {
-  const n = { queued: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
-  for (const it of all) {
-    if (it.status in n) n[it.status]++;
-    else n.running++;
+  for (const s of endings) {
+    const n = all.filter((it) => it.status === s).length;
+    if (job.counts[s] !== n) faults.push(`${job.id}: counts.${s} is ${job.counts[s]}, items say ${n}`);
   }
-  for (const k of ['succeeded', 'failed', 'canceled']) {
-    if (job.counts[k] !== n[k]) faults.push(`${job.id}: counts.${k} is ${job.counts[k]}, items say ${n[k]}`);
-  }
-  if (job.counts.total !== all.length) faults.push(`${job.id}: counts.total ${job.counts.total}, ${all.length} items`);
+  const { total, queued, running, succeeded, failed, canceled } = job.counts;
+  if (total !== all.length) faults.push(`${job.id}: counts.total ${total}, ${all.length} items`);
+  if (queued + running + succeeded + failed + canceled !== total) faults.push(`${job.id}: the counts do not add up to ${total}`);
 }
 
-async function checkBlob(id, what, blob, seen, faults) {
-  if (!blob?.key || seen.has(blob.key)) return;
-  seen.add(blob.key);
+/** What a reader once saw stands in the log for ever, as it was. */
+function checkSeen(id, events, seen, faults) {
+  for (const [sequence, was] of seen) {
+    const now = events[sequence - 1];
+    if (!now) faults.push(`${id}: event ${sequence} (${was.type}) was read and is gone`);
+    else if (now.type !== was.type || now.subject !== was.subject || now.time !== was.time)
+      faults.push(`${id}: event ${sequence} was ${was.type} of ${was.subject}, is ${now.type} of ${now.subject}`);
+  }
+}
+
+async function checkBlob(id, what, blob, known, faults) {
+  if (!blob?.key || known.has(blob.key)) return;
+  known.add(blob.key);
   const r = await get(blob.url);
   if (r.status !== 200) faults.push(`${id}: ${what} ${blob.key} answers ${r.status}`);
   else if (sha256(r.bytes) !== blob.sha256) faults.push(`${id}: ${what} ${blob.key} has other bytes`);
   else if (r.bytes.length !== blob.bytes) faults.push(`${id}: ${what} ${blob.key} is ${r.bytes.length} bytes long`);
 }
 
+async function checkItems(id, all, said, known, faults, blobs) {
+  for (const it of all) {
+    const how = said.get(it.id);
+    if (!endings.includes(it.status)) faults.push(`${id}: item ${it.id} is ${it.status}`);
+    else if (!how) faults.push(`${id}: item ${it.id} has no terminal event`);
+    else if (how !== it.status) faults.push(`${id}: item ${it.id} is ${it.status}, its last event says ${how}`);
+    if (!blobs || it.status !== 'succeeded') continue;
+    if (it.source) await checkBlob(id, 'source', it.source, known, faults);
+    if (it.variants.length === 0) faults.push(`${id}: item ${it.id} succeeded without a variant`);
+    for (const v of it.variants) await checkBlob(id, `variant ${v.name}`, v, known, faults);
+  }
+}
+
+async function checkJob(base, id, { blobs, seen, known }, faults) {
+  const r = await get(`${base}/v1/jobs/${id}`);
+  if (r.status !== 200) return faults.push(`${id}: accepted, but answers ${r.status}`);
+  const { events, done } = await log(base, id);
+  const { last, open } = follow(id, events, faults);
+  checkSeen(id, events, seen.get(id) ?? [], faults);
+  const all = await items(base, id);
+  checkCounts(r.json, all, faults);
+  if (['queued', 'running'].includes(r.json.status)) faults.push(`${id}: is still ${r.json.status}`);
+  else if (open || !done) faults.push(`${id}: is ${r.json.status} but its log has no end`);
+  return checkItems(id, all, last, known, faults, blobs);
+}
+
 /**
- * Checks the jobs with these ids (all of them were accepted and have ended by now).
+ * Checks the jobs with these ids: all of them were accepted and should have ended by now.
+ * keys: requests that were accepted, [{ key, body, id }]; repeated, each must give the same job.
+ * seen: Map from job id to Map from sequence to an event that a reader had.
  * Resolves with a list of faults, empty when all is well.
  */
-export async function check(base, ids, { blobs = true } = {}) {
+export async function check(base, ids, { blobs = true, keys = [], seen = new Map() } = {}) {
   const faults = [];
-  const seen = new Set();
-  for (const id of ids) {
-    const r = await get(`${base}/v1/jobs/${id}`);
-    if (r.status !== 200) {
-      faults.push(`${id}: accepted, but answers ${r.status}`);
-      continue;
-    }
-    const { events, done } = await log(base, id);
-    const { open } = checkLog(id, events, faults);
-    const all = await items(base, id);
-    checkCounts(r.json, all, faults);
-    const over = !['queued', 'running'].includes(r.json.status);
-    if (over && (open || !done)) faults.push(`${id}: is ${r.json.status} but its log has no end`);
-    const terminal = new Set(events.filter((e) => itemEnd.has(e.type)).map((e) => e.subject));
-    for (const it of all) {
-      if (over && !['succeeded', 'failed', 'canceled'].includes(it.status))
-        faults.push(`${id}: job ended, item ${it.id} is ${it.status}`);
-      if (over && !terminal.has(it.id)) faults.push(`${id}: item ${it.id} has no terminal event`);
-      if (!blobs || it.status !== 'succeeded') continue;
-      if (it.source) await checkBlob(id, 'source', it.source, seen, faults);
-      for (const v of it.variants) await checkBlob(id, `variant ${v.name}`, v, seen, faults);
-    }
+  const known = new Set();
+  for (const id of ids) await checkJob(base, id, { blobs, seen, known }, faults);
+  for (const { key, body, id } of keys) {
+    const r = await post(`${base}/v1/jobs`, body, { headers: { 'idempotency-key': key } });
+    if (r.json?.id !== id) faults.push(`${id}: its Idempotency-Key again gives ${r.status} ${r.json?.id ?? r.text}`);
   }
+  return faults;
+}
+
+/** Looks at a folder after a collection: each row has its blob, each blob its row. */
+export async function checkFolder(data) {
+  const rows = await sql(data, `SELECT blob, lower(hex(sha256)) FROM original WHERE blob IS NOT NULL
+    UNION ALL SELECT blob, json_extract(data, '$.sha256') FROM result`);
+  const faults = [];
+  const named = new Set(rows.map(([key]) => key));
+  for (const [key, digest] of rows) {
+    if (!existsSync(blobPath(data, key))) faults.push(`a row names ${key}, which is not there`);
+    else if (sha256(readFileSync(blobPath(data, key))) !== digest) faults.push(`${key} has other bytes than its row says`);
+  }
+  for (const key of blobKeys(data)) if (!named.has(key)) faults.push(`${key} lies there and no row names it`);
   return faults;
 }
