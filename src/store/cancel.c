@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Canceling: the job is marked, so that nothing more of it is planned, and its open items end, a
- * pass at a time. Tasks are not touched: other jobs may wait for them, and one that nobody waits for
- * is dropped by its lane's next heartbeat or by the next claim.
+ * pass at a time. Tasks are not touched: other jobs may wait for them, and one that nobody waits
+ * for is dropped by its lane's next heartbeat or by the next claim.
  */
 #include "store/tx.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writing the event log. A row holds what happened and the numbers of immutable rows, not the
- * picture of it: readers join and render. Names are short because the rows are the bulk of the store:
+ * picture of it: readers join and render. Names are short because the rows are the bulk of the
+ * store:
  *
- *   job.*   c: [state, run, queued, running, succeeded, failed, canceled, cached, downloads, encodes,
- *           paid_calls]; a: [[item, step, bytes, bytes_total], …] in job.progress
+ *   job.*   c: [state, run, queued, running, succeeded, failed, canceled, cached, downloads,
+ *           encodes, paid_calls]; a: [[item, step, bytes, bytes_total], …] in job.progress
  *   item.*  r run, t tries, s step, q ms queued (-1), h cache (-1), o original, v results,
  *           x outcome
  */
@@ -18,9 +19,10 @@ static enum err_code append(struct tx *t, struct tx_job *j, enum event_type type
 	if (data->full)
 		return err_set(e, ERR_MEMORY, "event of job %lld: too large", (long long)j->no);
 	j->dirty = true;
+	j->seq++;
 	return sql_run(t->db,
 	    "INSERT INTO event (job, seq, type, item, at_ms, data) VALUES ($1, $2, $3, $4, $5, $6)",
-	    SQL(sql_i(j->no), sql_i(++j->seq), sql_i(type), sql_i_or_null(item, item > 0),
+	    SQL(sql_i(j->no), sql_i(j->seq), sql_i(type), sql_i_or_null(item, item > 0),
 		sql_i(t->now_ms), sql_t(buf_str(data))),
 	    NULL, e);
 }

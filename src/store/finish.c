@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a lent task comes back: fetched, made, failed, or put back for another try. Whoever comes with
- * a lease number that has moved on is refused, so two owners may overlap and one result is recorded.
+ * How a lent task comes back: fetched, made, failed, or put back for another try. Whoever comes
+ * with a lease number that has moved on is refused, so two owners may overlap and one result is
+ * recorded.
  */
 #include "store/tx.h"
 
@@ -145,7 +146,7 @@ static enum err_code original_learn(struct tx *t, const struct tx_task *k,
 enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 {
 	struct op_end *op = arg;
-	struct tx_original o;
+	struct tx_original o = { 0 };
 	struct tx_task *k;
 	enum err_code code = task_held(t, op->id, op->lease, &k, e);
 

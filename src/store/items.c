@@ -137,8 +137,9 @@ static bool was_cached(const struct tx_item *it)
 static enum err_code tally(struct tx *t, struct tx_item *it, const struct outcome *o, struct err *e)
 {
 	struct tx_job *j = it->job;
+	int cache = it->original && it->cache >= 0 ? it->cache : CACHE_COALESCED + 1;
 
-	t->tally.items[it->state][it->original && it->cache >= 0 ? it->cache : CACHE_COALESCED + 1]++;
+	t->tally.items[it->state][cache]++;
 	if (it->state == ITEM_FAILED)
 		t->tally.errors[o->code]++;
 	if (was_cached(it)) {

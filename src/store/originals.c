@@ -51,9 +51,10 @@ enum err_code original_update(struct tx *t, const struct tx_original *o, struct 
 	autojson *j = original_json(&o->data);
 	autofree char *text = json_text(j);
 
-	return sql_run(t->db, "UPDATE original SET data = $1, blob = $2, used_ms = $3 WHERE id = $4",
+	return sql_run(t->db,
+	    "UPDATE original SET data = $1, blob = $2, used_ms = $3 WHERE id = $4",
 	    SQL(sql_t(text), sql_t(o->data.key[0] ? o->data.key : NULL), sql_i(t->now_ms),
-		sql_i(o->id)),
+	        sql_i(o->id)),
 	    NULL, e);
 }
 

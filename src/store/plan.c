@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Planning: fresh items of the job whose turn is smallest get their tasks, or end at once where the
- * caches hold everything. A job pays its weight for each item that needs work, and the task inherits
- * the turn, so that claims interleave jobs as fairly as planning did.
+ * caches hold everything. A job pays its weight for each item that needs work, and the task
+ * inherits the turn, so that claims interleave jobs as fairly as planning did.
  *
  * The live fetch is inserted or joined before the caches are looked at: seen the other way round, a
  * fetch that ends in between would be neither live nor in the cache, and be done twice.
@@ -159,7 +159,7 @@ static enum err_code plan_job(struct tx *t, struct tx_job *j, struct budget *b, 
 	struct tx_items l = { 0 };
 	enum err_code code = tx_job_settings(t, j, e);
 
-	if (code == ERR_INTERNAL) /* its text cannot be read: it must not keep others from planning */
+	if (code == ERR_INTERNAL) /* its text cannot be read: it must not hold up the others */
 		return tx_job_cancel(t, j, code, e);
 	if (code == OK)
 		code = items_load(t,

@@ -23,7 +23,7 @@ enum err_code read_extra(const char *extra, struct arena *a, const struct read_j
 enum err_code read_original(struct tx *t, int64_t id, struct arena *a,
 	const struct original **ret, struct err *e) MUST_CHECK;
 enum err_code read_variants(struct tx *t, int64_t original, const json_t *results,
-	const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e) MUST_CHECK;
+    const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e) MUST_CHECK;
 /* outcome_json() text; NULL stays NULL. */
 enum err_code read_outcome(const char *text, struct arena *a, const struct outcome **ret,
 	struct err *e) MUST_CHECK;

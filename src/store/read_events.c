@@ -41,7 +41,7 @@ static enum err_code read_job_event(struct page *p, const json_t *doc, struct ev
 		v[i] = json_integer_value(json_array_get(c, i));
 	ret->state = (enum job_state)v[0];
 	ret->run = (int)v[1];
-	ret->counts = (struct counts){ p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6], v[7] };
+	ret->counts = (struct counts){p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6], v[7]};
 	ret->savings = (struct savings){ v[8], v[9], v[10] };
 	return read_active(json_object_get(doc, "a"), p->a, ret);
 }
@@ -69,18 +69,23 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 	struct read_job names;
 
 	*it = (struct item_row){
-		.n = n, .url = arena_strdup(p->a, url), .state = state_of(ret->type),
-		.step = (enum task_step)json_get_int(doc, "s", STEP_QUEUED),
-		.has_cache = cache >= 0 && original, .cache = (enum item_cache)(cache < 0 ? 0 : cache),
-		.queued_ms = json_get_int(doc, "q", -1), .run = (int)json_get_int(doc, "r", 1),
-		.tries = (int)json_get_int(doc, "t", 0),
+	    .n = n,
+	    .url = arena_strdup(p->a, url),
+	    .state = state_of(ret->type),
+	    .step = (enum task_step)json_get_int(doc, "s", STEP_QUEUED),
+	    .has_cache = cache >= 0 && original,
+	    .cache = (enum item_cache)(cache < 0 ? 0 : cache),
+	    .queued_ms = json_get_int(doc, "q", -1),
+	    .run = (int)json_get_int(doc, "r", 1),
+	    .tries = (int)json_get_int(doc, "t", 0),
 	};
 	ret->item = it;
 	enum err_code code = read_extra(extra, p->a, &p->job, it, &names, e);
 	if (code == OK && it->has_cache)
 		code = read_original(p->t, original, p->a, &it->source, e);
 	if (code == OK)
-		code = read_variants(p->t, original, json_object_get(doc, "v"), &names, p->a, it, e);
+		code = read_variants(p->t, original, json_object_get(doc, "v"), &names, p->a, it,
+		    e);
 	if (code != OK || !x)
 		return code;
 	autofree char *text = json_text(x);
@@ -97,7 +102,9 @@ static enum err_code read_row(struct page *p, struct sql_rows *r, struct event_r
 	if (code != OK)
 		return err_set(e, ERR_INTERNAL, "event %lld: bad data", (long long)sql_int(r, 0));
 	*ret = (struct event_row){
-		.seq = sql_int(r, 0), .type = (enum event_type)sql_int(r, 1), .at_ms = sql_int(r, 3),
+	    .seq = sql_int(r, 0),
+	    .type = (enum event_type)sql_int(r, 1),
+	    .at_ms = sql_int(r, 3),
 	};
 	*ret_bytes += strlen(text) + (url ? strlen(url) : 0) + (extra ? strlen(extra) : 0);
 	if (!event_type_is_item(ret->type))

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 
 #define ROW_COLUMNS                                                                                \
-	"no, tenant, id, state, run, seq, total, duplicates, fresh + waiting, running, succeeded,"    \
-	" failed, canceled, cached, saved_downloads, saved_encodes, saved_paid, priority, tag,"       \
+	"no, tenant, id, state, run, seq, total, duplicates, fresh + waiting, running, succeeded," \
+	" failed, canceled, cached, saved_downloads, saved_encodes, saved_paid, priority, tag,"    \
 	" base_url, metadata, keep_source, created_ms, ended_ms, expires_ms"
 #define VISIBLE " hidden = 0 AND (ended_ms IS NULL OR expires_ms > $1)"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What an item still needs once its original is known, asked in one place by plan (a cached source),
- * by the end of a fetch and by the end of a make: nothing more, then it succeeds; variants, then it
- * waits for a make of exactly the missing ones; bytes that were dropped, then it fetches again.
+ * What an item still needs once its original is known, asked in one place by plan (a cached
+ * source), by the end of a fetch and by the end of a make: nothing more, then it succeeds;
+ * variants, then it waits for a make of exactly the missing ones; bytes that were dropped, then it
+ * fetches again.
  */
 #include "store/tx.h"
 
@@ -160,8 +161,12 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e)
 {
 	struct outcome o = {
-		.code = ERR_CACHE_MISS, .stage = "download", .download_ms = -1, .process_ms = -1,
-		.store_ms = -1, .detail = "not in the cache, and only_if_cached forbids to fetch it",
+	    .code = ERR_CACHE_MISS,
+	    .stage = "download",
+	    .download_ms = -1,
+	    .process_ms = -1,
+	    .store_ms = -1,
+	    .detail = "not in the cache, and only_if_cached forbids to fetch it",
 	};
 
 	return item_end(t, it, ITEM_FAILED, &o, e);

@@ -25,7 +25,8 @@ static enum err_code ending_write(struct tx *t, const struct tx_task *k, enum ta
 	json_put_bool(doc, "n", not_modified);
 	json_put(doc, "x", outcome_json(o));
 	autofree char *text = json_text(doc);
-	return sql_run(t->db, "UPDATE task SET state = $1, outcome = $2, owner = NULL WHERE id = $3",
+	return sql_run(t->db,
+	    "UPDATE task SET state = $1, outcome = $2, owner = NULL WHERE id = $3",
 	    SQL(sql_i(state), sql_t(text), sql_i(k->id)), NULL, e);
 }
 

@@ -4,8 +4,8 @@
  * runs texts with values and hands out rows. For one thread at a time.
  *
  * Texts are string literals (a connection caches what it prepared by the literal's address), in the
- * dialect that SQLite and PostgreSQL share, with placeholders $1 … $n numbered in the order of their
- * first use. A text must not be started again while its rows are still being read.
+ * dialect that SQLite and PostgreSQL share, with placeholders $1 … $n numbered in the order of
+ * their first use. A text must not be started again while its rows are still being read.
  */
 #ifndef BULB_STORE_SQL_H
 #define BULB_STORE_SQL_H
@@ -47,8 +47,8 @@ struct sql_stmt;
 /* For implementers; the calls below are for everyone else. */
 struct sql_impl {
 	/* Bind the values to the text; the first row is not there yet. */
-	enum err_code (*start)(struct sql *db, const char *text, const struct sql_value *v, size_t n,
-		struct sql_stmt **ret, struct err *e);
+	enum err_code (*start)(struct sql *db, const char *text, const struct sql_value *v,
+	    size_t n, struct sql_stmt **ret, struct err *e);
 	enum err_code (*next)(struct sql_stmt *st, bool *ret_row, struct err *e);
 	void (*end)(struct sql_stmt *st);
 	bool (*is_null)(struct sql_stmt *st, int col);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * SQLite behind struct sql. Everything of sqlite3.h stays in this file, its result codes included:
- * what may pass (disk full, I/O error, a lock) is ERR_STORE_UNAVAILABLE, everything else is a bug of
- * ours and ERR_INTERNAL.
+ * what may pass (disk full, I/O error, a lock) is ERR_STORE_UNAVAILABLE, everything else is a bug
+ * of ours and ERR_INTERNAL.
  *
  * Statements are prepared once a connection and found by the address of their text, which costs a
  * multiplication instead of comparing the text.
@@ -92,7 +92,8 @@ static enum err_code prepare(struct sqlite_db *d, const char *text, struct sql_s
 	struct sql_stmt *s = slot_of(d, text);
 
 	if (!s->text) {
-		int rc = sqlite3_prepare_v3(d->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
+		int rc =
+		    sqlite3_prepare_v3(d->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
 		if (rc != SQLITE_OK)
 			return fail(d, rc, text, e);
 		s->text = text;

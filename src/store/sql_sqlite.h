@@ -14,7 +14,7 @@ struct sql_sqlite_opts {
 	bool sync_normal;         /* synchronous=NORMAL: forgets on power loss; for tests of that */
 	int busy_ms;              /* how long to wait for another process's commit, */
 	int busy_step_ms;         /* asking again so often */
-	int checkpoint_pages;     /* WAL pages after which a commit moves them into the file; 0: never */
+	int checkpoint_pages;     /* WAL pages after which a commit moves them; 0: never */
 };
 enum err_code sql_sqlite_open(const struct sql_sqlite_opts *o, struct sql **ret, struct err *e)
 	MUST_CHECK;

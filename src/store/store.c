@@ -271,9 +271,9 @@ enum err_code store_later(struct store *s, int64_t id, int64_t lease, int64_t un
 	return s->impl->write(s, op_later, &op, e);
 }
 
-enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease, const struct fetched *f,
-	const char *owner, int64_t lease_ms, struct arena *a, struct task *ret_make,
-	struct original *ret_original, struct err *e)
+enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease,
+    const struct fetched *f, const char *owner, int64_t lease_ms, struct arena *a,
+    struct task *ret_make, struct original *ret_original, struct err *e)
 {
 	struct op_end op = {
 		.id = id, .lease = lease, .fetched = f, .owner = owner, .lease_ms = lease_ms,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * "sqlite:PATH", the embedded store. SQLite has one writer and each durable commit waits for the
- * disk, so one thread owns the writing connection and takes everything that queued up while the last
- * commit was syncing into the next one: 200 callers at once cost a handful of syncs. Each operation
- * runs in a savepoint of its own; one that fails leaves no trace and does not touch its neighbours.
+ * disk, so one thread owns the writing connection and takes everything that queued up while the
+ * last commit was syncing into the next one: 200 callers at once cost a handful of syncs. Each
+ * operation runs in a savepoint of its own; one that fails leaves no trace and does not touch its
+ * neighbours.
  *
  * An error of the disk ends the whole commit: every operation in it is answered "unavailable", and
  * the next one starts with a new connection if the old one is doubtful. So the store comes back by

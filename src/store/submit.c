@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Accepting a job: nothing is looked up, planned or fetched here, so that an answer costs one commit
- * whatever the job holds. A repeated request is recognised by its idempotency key or its own id.
+ * Accepting a job: nothing is looked up, planned or fetched here, so that an answer costs one
+ * commit whatever the job holds. A repeated request is recognised by its idempotency key or its own
+ * id.
  *
  * A job of many items would keep every other request waiting for its rows. It is built in slices
- * first, as a job that nobody sees and nothing plans; the last slice makes it the job that was asked
- * for, in one transaction as ever. What a crash leaves half built is dropped at the next start.
+ * first, as a job that nobody sees and nothing plans; the last slice makes it the job that was
+ * asked for, in one transaction as ever. What a crash leaves half built is dropped at the next
+ * start.
  */
 #include "store/tx.h"
 
@@ -110,19 +112,19 @@ static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *
 	const char *cancel = hidden ? err_name(ERR_CANCELED) : NULL;
 
 	return sql_get(t->db,
-	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight, turn,"
-	    " keep_source, total, duplicates, fresh, waiting, running, succeeded, failed, canceled,"
-	    " cached, saved_downloads, saved_encodes, saved_paid, progress_ms, progress_hash,"
-	    " request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms,"
+	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight,"
+	    " turn, keep_source, total, duplicates, fresh, waiting, running, succeeded, failed,"
+	    " canceled, cached, saved_downloads, saved_encodes, saved_paid, progress_ms,"
+	    " progress_hash, request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms,"
 	    " cancel) VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0,"
 	    " 0, 0, 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
 	    SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
-		sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn), sql_i(q->keep_source),
-		sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates), sql_t(op->settings),
-		sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata), sql_t(q->tag),
-		sql_t(op->in->base_url), sql_i(t->now_ms),
-		sql_i(t->now_ms + t->opts->keep_ms),
-		sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0), sql_t(cancel)),
+	        sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn),
+	        sql_i(q->keep_source), sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates),
+	        sql_t(op->settings), sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata),
+	        sql_t(q->tag), sql_t(op->in->base_url), sql_i(t->now_ms),
+	        sql_i(t->now_ms + t->opts->keep_ms),
+	        sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0), sql_t(cancel)),
 	    &op->no, e);
 }
 

@@ -118,7 +118,8 @@ enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct e
 	return code;
 }
 
-enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task **ret, struct err *e)
+enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task **ret,
+	struct err *e)
 {
 	struct tx_task *k = NULL;
 	enum err_code code = task_find(t, id, &k, e);
@@ -166,8 +167,13 @@ enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const c
 	struct fetch_input in = { .url = it->url, .headers = headers };
 	autofree char *input = fetch_input_text(&in);
 	struct task_new n = {
-		.scope = scope, .kind = TASK_FETCH, .subject = it->source_key, .turn = it->job->turn,
-		.host = host_of(t, it->url), .input = input, .tries = tries,
+	    .scope = scope,
+	    .kind = TASK_FETCH,
+	    .subject = it->source_key,
+	    .turn = it->job->turn,
+	    .host = host_of(t, it->url),
+	    .input = input,
+	    .tries = tries,
 	};
 
 	it->step = STEP_DOWNLOADING;

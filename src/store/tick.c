@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What goes on by itself: whatever an operation left to later passes, and whatever time brings. Each
- * tick does a bounded piece of each kind, so that it never keeps an answer waiting for long.
+ * What goes on by itself: whatever an operation left to later passes, and whatever time brings.
+ * Each tick does a bounded piece of each kind, so that it never keeps an answer waiting for long.
  */
 #include "store/tx.h"
 
@@ -48,13 +48,14 @@ static enum err_code tick_cancel(struct tx *t, bool *ret_more, struct err *e)
 
 static enum err_code tick_retry(struct tx *t, bool *ret_more, struct err *e)
 {
-	return tick_job(t, "SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1",
-	    retry_pass, ret_more, e);
+	return tick_job(t,
+	    "SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1", retry_pass,
+	    ret_more, e);
 }
 
 static enum err_code tick_deadline(struct tx *t, bool *ret_more, struct err *e)
 {
-	struct tx_job *j;
+	struct tx_job *j = NULL;
 	int64_t no = 0;
 	enum err_code code = sql_get(t->db,
 	    "SELECT no FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
@@ -72,7 +73,8 @@ static enum err_code tick_later(struct tx *t, bool *ret_more, struct err *e)
 	int64_t n = 0;
 	enum err_code code = sql_run(t->db,
 	    "UPDATE task SET state = 0 WHERE id IN"
-	    " (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1 LIMIT $2)",
+	    " (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1 LIMIT "
+	    "$2)",
 	    SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &n, e);
 
 	*ret_more = n == TASK_ROWS;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Jobs as a transaction holds them. Sequence numbers and counts of a job live in one row; reading it
- * once and writing it once an operation keeps the log gap-free and the commit small, however many
- * items the operation moved.
+ * Jobs as a transaction holds them. Sequence numbers and counts of a job live in one row; reading
+ * it once and writing it once an operation keeps the log gap-free and the commit small, however
+ * many items the operation moved.
  */
 #include "store/tx.h"
 
@@ -29,9 +29,9 @@ void tx_done(struct tx *t)
 }
 
 #define JOB_COLUMNS                                                                                \
-	"no, tenant, seq, state, run, hidden, cancel, retrying, keep_source, total, duplicates,"      \
-	" fresh, waiting, running, succeeded, failed, canceled, cached, weight, turn,"                \
-	" saved_downloads, saved_encodes, saved_paid, ended_ms, expires_ms, progress_ms,"             \
+	"no, tenant, seq, state, run, hidden, cancel, retrying, keep_source, total, duplicates,"   \
+	" fresh, waiting, running, succeeded, failed, canceled, cached, weight, turn,"             \
+	" saved_downloads, saved_encodes, saved_paid, ended_ms, expires_ms, progress_ms,"          \
 	" progress_hash"
 
 static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
@@ -114,16 +114,19 @@ static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err 
 	const char *cancel = j->cancel == OK ? NULL : err_name(j->cancel);
 
 	return sql_run(t->db,
-	    "UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = $6,"
-	    " fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = $12,"
-	    " cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = $17,"
+	    "UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = "
+	    "$6,"
+	    " fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = "
+	    "$12,"
+	    " cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = "
+	    "$17,"
 	    " ended_ms = $18, progress_ms = $19, progress_hash = $20 WHERE no = $21",
 	    SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
-		sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
-		sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
-		sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
-		sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
-		sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->no)),
+	        sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
+	        sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
+	        sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
+	        sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
+	        sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->no)),
 	    NULL, e);
 }
 
@@ -189,7 +192,8 @@ static enum err_code own_recipe(struct tx *t, const struct tx_item *it, struct t
 	return OK;
 }
 
-enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret, struct err *e)
+enum err_code tx_recipe(
+    struct tx *t, const struct tx_item *it, struct tx_recipe *ret, struct err *e)
 {
 	struct tx_recipe own = { 0 };
 	enum err_code code = OK;
@@ -239,7 +243,8 @@ static void tell_items(const struct tx_tally *y)
 			if (y->items[s][c])
 				metric_add(METRIC_ITEMS, (double)y->items[s][c],
 				    item_status_name((enum item_state)s, STEP_QUEUED),
-				    c > CACHE_COALESCED ? "none" : item_cache_name((enum item_cache)c),
+				    c > CACHE_COALESCED ? "none"
+				                        : item_cache_name((enum item_cache)c),
 				    NULL);
 	for (int c = 0; c < ERR_COUNT; c++)
 		if (y->errors[c])

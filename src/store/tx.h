@@ -2,7 +2,8 @@
  *
  * A transaction as the transitions see it: a connection, the time, an arena that ends with it, and
  * the jobs it touches. Counts and event numbers of a job are kept here and written by one UPDATE
- * for each job when the operation ends; what readers and workers must hear goes out after the commit.
+ * for each job when the operation ends; what readers and workers must hear goes out after the
+ * commit.
  */
 #ifndef BULB_STORE_TX_H
 #define BULB_STORE_TX_H
@@ -117,7 +118,7 @@ struct tx_items {
 };
 /* The column list that items_load expects, of a table called i. */
 #define ITEM_COLUMNS                                                                               \
-	"i.job, i.n, i.url, i.source_key, i.extra, i.state, i.run, i.started, i.task, i.cache,"        \
+	"i.job, i.n, i.url, i.source_key, i.extra, i.state, i.run, i.started, i.task, i.cache,"    \
 	" i.original, i.results, i.outcome, i.tries, i.made, i.planned_ms, i.started_ms"
 /* All rows of a query for ITEM_COLUMNS, with their jobs. */
 enum err_code items_load(struct tx *t, const char *text, const struct sql_value *v, size_t n,

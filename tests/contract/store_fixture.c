@@ -300,7 +300,10 @@ struct made made_of(struct fixture *f, const struct task *t)
 	assert_ok(make_input_parse(t->input, &in, &e));
 	struct product *p = arena_alloc(f->a, (in.recipe.n + 1) * sizeof *p);
 	struct made m = {
-		.original = in.original, .products = p, .n = in.recipe.n, .outcome = done_in(-1, 34),
+	    .original = in.original,
+	    .products = p,
+	    .n = in.recipe.n,
+	    .outcome = done_in(-1, 34),
 	};
 	m.original.format = FORMAT_JPEG;
 	m.original.width = 640;

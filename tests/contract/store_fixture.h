@@ -58,7 +58,8 @@ size_t claim(struct fixture *f, size_t max, struct task **ret);
 struct task claim_one(struct fixture *f);   /* there must be one */
 void claim_none(struct fixture *f);
 struct fetched fetched_of(struct fixture *f, const struct task *t);
-struct task finish_fetch(struct fixture *f, const struct task *t); /* the make that is lent, or id 0 */
+struct task finish_fetch(
+    struct fixture *f, const struct task *t); /* the make that is lent, or id 0 */
 struct made made_of(struct fixture *f, const struct task *t);
 void finish_make(struct fixture *f, const struct task *t);
 enum err_code fail_with(struct fixture *f, const struct task *t, enum err_code code);

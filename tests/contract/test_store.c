@@ -129,7 +129,8 @@ static void two_jobs_in_flight_share_one_download(void **state)
 static void equal_bytes_under_two_urls_are_encoded_once(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1?bytes=x','https://a.test/2?bytes=x']}");
+	struct made_job a =
+	    submit(f, "{'urls':['https://a.test/1?bytes=x','https://a.test/2?bytes=x']}");
 	struct task *t;
 
 	plan(f);
@@ -223,7 +224,8 @@ static void only_the_newest_lease_can_write(void **state)
 	struct fetched r = fetched_of(f, &old);
 	struct original stands;
 	struct task make;
-	assert_err(store_finish_fetch(f->s, old.id, old.lease, &r, "x", 1, f->a, &make, &stands, &e),
+	assert_err(
+	    store_finish_fetch(f->s, old.id, old.lease, &r, "x", 1, f->a, &make, &stands, &e),
 	    ERR_STORE_STALE);
 	assert_int_equal(fail_with(f, &old, ERR_FETCH_STATUS), ERR_STORE_STALE);
 	make = finish_fetch(f, &new);
@@ -260,7 +262,8 @@ static void in_flight_too(void **state)
 static void shared_sources_cross_tenants_but_for_those_with_headers(void **state)
 {
 	struct fixture *f = *state;
-	const char *secret = "{'urls':[{'url':'https://a.test/2','headers':{'Authorization':'x'}}]}";
+	const char *secret =
+	    "{'urls':[{'url':'https://a.test/2','headers':{'Authorization':'x'}}]}";
 
 	f->opts.share_sources = true;
 	fixture_reopen(f);
@@ -298,9 +301,11 @@ static void headers_travel_sealed_and_part_the_caches(void **state)
 static void an_item_may_have_a_recipe_of_its_own(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job m = submit(f, "{'urls':['https://a.test/1',"
-	    "{'url':'https://a.test/1','variants':[{'name':'own','width':7},{'name':'two','width':7}],"
-	    "'metadata':{'k':2}}],'variants':[{'name':'all','width':10}]}");
+	struct made_job m =
+	    submit(f, "{'urls':['https://a.test/1',"
+	              "{'url':'https://a.test/"
+	              "1','variants':[{'name':'own','width':7},{'name':'two','width':7}],"
+	              "'metadata':{'k':2}}],'variants':[{'name':'all','width':10}]}");
 	size_t n;
 
 	work(f);
@@ -319,23 +324,6 @@ static void an_item_may_have_a_recipe_of_its_own(void **state)
 	assert_string_equal(ev[n - 2].item->metadata, "{\"k\":2}");
 }
 
-static void a_codec_upgrade_makes_variants_anew(void **state)
-{
-	struct fixture *f = *state;
-
-	submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':10}]}");
-	work(f);
-	if (strcmp(fixture_backend, "memory") == 0)
-		skip(); /* forgets when it is closed */
-	f->opts.codecs = "test-codecs 2";
-	fixture_reopen(f);
-	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'a','width':10}]}");
-	plan(f);
-	assert_int_equal(claim_one(f).kind, TASK_MAKE);
-	assert_int_equal(job(f, &b)->state, JOB_RUNNING);
-}
-
 STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
     TEST(an_item_tells_what_was_made_of_it),
     TEST(the_last_event_shows_the_item_as_it_was),
@@ -351,5 +339,4 @@ STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
     TEST(in_flight_too),
     TEST(shared_sources_cross_tenants_but_for_those_with_headers),
     TEST(headers_travel_sealed_and_part_the_caches),
-    TEST(an_item_may_have_a_recipe_of_its_own),
-    TEST(a_codec_upgrade_makes_variants_anew))
+    TEST(an_item_may_have_a_recipe_of_its_own))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whatever happens in whatever order: jobs that share URLs, bytes and variants, workers that finish,
- * fail, crash, come late or vanish, callers that cancel, retry and delete, collections in between.
- * After each run the books must balance: logs without gaps, one end for each item and run, every
- * blob that is named is there, and in the end nothing is left behind.
+ * Whatever happens in whatever order: jobs that share URLs, bytes and variants, workers that
+ * finish, fail, crash, come late or vanish, callers that cancel, retry and delete, collections in
+ * between. After each run the books must balance: logs without gaps, one end for each item and run,
+ * every blob that is named is there, and in the end nothing is left behind.
  */
 #include "tests/contract/store_fixture.h"
 
@@ -118,7 +118,8 @@ static void do_to_job(struct world *w, int what)
 	else
 		code = store_delete(w->f->s, 1, w->jobs[i].id, below(w, 2), &e);
 	assert_true((code == ERR_NOT_FOUND) == w->deleted[i]);
-	assert_true(code == OK || code == ERR_NOT_FOUND || (what == 1 && code == ERR_JOB_NOT_ENDED));
+	assert_true(
+	    code == OK || code == ERR_NOT_FOUND || (what == 1 && code == ERR_JOB_NOT_ENDED));
 	w->deleted[i] |= what == 2;
 }
 
@@ -177,7 +178,11 @@ static void end_make(struct world *w, const struct task *t)
 static bool is_held(struct world *w, const struct task *t)
 {
 	struct task_keep k = {
-		.id = t->id, .lease = t->lease, .step = STEP_PROCESSING, .bytes = 1, .bytes_total = 2,
+	    .id = t->id,
+	    .lease = t->lease,
+	    .step = STEP_PROCESSING,
+	    .bytes = 1,
+	    .bytes_total = 2,
 	};
 	struct err e;
 

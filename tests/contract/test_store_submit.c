@@ -60,7 +60,9 @@ static void a_full_queue_takes_nothing_more(void **state)
 {
 	struct fixture *f = *state;
 	struct request_item items[3] = {
-		{ .url = "https://a.test/1" }, { .url = "https://a.test/2" }, { .url = "https://a.test/3" },
+	    {.url = "https://a.test/1"},
+	    {.url = "https://a.test/2"},
+	    {.url = "https://a.test/3"},
 	};
 	struct request q = { .items = items, .items_n = 2, .priority = PRIORITY_NORMAL };
 	struct submit in = { .tenant = 1, .request = &q, .base_url = "", .max_open_items = 4 };
@@ -93,8 +95,9 @@ static void jobs_are_listed_newest_first_by_page_state_and_tag(void **state)
 {
 	struct fixture *f = *state;
 	struct job_query q = { .tenant = 1, .state = -1, .max = 2 };
-	struct made_job a = submit(f, ONE), b = submit(f, "{'urls':['https://a.test/2'],'tag':'t'}"),
-			c = submit(f, "{'urls':['https://a.test/3'],'metadata':{'k':1}}");
+	struct made_job a = submit(f, ONE),
+	                b = submit(f, "{'urls':['https://a.test/2'],'tag':'t'}"),
+	                c = submit(f, "{'urls':['https://a.test/3'],'metadata':{'k':1}}");
 	struct job_row *rows;
 	struct err e;
 	size_t n;
@@ -160,7 +163,7 @@ static void items_are_found_by_status_ref_and_url(void **state)
 	q = (struct item_query){ .job_no = a.no, .max = 10, .ref = "r" };
 	assert_ok(store_items(f->s, &q, f->a, &rows, &n, &e));
 	assert_int_equal(n, 1);
-	q = (struct item_query){ .job_no = a.no, .max = 10, .url = "https://a.test/3", .after_n = 1 };
+	q = (struct item_query){.job_no = a.no, .max = 10, .url = "https://a.test/3", .after_n = 1};
 	assert_ok(store_items(f->s, &q, f->a, &rows, &n, &e));
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].n, 3);

@@ -398,7 +398,8 @@ static void settling_goes_on_in_passes(void **state)
 	struct task *t;
 
 	for (int i = 0; i < N; i++)
-		m[i] = submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':9}]}");
+		m[i] =
+		    submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':9}]}");
 	plan(f);
 	assert_int_equal(claim(f, 10, &t), 1);
 	struct task make = finish_fetch(f, &t[0]);

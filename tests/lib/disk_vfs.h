@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A bad disk for SQLite: a VFS over the system's own that holds back what was not synced, and that
- * can be full or broken. A write reaches the real file when the file is synced; until then only this
- * process sees it. So the real files always are what a power loss at this moment would leave, and
- * SIGKILL of a process that uses this VFS is a power loss.
+ * can be full or broken. A write reaches the real file when the file is synced; until then only
+ * this process sees it. So the real files always are what a power loss at this moment would leave,
+ * and SIGKILL of a process that uses this VFS is a power loss.
  *
  * For the connections of one process. -shm files are not held back (they do not outlive a boot).
  * That a file exists is durable at once: SQLite syncs the folder itself.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Power loss: of a store on a disk that forgets what was not synced, everything that was answered is
- * there afterwards; and the same test sees the loss when syncs are left out.
+ * Power loss: of a store on a disk that forgets what was not synced, everything that was answered
+ * is there afterwards; and the same test sees the loss when syncs are left out.
  */
 #include "tests/contract/store_fixture.h"
 #include "tests/lib/disk_vfs.h"
@@ -77,8 +77,8 @@ static int jobs_lost(struct fixture *f, enum disk_loss loss, int round, const ch
 	int lost = 0;
 
 	disk_vfs_set(loss, (uint64_t)round + 1);
-	snprintf(f->url, sizeof f->url, "sqlite:%s/%d.db?vfs=" DISK_VFS_NAME "&synchronous=%s", f->dir,
-	    round, sync);
+	snprintf(f->url, sizeof f->url, "sqlite:%s/%d.db?vfs=" DISK_VFS_NAME "&synchronous=%s",
+	    f->dir, round, sync);
 	fixture_reopen(f);
 	for (int i = 0; i < JOBS; i++) {
 		m[i] = submit(f, "{'urls':['https://a.test/%d-%d']}", round, i);
@@ -137,7 +137,8 @@ static void child(struct fixture *f, int fd, enum disk_loss loss, int round)
 	for (int i = 0;; i++) {
 		bool more;
 		snprintf(body, sizeof body, "{\"urls\":[\"https://a.test/%d\"]}", i);
-		if (submit_as(f, NULL, NULL, body, &m) != OK || store_plan(f->s, 1, &more, &f->e) != OK)
+		if (submit_as(f, NULL, NULL, body, &m) != OK ||
+		    store_plan(f->s, 1, &more, &f->e) != OK)
 			_exit(1);
 		if (write(fd, &m, sizeof m) != (ssize_t)sizeof m)
 			_exit(1);
@@ -171,7 +172,8 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 	snprintf(after.url, sizeof after.url, "sqlite:%s/kill-%d.db", f->dir, round);
 	assert_ok(store_open(after.url, &f->opts, &after.s, &e));
 	for (int i = 0; i < n; i++)
-		lost += !is_there(&after, &m[i]) || strcmp(log_of(&after, &m[i]), "job.created") != 0;
+		lost +=
+		    !is_there(&after, &m[i]) || strcmp(log_of(&after, &m[i]), "job.created") != 0;
 	store_free(after.s);
 	return lost;
 }
@@ -179,7 +181,8 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 static void a_killed_process_lost_nothing_that_it_answered(void **state)
 {
 	for (int i = 0; i < KILLS; i++)
-		assert_int_equal(lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i, "full"), 0);
+		assert_int_equal(
+		    lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i, "full"), 0);
 }
 
 static void without_full_syncs_a_killed_process_did(void **state)

@@ -171,6 +171,21 @@ static void what_was_accepted_is_there_after_a_restart(void **state)
 	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
+static void a_codec_upgrade_makes_variants_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':10}]}");
+	work(f);
+	f->opts.codecs = "test-codecs 2";
+	fixture_reopen(f);
+	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
+	    "'variants':[{'name':'a','width':10}]}");
+	plan(f);
+	assert_int_equal(claim_one(f).kind, TASK_MAKE);
+	assert_int_equal(job(f, &b)->state, JOB_RUNNING);
+}
+
 static void a_visitor_works_beside_the_owner(void **state)
 {
 	struct fixture *f = *state;
@@ -377,6 +392,7 @@ int main(int argc, char **argv)
 		SQLITE_TEST(an_operation_that_fails_leaves_its_neighbours_alone),
 		SQLITE_TEST(a_data_folder_has_one_owner),
 		SQLITE_TEST(what_was_accepted_is_there_after_a_restart),
+		SQLITE_TEST(a_codec_upgrade_makes_variants_anew),
 		SQLITE_TEST(a_visitor_works_beside_the_owner),
 		SQLITE_TEST(a_newer_store_is_refused),
 		SQLITE_TEST(a_job_whose_text_is_damaged_does_not_hold_up_the_others),
