@@ -233,6 +233,7 @@ static void close_all(struct serve *s)
 {
 	http_server_free(s->http);
 	http_server_free(s->ops);
+	push_stop(s->push); /* it reads the store, which is closed next */
 	engine_close(&s->engine);
 	push_free(s->push);
 	api_free(s->api);
