@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One conversation with a child, straight through: job, header, admission by decoded bytes, outputs,
- * end. The clock of the picture runs while the child works and stands while it waits for memory.
- * The child is trusted with nothing: whatever it says wrongly, late or not at all ends in its death,
- * and how it died decides the error.
+ * One conversation with a child, straight through: job, header, admission by decoded bytes,
+ * outputs, end. The clock of the picture runs while the child works and stands while it waits for memory.
+ * The child is trusted with nothing: whatever it says wrongly, late or not at all ends in its
+ * death, and how it died decides the error.
  */
 #include "darkroom/child.h"
 

@@ -181,7 +181,7 @@ enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const 
 {
 	assert(r->n > 0 && r->n <= VARIANTS_MAX);
 	*ret = (struct darkroom_result){ 0 };
-	struct err unheard;
+	struct err unheard = { 0 };
 	e = e ? e : &unheard;
 	enum err_code code = gate_enter(d->pictures, 1, cancel, e);
 	if (code != OK)

@@ -43,7 +43,8 @@ static const char *const no_access[] = {
 };
 /* Asked for by libraries out of curiosity. */
 static const char *const not_permitted[] = {
-	"prlimit64", "getrlimit", "setrlimit", "kill", "tkill", "ioctl", "sched_getattr", "sched_setattr", "sched_setaffinity", "sched_setscheduler", "setpriority",
+	"prlimit64", "getrlimit", "setrlimit", "kill", "tkill", "ioctl",
+	"sched_getattr", "sched_setattr", "sched_setaffinity", "sched_setscheduler", "setpriority",
 	"uname", "umask", "getrusage", "times", "sigaltstack",
 };
 static const char *const not_there[] = { "clone3" };

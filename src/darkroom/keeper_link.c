@@ -180,7 +180,7 @@ static enum err_code ask(struct keeper_link *k, const struct child_order *o, str
 	autofree struct wire_msg *m = mem_new(struct wire_msg);
 	*m = (struct wire_msg){ .type = WIRE_FORK, .memory_bytes = o->memory_bytes,
 		.cpu_s = o->cpu_s, .max_bytes_out = o->max_bytes_out };
-	int fds[WIRE_FDS_MAX];
+	int fds[WIRE_FDS_MAX] = { -1, -1 };
 	enum err_code code = wire_send(k->sock, m, NULL, e);
 	k->broken = code != OK;
 	if (code == OK)

@@ -95,33 +95,35 @@ size_t wire_format(const struct wire_msg *m, uint8_t out[WIRE_MAX])
 	return at + text_len;
 }
 
-static enum err_code parse_head(const uint8_t *p, size_t n, const struct layout **ret,
-	struct err *e)
+/* NULL, with e set, when this is the head of no message. */
+static const struct layout *parse_head(const uint8_t *p, size_t n, struct err *e)
 {
-	if (n < WIRE_HEAD || n > WIRE_MAX)
-		return err_set(e, ERR_DARKROOM, "a packet of %zu bytes", n);
+	if (n < WIRE_HEAD || n > WIRE_MAX) {
+		(void)err_set(e, ERR_DARKROOM, "a packet of %zu bytes", n);
+		return NULL;
+	}
 	uint64_t type = get(p + 4, 4);
 	if (get(p, 4) != WIRE_MAGIC || get(p + 12, 4) != 0 || type == WIRE_END ||
-	    type >= WIRE_TYPES)
-		return err_set(e, ERR_DARKROOM, "a packet that is no message");
+		type >= WIRE_TYPES) {
+		(void)err_set(e, ERR_DARKROOM, "a packet that is no message");
+		return NULL;
+	}
 	const struct layout *l = &layouts[type];
 	uint64_t text_len = get(p + 8, 4);
 	size_t numbers = 8 * (size_t)__builtin_popcount(l->fields);
-	if (text_len > l->text_max || n != WIRE_HEAD + numbers + text_len)
-		return err_set(e, ERR_DARKROOM, "%s of %zu bytes", l->name, n);
-	if (memchr(p + WIRE_HEAD + numbers, '\0', text_len))
-		return err_set(e, ERR_DARKROOM, "%s with a NUL in its text", l->name);
-	*ret = l;
-	return OK;
+	if (text_len > l->text_max || n != WIRE_HEAD + numbers + text_len) {
+		(void)err_set(e, ERR_DARKROOM, "%s of %zu bytes", l->name, n);
+		return NULL;
+	}
+	return l;
 }
 
 enum err_code wire_parse(const void *packet, size_t n, struct wire_msg *ret, struct err *e)
 {
 	const uint8_t *p = packet;
-	const struct layout *l = NULL;
-	enum err_code code = parse_head(p, n, &l, e);
-	if (code != OK)
-		return code;
+	const struct layout *l = parse_head(p, n, e);
+	if (!l)
+		return ERR_DARKROOM;
 	memset(ret, 0, offsetof(struct wire_msg, text));
 	ret->type = (enum wire_type)(l - layouts);
 	size_t at = WIRE_HEAD;
@@ -137,6 +139,8 @@ enum err_code wire_parse(const void *packet, size_t n, struct wire_msg *ret, str
 	}
 	memcpy(ret->text, p + at, n - at);
 	ret->text[n - at] = '\0';
+	if (strlen(ret->text) != n - at)
+		return err_set(e, ERR_DARKROOM, "%s with a NUL in its text", l->name);
 	return OK;
 }
 
@@ -154,6 +158,7 @@ enum err_code wire_send(int sock, const struct wire_msg *m, const int *fds, stru
 	union ancillary a = { .space = { 0 } };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	if (n > 0) {
+		assert(fds);
 		h.msg_control = a.space;
 		h.msg_controllen = CMSG_SPACE(n * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&h);

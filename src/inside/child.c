@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A child: into the jail, then one picture after the other, until the socket closes. It has no path,
- * no other socket and no way to make one; what it makes leaves as memfds.
+ * A child: into the jail, then one picture after the other, until the socket closes. It has no
+ * path, no other socket and no way to make one; what it makes leaves as memfds.
  *
  * Out of memory is told apart from a crash: base/mem ends with EX_OSERR by itself, and when a
  * library aborts while the address space is used up, so do we.
@@ -158,10 +158,8 @@ NORETURN void child_main(const struct jail_limits *l, bool alone)
 		signal(SIGTRAP, out_of_memory);
 	}
 	enum err_code code = enter(l, alone, w, &e);
-	if (code != OK) {
-		code = wire_send_fail(SOCK, &e, FORMAT_NONE, &unsent);
-		_exit(1);
-	}
+	if (code != OK)
+		_exit(wire_send_fail(SOCK, &e, FORMAT_NONE, &unsent) == OK ? 1 : 2);
 	while (serve(w))
 		;
 	_exit(0);

@@ -94,7 +94,7 @@ static enum err_code fork_child(struct keeper *k, struct err *e)
 		return err_set(e, ERR_DARKROOM, "%d children already", WARDS_MAX);
 	struct jail_limits l = { .memory_bytes = k->m.memory_bytes, .cpu_s = k->m.cpu_s,
 		.file_bytes = k->m.max_bytes_out, .parent = getpid() };
-	int pair[2], lines[2];
+	int pair[2] = { -1, -1 }, lines[2] = { -1, -1 };
 	enum err_code code = make_pairs(pair, lines, e);
 	if (code != OK)
 		return code;
@@ -189,8 +189,7 @@ NORETURN void inside_main(void)
 		k->m = (struct wire_msg){ .type = WIRE_HELLO };
 		code = wire_send(CONTROL, &k->m, NULL, &e);
 	} else {
-		code = wire_send_fail(CONTROL, &e, FORMAT_NONE, &e);
-		_exit(1);
+		_exit(wire_send_fail(CONTROL, &e, FORMAT_NONE, &e) == OK ? 1 : 2);
 	}
 	while (code == OK && turn(k))
 		;

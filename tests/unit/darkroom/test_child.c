@@ -127,8 +127,8 @@ static void a_child_that_eats_memory_is_ended(void **state)
 {
 	(void)state;
 	if (JAIL_SANITIZED) {
-		print_message("a sanitizer build has no RLIMIT_AS\n");
-		skip();
+		print_message("# skipped: a sanitizer build has no RLIMIT_AS\n");
+		return;
 	}
 	struct room r;
 	open_room(&r, usual());
