@@ -31,9 +31,10 @@ enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, co
 	struct err *e)
 {
 	CLEANUP(buf_done) struct buf b = BUF_INIT(65536);
+	int64_t queued = j->fresh + j->waiting;
 
 	buf_printf(&b, "{\"c\":[%d,%d,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld]", (int)j->state,
-	    j->run, (long long)(j->fresh + j->waiting), (long long)j->running,
+	    j->run, (long long)queued, (long long)j->running,
 	    (long long)j->succeeded, (long long)j->failed, (long long)j->canceled,
 	    (long long)j->cached, (long long)j->savings.downloads, (long long)j->savings.encodes,
 	    (long long)j->savings.paid_calls);
@@ -53,6 +54,7 @@ enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type
 	struct err *e)
 {
 	CLEANUP(buf_done) struct buf b = BUF_INIT(65536);
+	int64_t queued = it->started_ms - it->planned_ms;
 	enum err_code code = OK;
 
 	if (it->job->state == JOB_QUEUED)
@@ -63,7 +65,7 @@ enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type
 	if (it->state == ITEM_OPEN)
 		buf_printf(&b, ",\"s\":%d", (int)it->step);
 	if (it->started)
-		buf_printf(&b, ",\"q\":%lld", (long long)(it->started_ms - it->planned_ms));
+		buf_printf(&b, ",\"q\":%lld", (long long)queued);
 	if (it->original)
 		buf_printf(&b, ",\"o\":%lld", (long long)it->original);
 	if (it->results)

@@ -131,7 +131,7 @@ static enum err_code start(struct sql *db, const char *text, const struct sql_va
 
 	if (code != OK)
 		return code;
-	assert(!s->busy);
+	assert(s && !s->busy);
 	assert((size_t)sqlite3_bind_parameter_count(s->st) == n);
 	for (size_t i = 0; i < n; i++) {
 		int rc = bind(s->st, (int)i + 1, &v[i]);

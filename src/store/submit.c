@@ -115,9 +115,10 @@ static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *
 	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight,"
 	    " turn, keep_source, total, duplicates, fresh, waiting, running, succeeded, failed,"
 	    " canceled, cached, saved_downloads, saved_encodes, saved_paid, progress_ms,"
-	    " progress_hash, request, body_sha256, metadata, tag, base_url, created_ms, expires_ms, deadline_ms,"
-	    " cancel) VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0,"
-	    " 0, 0, 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
+	    " progress_hash, request, body_sha256, metadata, tag, base_url, created_ms,"
+	    " expires_ms, deadline_ms, cancel)"
+	    " VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0, 0, 0,"
+	    " 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
 	    SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
 	        sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn),
 	        sql_i(q->keep_source), sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The bad disk for a whole program: with LD_PRELOAD=…/disk_vfs.so and BULB_TEST_DISK=all|some|torn
- * [:SEED] a store opened as sqlite:PATH?vfs=disk forgets what was not synced when it is killed.
+ * The bad disk for a whole program: with LD_PRELOAD=…/disk_vfs.so and
+ * BULB_TEST_DISK=all|some|torn[:SEED] a store opened as sqlite:PATH?vfs=disk forgets what was not
+ * synced when it is killed.
  */
 #include "tests/lib/disk_vfs.h"
 
