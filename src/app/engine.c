@@ -147,13 +147,15 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 
 static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, struct err *e)
 {
-	if (io_mkdirs(g->data, 0700, e) != OK || secrets_load(g->data, &g->secrets, e) != OK)
-		return e->code;
-	if (bus_open("local:", &g->bus, e) != OK || open_presets(g, e) != OK)
+	if (io_mkdirs(g->data, 0700, e) != OK || bus_open("local:", &g->bus, e) != OK ||
+		open_presets(g, e) != OK)
 		return e->code;
 	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)
 		return e->code;
-	if (o->visitor || !o->lanes)
+	/* Only who has the store's lock may make the secret: two that start at once would keep two. */
+	if (o->visitor || secrets_load(g->data, &g->secrets, e) != OK)
+		return o->visitor ? OK : e->code;
+	if (!o->lanes)
 		return OK;
 	if (open_fetch(g, o->allow_files, e) != OK || open_darkroom(g, e) != OK)
 		return e->code;

@@ -3,12 +3,15 @@
 // choices.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { tempDir, bulb, run, post, get, ended, items, until } from '../lib/harness.mjs';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { tempDir, bulb, run, post, get, call, ended, items, until } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { check, checkFolder } from '../lib/checker.mjs';
-import { ageBlobs, ageTrash } from '../lib/database.mjs';
+import { sql, ageBlobs, ageTrash } from '../lib/database.mjs';
 import { alive, darkroom, ticks } from '../lib/processes.mjs';
-import { seedOfRun } from '../lib/random.mjs';
+import { random, seedOfRun } from '../lib/random.mjs';
 import { storm, isGood } from '../lib/storm.mjs';
 import { plants, catches } from '../lib/planted.mjs';
 
@@ -148,4 +151,42 @@ test('a picture whose decoder dies three times ends as decode_crashed, and the o
   assert.equal(good.status, 'succeeded');
   for (const id of others) assert.equal((await ended(server.url, id)).status, 'succeeded');
   assert.deepEqual(await check(server.url, [killer.id, ...others]), []);
+});
+
+test('a server killed while it takes in a large job has all of it or nothing', { timeout: 60000 }, async (t) => {
+  const source = await origin(t);
+  const data = tempDir(t);
+  const rnd = random(seedOfRun());
+  const urls = Array.from({ length: 10000 }, (_, i) => `${source.url}/hang?n=${i}`);
+  const headers = { 'idempotency-key': 'large' };
+  let told;
+  for (let i = 0; i < 5; i++) {
+    const server = await bulb(t, data, ['--workers', '1']);
+    const asked = post(`${server.url}/v1/jobs`, { urls, variants: small }, { headers }).catch(() => null);
+    await pause(rnd.between(20, 250));
+    await server.stop('SIGKILL');
+    const answer = await asked;
+    if (answer) assert.equal(told ?? answer.json.id, answer.json.id);
+    told ??= answer?.json.id;
+  }
+  const server = await bulb(t, data, ['--workers', '1']);
+  const { id } = (await post(`${server.url}/v1/jobs`, { urls, variants: small }, { headers })).json;
+  assert.equal(told ?? id, id);
+  assert.equal((await call('POST', `${server.url}/v1/jobs/${id}/cancel`)).status, 200);
+  await ended(server.url, id);
+  assert.deepEqual(await check(server.url, [id], { blobs: false }), []);
+  await until('what was half built to be dropped', async () => (await sql(data, 'SELECT count(*) FROM job'))[0][0] === '1');
+  assert.deepEqual(await sql(data, 'SELECT count(*) FROM item'), [['10000']]);
+});
+
+test('only the server that holds the folder makes its secret', async (t) => {
+  const data = tempDir(t);
+  const secret = join(data, 'secret');
+  assert.equal((await run(['gc', '--data', data])).code, 0);
+  assert.ok(!existsSync(secret), 'gc needs none');
+  await bulb(t, data);
+  rmSync(secret);
+  const second = await run(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  assert.match(second.err, /store_in_use/);
+  assert.ok(!existsSync(secret), 'a server that is refused writes none');
 });

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log, until } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { check } from '../lib/checker.mjs';
+import { sql } from '../lib/database.mjs';
 import { alive, family } from '../lib/processes.mjs';
 
 const small = [{ name: 'a', width: 32, format: 'jpeg' }];
@@ -79,6 +80,19 @@ test('a second server on the same folder is refused; gc reaches it', async (t) =
   const gc = await run(['gc', '--data', data, '--keep-results', '0']);
   assert.equal(gc.code, 0, gc.err);
   assert.deepEqual(await check(server.url, [job.id]), []);
+});
+
+test('gc lets a blob lie until the longest link to it has died', async (t) => {
+  const source = await origin(t);
+  const data = tempDir(t);
+  const server = await bulb(t, data);
+  const job = (await post(`${server.url}/v1/jobs`, { urls: [`${source.url}/png?seed=1`], variants: small }, { headers: { prefer: 'wait=10' } })).json;
+  assert.equal((await call('DELETE', `${server.url}/v1/jobs/${job.id}`)).status, 204);
+  const gc = await run(['gc', '--data', data, '--keep-results', '0', '--link-ttl', '48h']);
+  assert.match(gc.out, /1 originals, 1 results/);
+  const [[blobs, hours]] = await sql(data, "SELECT count(*), min(after_ms) / 3600000 - strftime('%s') / 3600 FROM trash");
+  assert.equal(blobs, '2');
+  assert.ok(hours >= 48, `they may go in ${hours} h`);
 });
 
 test('submit, watch, jobs, cancel and retry from a terminal', { timeout: 60000 }, async (t) => {
