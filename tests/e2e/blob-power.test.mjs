@@ -4,43 +4,17 @@
 // blob_sync had called durable must be there and whole. Root only.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { build, sha256, tempDir } from '../lib/harness.mjs';
+import { mounted, noLoopMounts, sh } from '../lib/mounts.mjs';
 
 const writer = join(build, 'tests/unit/blob/blob_writer');
 const rounds = process.env.TEST_SOAK ? 100 : 8;
-const sh = (cmd, ...args) => execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** fn while the image is mounted. By itself ext4 would commit every 5 s: not during the test. */
-async function mounted(image, at, fn) {
-  mkdirSync(at, { recursive: true });
-  sh('mount', '-o', 'loop,commit=300', image, at);
-  try {
-    return await fn(at);
-  } finally {
-    sh('umount', at);
-  }
-}
-function whyNot() {
-  if (process.getuid() !== 0) return 'needs root to mount a file system';
-  const dir = '/tmp/bulb-test-loop-probe';
-  try {
-    sh('truncate', '-s', '8M', `${dir}.img`);
-    sh('mkfs.ext4', '-q', `${dir}.img`);
-    mkdirSync(dir, { recursive: true });
-    sh('mount', '-o', 'loop', `${dir}.img`, dir);
-    sh('umount', dir);
-    return false;
-  } catch (e) {
-    return `no loop mounts here: ${String(e.stderr ?? e.message).trim()}`;
-  } finally {
-    sh('rm', '-rf', dir, `${dir}.img`);
-  }
-}
-const skip = whyNot();
+const skip = noLoopMounts();
 
 /** Lines of the writer, which is killed when it has said `n`. */
 async function writeUntilKilled(url, n) {
