@@ -82,7 +82,7 @@ static void original_known(struct tx_item *it, const struct ending *end, bool fe
 static enum err_code settle_failed(struct tx *t, struct tx_item *it, const struct tx_task *k,
 	const struct ending *end, struct err *e)
 {
-	struct outcome o;
+	struct outcome o = { 0 };
 	enum err_code code = merge(it, &end->outcome, &o, e);
 
 	if (k->kind == TASK_FETCH && !end->original.id)
@@ -94,7 +94,7 @@ static enum err_code settle_failed(struct tx *t, struct tx_item *it, const struc
 static enum err_code settle_done(struct tx *t, struct tx_item *it, const struct tx_task *k,
 	const struct ending *end, struct err *e)
 {
-	struct outcome o;
+	struct outcome o = { 0 };
 	enum err_code code = merge(it, &end->outcome, &o, e);
 
 	if (code != OK)
@@ -121,7 +121,7 @@ enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 {
 	struct tx_items l = { 0 };
 	struct tx_task *k = NULL;
-	struct ending end;
+	struct ending end = { 0 };
 	enum err_code code = task_find(t, id, &k, e);
 
 	if (code != OK || !k)

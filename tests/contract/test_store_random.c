@@ -367,7 +367,7 @@ static void the_books_balance_whatever_happens(void **state)
 {
 	for (uint64_t seed = 1; seed <= RUNS; seed++) {
 		struct world w = { .f = *state, .dice = seed * 0x9e3779b97f4a7c15u };
-		print_message("seed %llu\n", (unsigned long long)seed);
+		print_message("# seed %llu\n", (unsigned long long)seed);
 		for (int i = 0; i < STEPS; i++) {
 			step(&w);
 			if (i % 50 == 0)
