@@ -5,6 +5,7 @@
 //
 //   node sharp.mjs SHARP_FOLDER OUT FILE…
 import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -33,6 +34,5 @@ for (const file of files) {
     make(source.clone()).toFile(path.join(out, `${stem}-${name}.${extension}`))));
   console.log(JSON.stringify({ file: stem, cpu: seconds() - before }));
 }
-console.log(JSON.stringify({
-  cpu_total: seconds() - start, peak_bytes: process.resourceUsage().maxRSS * 1024,
-}));
+const peak = /VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1] * 1024;
+console.log(JSON.stringify({ cpu_total: seconds() - start, peak_bytes: peak }));
