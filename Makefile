@@ -14,6 +14,14 @@ NINJA = ninja -C $(BUILD)
 help: ## what can be typed
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# With DEPS=no a target only says what it would install.
+ifeq ($(DEPS),no)
+bulb:     ; @tools/deps build
+demo:     ; @tools/deps build demo
+bench:    ; @tools/deps build test bench
+asan test soak torture: ; @tools/deps build test
+tsan fuzz: ; @tools/deps build test sanitize
+else
 bulb: ## install what is missing and build build/bulb (plain `make` does this)
 	@tools/deps build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
@@ -23,25 +31,26 @@ demo: bulb ## the main job on real pictures, behind a gateway that gives up; URL
 	@tools/deps demo
 	@tools/demo $(BUILD)/bulb $(URLS)
 
-test: ## install what is missing, build everything, run every test
+# Everything that the tests run, in $(BUILD).
+.PHONY: all-tests
+all-tests:
 	@tools/deps build test
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
 	@meson configure $(BUILD) -Dtests=enabled
 	@$(NINJA)
+
+test: all-tests ## install what is missing, build everything, run every test
 	@tools/run-tests $(BUILD)
 
-soak: ## the long versions of the crash and power-loss tests
-	@tools/deps build test
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
-	@meson configure $(BUILD) -Dtests=enabled
-	@$(NINJA)
+soak: all-tests ## the long versions of the crash and power-loss tests
 	@TEST_SOAK=1 tools/run-tests $(BUILD) crash power
 
-bench: bulb ## speed and memory against sharp and other peers, as ratios in one run
+bench: all-tests ## speed and memory against sharp and other peers, as ratios in one run
 	@tools/deps bench
-	@meson configure $(BUILD) -Dtests=enabled
-	@$(NINJA)
 	@tools/bench $(BUILD)
+
+torture: all-tests ## the Nth allocation and the Nth system call fail, for every N
+	@tools/torture $(BUILD)
 
 asan: ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 	@tools/deps build test
@@ -60,13 +69,7 @@ tsan: ## the threaded rooms under ThreadSanitizer (not image and inside: they ha
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), starting from its corpus
 	@tools/deps build test sanitize
 	@tools/fuzz
-
-torture: ## the Nth allocation and the Nth system call fail, for every N
-	@tools/deps build test
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
-	@meson configure $(BUILD) -Dtests=enabled
-	@$(NINJA)
-	@tools/torture $(BUILD)
+endif
 
 fmt: ## format the C files that git tracks
 	@tools/deps lint
