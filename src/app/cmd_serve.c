@@ -170,7 +170,8 @@ static enum err_code start(struct serve *s, struct err *e)
 {
 	const struct conf *c = s->conf;
 	struct engine_opts eo = {
-		.data = c->data, .store_url = c->store, .blob_url = c->blob, .lanes = c->workers
+		.data = c->data, .store_url = c->store, .blob_url = c->blob, .lanes = c->workers,
+		.wait_for_blobs = true,
 	};
 	int fd = -1;
 	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK)

@@ -138,6 +138,7 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.lease_ms = g->conf->lease_ms,
 		.max_tries = (int)g->conf->max_tries,
 		.max_held_bytes = g->conf->held_memory_bytes,
+		.wait_for_blobs = g->wait_for_blobs,
 	};
 	if (worker_new(&o, &g->worker, e) != OK)
 		return e->code;
@@ -170,6 +171,7 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 	ret->store_url = o->store_url ? mem_strdup(o->store_url) : mem_printf("sqlite:%s/bulb.db", o->data);
 	ret->blob_url = o->blob_url ? mem_strdup(o->blob_url) : mem_printf("file:%s/blobs", o->data);
 	ret->lanes = o->visitor ? 0 : o->lanes;
+	ret->wait_for_blobs = o->wait_for_blobs;
 	if (open_rooms(ret, o, e) != OK) {
 		engine_close(ret);
 		return e->code;

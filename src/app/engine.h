@@ -27,6 +27,7 @@ struct engine {
 	struct darkroom *darkroom;
 	struct worker *worker;
 	int64_t lanes;
+	bool wait_for_blobs;
 };
 
 struct engine_opts {
@@ -35,6 +36,7 @@ struct engine_opts {
 	const char *blob_url;   /* NULL: files in data */
 	bool allow_files;       /* file:// sources (`bulb run`) */
 	bool visitor;           /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
+	bool wait_for_blobs;    /* a full disk is waited for; else its items fail after some tries */
 	int64_t lanes;          /* 0: no worker */
 };
 

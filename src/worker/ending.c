@@ -29,10 +29,10 @@ enum verdict {
 	VERDICT_FAILED,
 };
 
-/* false: the worker ends, or the lease has moved on. */
-static bool await_store(struct run *r, int tries)
+bool run_await_disk(struct run *r, int n)
 {
-	int n = tries < STORE_RETRY_MOST ? tries : STORE_RETRY_MOST;
+	if (n > STORE_RETRY_MOST)
+		n = STORE_RETRY_MOST;
 	return lane_sleep(r->l, backoff_ms(STORE_RETRY_MS, n));
 }
 
@@ -59,7 +59,7 @@ enum err_code run_report(struct run *r, enum err_code (*say)(struct run *r, stru
 		if (code != ERR_STORE_UNAVAILABLE)
 			return code;
 		r->unsure = true;
-		if (!await_store(r, i))
+		if (!run_await_disk(r, i))
 			return code;
 	}
 }
@@ -93,7 +93,7 @@ static void put_back(struct run *r, const struct giving_back *g)
 	for (int i = 0;; i++) {
 		enum err_code code = feed->later(feed->ctx, r->l->task.id, r->l->task.lease,
 			g->until_ms, g->why, g->crashed, &e);
-		if (code != ERR_STORE_UNAVAILABLE || !await_store(r, i))
+		if (code != ERR_STORE_UNAVAILABLE || !run_await_disk(r, i))
 			break;
 	}
 	worker_wake(r->w);

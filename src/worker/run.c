@@ -6,6 +6,7 @@
 #include "worker/run.h"
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/metrics.h"
 
 #include <assert.h>
@@ -19,6 +20,33 @@ static bool must_stop(const struct run *r, const struct step *s)
 	return s->shows != STEP_STORING && atomic_load(&r->l->cancel);
 }
 
+/* No row names them yet, and a full disk cannot keep them until gc. */
+static void remove_written(struct run *r)
+{
+	struct err ignored;
+	for (size_t i = 0; i < r->written_n; i++)
+		(void)!blob_delete(r->w->o.blob, r->written[i], &ignored);
+	r->written_n = 0;
+}
+
+/* Where blobs are waited for, the step is gone through again with what we have in hand: a disk that
+ * is full for an hour is no fault of the picture, and its source is not asked twice. */
+static enum err_code do_step(struct run *r, const struct step *s, struct err *e)
+{
+	enum err_code code = s->go(r, e);
+	bool waits = r->w->o.wait_for_blobs && s->shows == STEP_STORING;
+	for (int i = 0; waits && code == ERR_BLOB_IO; i++) {
+		if (i == 0)
+			log_event(LOG_BLOB_FAILED, NULL, "task=%lld detail=\"%s\"",
+				(long long)r->l->task.id, e->text);
+		remove_written(r);
+		if (!run_await_disk(r, i) || atomic_load(&r->l->cancel))
+			return err_set(e, ERR_CANCELED, "stopped while the blobs could not be stored");
+		code = s->go(r, e);
+	}
+	return code;
+}
+
 static enum err_code go_through(struct run *r, const struct step *steps, struct err *e)
 {
 	enum err_code code = OK;
@@ -27,7 +55,7 @@ static enum err_code go_through(struct run *r, const struct step *steps, struct 
 			return err_set(e, ERR_CANCELED, "stopped before the next step");
 		r->outcome.stage = s->stage;
 		atomic_store(&r->l->step, s->shows);
-		code = s->go(r, e);
+		code = do_step(r, s, e);
 	}
 	return code;
 }

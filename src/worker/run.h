@@ -53,6 +53,9 @@ enum err_code run_report(struct run *r, enum err_code (*say)(struct run *r, stru
 	struct err *e) MUST_CHECK;
 /* The attempt failed with e: give the task back for another try, or let it fail for good. */
 void run_failed(struct run *r, const struct err *e);
+/* Before our own store or disk is asked again for the n-th time. false: the worker ends, or the lease
+ * has moved on. */
+bool run_await_disk(struct run *r, int n);
 /* Not begun, or not to be gone on with: back as it was. */
 void run_give_back(struct run *r, int64_t in_ms);
 

@@ -50,8 +50,14 @@ static enum err_code get(struct blob *b, const char *key, int *ret_fd, int64_t *
 	return blob_get(real_of(b), key, ret_fd, ret_bytes, e);
 }
 
+static enum err_code remove_one(struct blob *b, const char *key, struct err *e)
+{
+	atomic_fetch_add(&fake_blobs.removed, 1);
+	return blob_delete(real_of(b), key, e);
+}
+
 static const struct blob_impl fake_impl = { .scheme = "fake", .put = put, .sync = sync_all,
-	.get = get };
+	.get = get, .remove = remove_one };
 
 struct blob *fake_blob_open(void)
 {

@@ -316,15 +316,26 @@ void fake_reset(void)
 	fake_blobs = (struct fake_blobs){ 0 };
 }
 
-struct worker *fake_worker_with(struct blob *b, size_t lanes, int64_t held_max, int tries)
+static struct worker *new_worker(struct blob *b, size_t lanes, int64_t held_max, int tries, bool waits)
 {
 	struct worker_opts o = { .feed = fake_feed_get(), .blob = b, .seal_key = fake_key,
 		.codecs = "fake 1", .lanes = lanes, .lease_ms = 60000, .max_tries = tries,
-		.max_held_bytes = held_max, .keep_ms = 5, .backoff_ms = 1 };
+		.max_held_bytes = held_max, .keep_ms = 5, .backoff_ms = 1,
+		.wait_for_blobs = waits };
 	struct worker *w = NULL;
 	struct err e = { 0 };
 	assert_ok(worker_new(&o, &w, &e));
 	return w;
+}
+
+struct worker *fake_worker_with(struct blob *b, size_t lanes, int64_t held_max, int tries)
+{
+	return new_worker(b, lanes, held_max, tries, false);
+}
+
+struct worker *fake_worker_waiting(struct blob *b, size_t lanes)
+{
+	return new_worker(b, lanes, 0, 1, true);
 }
 
 struct worker *fake_worker(struct blob *b, size_t lanes)

@@ -108,7 +108,7 @@ void fake_pictures_reset(void);
 /* ---- blobs ---- */
 
 struct fake_blobs {
-	atomic_int puts, gets, syncs;
+	atomic_int puts, gets, syncs, removed;
 	atomic_int bad_syncs, bad_puts; /* so many fail */
 };
 extern struct fake_blobs fake_blobs;
@@ -123,6 +123,7 @@ void fake_open_gates(void);
 
 static const uint8_t fake_key[32] = { 42 };
 struct worker *fake_worker(struct blob *b, size_t lanes); /* short times, four tries */
+struct worker *fake_worker_waiting(struct blob *b, size_t lanes); /* for blobs; one try */
 struct worker *fake_worker_with(struct blob *b, size_t lanes, int64_t held, int tries);
 void fake_reset(void);
 

@@ -3,6 +3,8 @@
 
 #include "base/metrics.h"
 
+#include <unistd.h>
+
 static void what_may_pass_is_tried_again(void **state)
 {
 	(void)state;
@@ -146,6 +148,37 @@ static void a_blob_that_cannot_be_written_ends_the_attempt(void **state)
 	assert_int_equal(atomic_load(&fake_sources.asked), 2);
 }
 
+static void where_blobs_are_waited_for_a_full_disk_costs_no_try(void **state)
+{
+	(void)state;
+	atomic_store(&fake_blobs.bad_puts, 3);
+	atomic_store(&fake_blobs.bad_syncs, 1);
+	size_t i = fake_add_fetch("http://h.example/a", NULL, NULL);
+	struct worker *w = fake_worker_waiting(blob, 1);
+	const struct fake_task *f = ended(i), *m = ended(i + 1);
+	worker_free(w);
+	assert_int_equal(f->state, TASK_DONE);
+	assert_int_equal(m->state, TASK_DONE);
+	assert_int_equal(f->laters + m->laters, 0);
+	assert_int_equal(atomic_load(&fake_sources.asked), 1);
+	assert_int_equal(fake_feed.trashed_n, 0);
+	assert_int_equal(atomic_load(&fake_blobs.removed), 4); /* nothing half-stored stays */
+	assert_blob(f->fetched.original.key, "http://h.example/a");
+}
+
+static void a_worker_that_ends_does_not_wait_for_blobs(void **state)
+{
+	(void)state;
+	atomic_store(&fake_blobs.bad_puts, 1000000);
+	size_t i = fake_add_fetch("http://h.example/a", NULL, NULL);
+	struct worker *w = fake_worker_waiting(blob, 1);
+	while (atomic_load(&fake_blobs.puts) == 0)
+		usleep(1000);
+	worker_free(w);
+	assert_int_equal(fake_feed.tasks[i].untouched, 1);
+	assert_int_equal(fake_feed.tasks[i].t.tries, 0);
+}
+
 static void an_original_that_is_gone_fails_the_make(void **state)
 {
 	(void)state;
@@ -282,6 +315,8 @@ static const struct CMUnitTest tests[] = {
 	worker_test(trouble_with_the_darkroom_passes),
 	worker_test(blobs_that_could_not_be_made_durable_are_dropped_and_written_again),
 	worker_test(a_blob_that_cannot_be_written_ends_the_attempt),
+	worker_test(where_blobs_are_waited_for_a_full_disk_costs_no_try),
+	worker_test(a_worker_that_ends_does_not_wait_for_blobs),
 	worker_test(an_original_that_is_gone_fails_the_make),
 	worker_test(headers_sealed_under_another_key_are_never_sent),
 	worker_test(a_store_that_takes_no_writes_is_told_again_and_nothing_is_done_twice),
