@@ -78,11 +78,11 @@ static void put_word(struct buf *out, const char *word, const struct name_parts 
 	case 'i': buf_printf(out, "%lld", (long long)p->index); break;
 	case 's': buf_puts(out, p->sha256 ? p->sha256 : ""); break;
 	case 'r':
-		if (p->ref) {
+		if (p->ref)
 			put_clean(out, p->ref, strlen(p->ref));
-			break;
-		}
-		/* fall through */
+		else
+			put_url_name(out, p->url);
+		break;
 	default: put_url_name(out, p->url); break;
 	}
 }
