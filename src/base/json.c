@@ -10,6 +10,13 @@
 
 #include <string.h>
 
+/* jansson's allocations are small, one for each value: they end as all small ones do. Its parser
+ * would else call a good text bad. */
+__attribute__((constructor)) static void allocate_or_end(void)
+{
+	json_set_alloc_funcs(mem_zalloc, free);
+}
+
 /* The first byte of the value that stands too deep, or NULL. Strings are skipped; whether the rest
  * is well-formed is jansson's business. */
 static const char *too_deep(const char *text, size_t n)
@@ -51,8 +58,6 @@ static const char *reason(const json_error_t *error)
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
 		return "a string holds a NUL character";
-	case json_error_out_of_memory:
-		return "out of memory";
 	default:
 		return "not JSON";
 	}
