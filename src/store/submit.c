@@ -226,11 +226,24 @@ enum err_code op_submit_begin(struct tx *t, void *arg, struct err *e)
 	return code;
 }
 
+/* A clock that leapt, or a machine that slept, made us look dead: what we built is being dropped. */
+static enum err_code still_building(struct tx *t, int64_t no, struct err *e)
+{
+	int64_t one = 0;
+	enum err_code code = sql_get(t->db, "SELECT 1 FROM job WHERE no = $1 AND hidden = $2",
+	    SQL(sql_i(no), sql_i(JOB_HIDDEN_BUILDING)), &one, e);
+
+	if (code == OK && !one)
+		return err_set(e, ERR_OVERLOADED, "taking in the job took too long");
+	return code;
+}
+
 enum err_code op_submit_slice(struct tx *t, void *arg, struct err *e)
 {
 	struct op_submit *op = arg;
+	enum err_code code = still_building(t, op->no, e);
 
-	return insert_items(t, op, op->from, op->to, e);
+	return code == OK ? insert_items(t, op, op->from, op->to, e) : code;
 }
 
 enum err_code op_submit_end(struct tx *t, void *arg, struct err *e)
@@ -239,6 +252,8 @@ enum err_code op_submit_end(struct tx *t, void *arg, struct err *e)
 	int64_t turn = 0, built = op->no, deadline = op->in->request->deadline_ms;
 	enum err_code code = meet_twin(t, op, e);
 
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = still_building(t, built, e);
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = first_turn(t, &turn, e);
 	if (code == OK && op->result == SUBMIT_CREATED)

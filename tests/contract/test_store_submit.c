@@ -4,6 +4,9 @@
  */
 #include "tests/contract/store_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define ONE "{\"urls\":[\"https://a.test/1.jpg\"]}"
 #define TWO "{\"urls\":[\"https://a.test/2.jpg\"]}"
 
@@ -234,6 +237,61 @@ static void every_commit_tells_who_may_care(void **state)
 	assert_true(f->news > 2);
 }
 
+/* ---- a large job, built in slices ---- */
+
+struct ticker {
+	struct fixture *f;
+	pthread_t thread;
+	atomic_bool stop;
+};
+
+/* Ten minutes pass between any two commits. */
+static void *tick_and_leap(void *ctx)
+{
+	struct ticker *k = ctx;
+	struct err e;
+
+	for (int i = 0; !atomic_load(&k->stop); i++) {
+		int64_t next;
+		(void)!store_tick(k->f->s, &next, &e);
+		if (i < 1000)
+			clock_add(11 * 60 * 1000);
+	}
+	return NULL;
+}
+
+static char *body_of(size_t urls)
+{
+	struct buf b = BUF_INIT(1 << 20);
+
+	buf_puts(&b, "{\"urls\":[");
+	for (size_t i = 0; i < urls; i++)
+		buf_printf(&b, "%s\"https://a.test/%zu\"", i ? "," : "", i);
+	buf_puts(&b, "]}");
+	char *text = mem_strdup(buf_str(&b));
+	buf_done(&b);
+	return text;
+}
+
+static void a_job_that_takes_too_long_to_take_in_is_there_whole_or_not_at_all(void **state)
+{
+	struct fixture *f = *state;
+	struct ticker k = { .f = f };
+	struct made_job a;
+	autofree char *body = body_of(10000);
+
+	assert_int_equal(pthread_create(&k.thread, NULL, tick_and_leap, &k), 0);
+	enum err_code code = submit_as(f, NULL, NULL, body, &a);
+	atomic_store(&k.stop, true);
+	pthread_join(k.thread, NULL);
+	if (code == OK) {
+		assert_int_equal(job(f, &a)->counts.queued, 10000);
+		assert_string_equal(item(f, &a, 10000)->url, "https://a.test/9999");
+	} else {
+		assert_int_equal(code, ERR_OVERLOADED);
+	}
+}
+
 static void a_store_can_be_pinged(void **state)
 {
 	struct fixture *f = *state;
@@ -253,4 +311,5 @@ STORE_TEST_MAIN(TEST(one_key_and_one_body_make_one_job),
     TEST(the_queue_is_counted_by_priority),
     TEST(a_page_of_events_is_bounded_and_knows_the_end),
     TEST(every_commit_tells_who_may_care),
+    TEST(a_job_that_takes_too_long_to_take_in_is_there_whole_or_not_at_all),
     TEST(a_store_can_be_pinged))
