@@ -1,17 +1,10 @@
 // Same work is done once, at four depths, and the job says what that saved.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { tempDir, bulb, post, get, call, ended, items, log, sha256, until } from '../lib/harness.mjs';
-import { startOrigin } from '../lib/origin.mjs';
+import { post, get, call, ended, items, log, sha256, until } from '../lib/harness.mjs';
+import { site } from '../lib/site.mjs';
 import { png } from '../lib/pictures.mjs';
 
-async function site(t, args = []) {
-  const origin = await startOrigin();
-  t.after(() => origin.close());
-  const data = tempDir(t);
-  const server = await bulb(t, data, args);
-  return { origin, server, data, base: server.url };
-}
 const small = [{ name: 'a', width: 32, format: 'jpeg' }, { name: 'b', width: 16, format: 'webp' }];
 
 async function submit(base, body, want = 202) {

@@ -5,15 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { tempDir, bulb, post, get, call, ended, until } from '../lib/harness.mjs';
-import { startOrigin } from '../lib/origin.mjs';
+import { origin, small } from '../lib/site.mjs';
 import { WebSocket } from 'ws';
-
-const small = [{ name: 'a', width: 32, format: 'jpeg' }];
-async function origin(t, opts) {
-  const o = await startOrigin(opts);
-  t.after(() => o.close());
-  return o;
-}
 
 test('behind a 10,000-URL bulk job an interactive job starts within 5 × lanes tasks', { timeout: 120000 }, async (t) => {
   const lanes = 8;

@@ -4,17 +4,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log, until } from '../lib/harness.mjs';
-import { startOrigin } from '../lib/origin.mjs';
+import { origin, small } from '../lib/site.mjs';
 import { check } from '../lib/checker.mjs';
 import { sql } from '../lib/database.mjs';
 import { alive, family } from '../lib/processes.mjs';
-
-const small = [{ name: 'a', width: 32, format: 'jpeg' }];
-async function origin(t) {
-  const o = await startOrigin();
-  t.after(() => o.close());
-  return o;
-}
 
 test('SIGTERM drains: running items finish, sockets close with 1001, nothing is lost', { timeout: 60000 }, async (t) => {
   const source = await origin(t);

@@ -2,16 +2,9 @@
 // independent WebSocket and EventSource client.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { tempDir, bulb, post, get, ended, log, until } from '../lib/harness.mjs';
-import { startOrigin } from '../lib/origin.mjs';
+import { post, get, ended, log, until } from '../lib/harness.mjs';
+import { site } from '../lib/site.mjs';
 import { browser, page } from '../lib/browser.mjs';
-
-async function site(t) {
-  const origin = await startOrigin();
-  t.after(() => origin.close());
-  const server = await bulb(t, tempDir(t));
-  return { origin, base: server.url };
-}
 
 test('a batch handed in on the page becomes pictures in it', { timeout: 60000 }, async (t) => {
   const { origin, base } = await site(t);

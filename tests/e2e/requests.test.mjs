@@ -1,17 +1,8 @@
 // Requests: repeated, misdirected, behind proxies, malformed. Each gets what the contract says.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { tempDir, bulb, nginx, post, get, call, ended, items } from '../lib/harness.mjs';
-import { startOrigin } from '../lib/origin.mjs';
-
-const small = [{ name: 'a', width: 32, format: 'jpeg' }];
-async function site(t, args = []) {
-  const origin = await startOrigin();
-  t.after(() => origin.close());
-  const data = tempDir(t);
-  const server = await bulb(t, data, args);
-  return { origin, server, data, base: server.url };
-}
+import { bulb, nginx, post, get, call, ended, items } from '../lib/harness.mjs';
+import { site, small } from '../lib/site.mjs';
 
 test('50 concurrent POSTs with one Idempotency-Key make one job, also across a restart', async (t) => {
   const { origin, server, data, base } = await site(t);
