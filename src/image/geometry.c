@@ -9,9 +9,11 @@
 
 #include <math.h>
 
+#define SIZE_MAX_PX 1e9 /* more than any memory holds; a number that can be counted with */
+
 static int round_size(double x)
 {
-	return x < 1 ? 1 : (int)(x + 0.5);
+	return x < 1 ? 1 : (int)(fmin(x, SIZE_MAX_PX) + 0.5);
 }
 
 /* How much each axis shrinks; below 1 it grows. */

@@ -21,6 +21,17 @@ static size_t skip_blocks(struct span s, size_t at)
 	return at + 1;
 }
 
+/* Decoders enlarge the canvas to hold the first frame, and cut the others off. */
+static void grow_canvas(struct span s, size_t at, struct probe *p)
+{
+	int right = (int)(span_le16(s, at + 1) + span_le16(s, at + 5));
+	int bottom = (int)(span_le16(s, at + 3) + span_le16(s, at + 7));
+	if (right > p->h.width)
+		p->h.width = right;
+	if (bottom > p->h.height)
+		p->h.height = bottom;
+}
+
 enum err_code gif_probe(struct span s, struct probe *p, struct err *e)
 {
 	p->h.width = (int)span_le16(s, 6);
@@ -33,7 +44,8 @@ enum err_code gif_probe(struct span s, struct probe *p, struct err *e)
 				p->h.has_alpha = true;
 			at = skip_blocks(s, at + 2);
 		} else if (s.p[at] == IMAGE) {
-			p->h.frames++;
+			if (p->h.frames++ == 0)
+				grow_canvas(s, at, p);
 			at = skip_blocks(s, at + 11 + table_bytes(span_u8(s, at + 9)));
 		} else {
 			break; /* garbage after the last good block: decoders show what came before */

@@ -8,6 +8,8 @@
 #include "image/geometry.h"
 #include "image/load.h"
 
+#include <math.h>
+
 static probe_fn *const readers[] = {
 	[FORMAT_JPEG] = jpeg_probe, [FORMAT_PNG] = png_probe, [FORMAT_WEBP] = webp_probe,
 	[FORMAT_GIF] = gif_probe, [FORMAT_TIFF] = tiff_probe, [FORMAT_AVIF] = heif_probe,
@@ -43,6 +45,8 @@ static double variant_bytes(const struct variant *v, int w, int h)
 	}
 }
 
+#define BYTES_MOST 1e18 /* a picture that asks for more gets none in any case */
+
 static int64_t estimate(const struct probe *p, const struct recipe *r)
 {
 	double overhead = 24 << 20; /* libraries, their tables, stacks, and the file's own buffers */
@@ -55,7 +59,7 @@ static int64_t estimate(const struct probe *p, const struct recipe *r)
 	}
 	double scale = load_scale(&p->h, r);
 	double read = pixels * scale * scale * 8; /* packed, and its planes */
-	return (int64_t)(overhead + pixels * p->bytes_per_pixel + read + most);
+	return (int64_t)fmin(overhead + pixels * p->bytes_per_pixel + read + most, BYTES_MOST);
 }
 
 enum format image_sniff(const void *data, size_t n)

@@ -147,5 +147,6 @@ enum err_code vips_load(const void *data, size_t n, const struct image_header *h
 	g_object_unref(im);
 	ret->w = h->format == FORMAT_JPEG ? h->width : w;
 	ret->h = h->format == FORMAT_JPEG ? h->height : high;
+	ret->picture.is_resampled = h->format != FORMAT_JPEG && scale < 1;
 	return code;
 }

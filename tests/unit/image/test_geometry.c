@@ -89,10 +89,20 @@ static void no_side_is_ever_empty(void **state)
 	assert_int_equal(g.out_h, 10);
 }
 
+static void sizes_beyond_all_memory_are_still_numbers(void **state)
+{
+	(void)state;
+	struct variant v = { .width = 65535, .height = 65535, .fit = FIT_OUTSIDE };
+	struct geometry g = geometry_of(&v, 1, 50000000);
+	assert_int_equal(g.out_w, 65535);
+	assert_int_equal(g.out_h, 1000000000);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sizes_are_those_of_sharp),
 	cmocka_unit_test(every_position_cuts_where_sharp_cuts),
 	cmocka_unit_test(only_a_cut_is_searched_for),
 	cmocka_unit_test(no_side_is_ever_empty),
+	cmocka_unit_test(sizes_beyond_all_memory_are_still_numbers),
 };
 TEST_MAIN(tests)

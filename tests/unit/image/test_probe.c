@@ -194,6 +194,21 @@ static void a_progressive_jpeg_is_weighed_by_its_coefficients(void **state)
 	assert_true(h.decode_bytes >= 300000000);
 }
 
+static void a_variant_that_no_memory_holds_asks_for_more_than_there_is(void **state)
+{
+	(void)state;
+	struct file f = encode(scene(1, 3000), ".png");
+	struct image_limits lim = { 200000000, 1, 1 << 20 };
+	struct variant v = { .width = 65535, .height = 65535, .fit = FIT_OUTSIDE,
+		.format = FORMAT_AVIF };
+	struct recipe r = { &v, 1 };
+	struct image_header h;
+	struct err e;
+	assert_ok(image_probe(f.data, f.n, &lim, &r, &h, &e));
+	assert_true(h.decode_bytes > (int64_t)1 << 40);
+	file_done(&f);
+}
+
 static void orientation_is_read_from_either_byte_order(void **state)
 {
 	(void)state;
@@ -219,6 +234,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_header_is_read_without_decoding),
 	cmocka_unit_test(a_small_variant_needs_less_memory_than_a_large_one),
 	cmocka_unit_test(a_progressive_jpeg_is_weighed_by_its_coefficients),
+	cmocka_unit_test(a_variant_that_no_memory_holds_asks_for_more_than_there_is),
 	cmocka_unit_test(orientation_is_read_from_either_byte_order),
 };
 
