@@ -12,6 +12,7 @@
 #include "image/image.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -99,6 +100,20 @@ static void check_darkroom(struct doctor *d)
 	line(d, "sandbox", code, &e, began, "a picture went through a jailed decoder");
 }
 
+/* What jails the children, as the kernel has it; one line each below the first. */
+static void check_jail(struct doctor *d)
+{
+	struct err e = { 0 };
+	int64_t began = clock_mono_us();
+	struct buf text = BUF_INIT(4096);
+	line(d, "jail", darkroom_selftest(NULL, &text, &e), &e, began, "looked at from outside");
+	char *rest = text.len ? text.data : NULL;
+	for (char *s; (s = strsep(&rest, "\n"));)
+		if (*s)
+			printf("                 %s\n", s);
+	buf_done(&text);
+}
+
 static void check_libraries(struct doctor *d)
 {
 	struct err e = { 0 };
@@ -151,6 +166,7 @@ int cmd_doctor(const struct conf *c)
 		check_store(&d);
 		check_blob(&d);
 		check_darkroom(&d);
+		check_jail(&d);
 		engine_close(&d.engine);
 	}
 	check_listen(&d);

@@ -41,7 +41,9 @@ static void darkroom_died(void *ctx, const char *reason)
 {
 	(void)ctx;
 	metric_add(METRIC_DARKROOM_RESTARTS, 1, reason, NULL, NULL);
-	if (strcmp(reason, "worn") != 0)
+	if (strcmp(reason, "lost") == 0)
+		log_event(LOG_DARKROOM_LOST, NULL, "the process that forks the children has ended");
+	else if (strcmp(reason, "worn") != 0)
 		log_event(LOG_DARKROOM_DIED, NULL, "reason=%s", reason);
 }
 

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/url.h"
 
 #include <stdio.h>
@@ -152,8 +151,7 @@ static void fail(struct run *r)
 {
 	struct err e = { 0 };
 	log_ending(r, LOG_ITEM_FAILED, 0);
-	if (run_report(r, say_failed, &e) == OK)
-		metric_add(METRIC_ITEM_ERRORS, 1, err_name(r->outcome.code), NULL, NULL);
+	(void)!run_report(r, say_failed, &e);
 }
 
 void run_failed(struct run *r, const struct err *e)

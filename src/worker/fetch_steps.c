@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,8 +72,6 @@ static enum err_code download(struct run *r, struct err *e)
 		return code;
 	r->fd = fd_take(&r->got.fd);
 	lane_held(r->l, r->got.not_modified ? 0 : r->got.bytes);
-	if (!r->got.not_modified)
-		metric_add(METRIC_FETCH_BYTES, (double)r->got.bytes, NULL, NULL, NULL);
 	return OK;
 }
 

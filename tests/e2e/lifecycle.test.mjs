@@ -138,6 +138,7 @@ test('doctor is content here, and names what is wrong elsewhere', async (t) => {
   const good = await run(['doctor', '--data', `${data}/d`, '--listen', '127.0.0.1:0']);
   assert.equal(good.code, 0, good.out);
   assert.match(good.out, /ok +sandbox/);
+  assert.match(good.out, /ok +jail .*\n +seccomp: filter in force/);
   writeFileSync(`${data}/file`, '');
   const bad = await run(['doctor', '--data', `${data}/file/below`, '--listen', '127.0.0.1:0']);
   assert.equal(bad.code, 1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-#include "base/metrics.h"
 
 #include <unistd.h>
 
@@ -42,7 +41,6 @@ static void it_fails_at_the_last_try(void **state)
 static void what_will_not_pass_fails_at_once(void **state)
 {
 	(void)state;
-	double before = metric_get(METRIC_ITEM_ERRORS, "fetch_status", NULL, NULL);
 	size_t i = fake_add_fetch("http://h.example/404", NULL, NULL);
 	struct worker *w = fake_worker(blob, 1);
 	const struct fake_task *f = ended(i);
@@ -51,7 +49,6 @@ static void what_will_not_pass_fails_at_once(void **state)
 	assert_int_equal(f->why.source_status, 404);
 	assert_int_equal(atomic_load(&fake_sources.asked), 1);
 	assert_int_equal(f->laters, 0);
-	assert_int_equal(metric_get(METRIC_ITEM_ERRORS, "fetch_status", NULL, NULL) - before, 1);
 	assert_int_equal(atomic_load(&fake_sources.hosts), 0);
 }
 
