@@ -89,6 +89,10 @@ struct job_row *call_job_by_id(struct call *c, const char *id);
 void call_wait(struct call *c, const struct job_row *job, bool ended_only, int64_t ms,
 	void (*answer)(struct call *c, const struct job_row *job));
 
+/* from.c: the items of the job that the request names. ERR_STORE_UNAVAILABLE; what is wrong with
+ * the request is in f. */
+enum err_code from_read(struct call *c, struct request *r, struct faults *f, struct err *e) MUST_CHECK;
+
 /* submit.c */
 json_t *call_body_json(struct call *c); /* NULL: answered */
 

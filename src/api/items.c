@@ -14,11 +14,8 @@
 
 static bool is_item_status(const char *s)
 {
-	static const char *const names[] = { "queued", "downloading", "processing", "storing",
-		"succeeded", "failed", "canceled" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(s, names[i]) == 0)
+	for (size_t i = 0; i < ITEM_STATUSES; i++)
+		if (strcmp(s, item_statuses[i]) == 0)
 			return true;
 	return false;
 }

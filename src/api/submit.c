@@ -63,13 +63,14 @@ static bool idempotency_key(struct call *c, const char **ret)
 }
 
 static enum err_code submit(struct call *c, const char *id, const char *key, const json_t *doc,
-	const struct request *request, bool *ret_created, const char **ret_id, struct err *e)
+	const struct request *request, bool known_only, bool *ret_created, const char **ret_id,
+	struct err *e)
 {
 	const struct api_opts *o = &c->api->o;
 	autofree char *canonical = json_text_sorted(doc);
 	struct submit in = { .tenant = c->tenant, .id = id, .idempotency_key = key,
 		.request = request, .base_url = c->base_url, .seal_key = o->seal_key,
-		.max_open_items = o->max_open_items };
+		.max_open_items = o->max_open_items, .known_only = known_only };
 	char new_id[JOB_ID_MAX + 1];
 	enum submit_result result;
 	int64_t no;
@@ -159,12 +160,23 @@ static void make_job(struct call *c, const char *id)
 	}
 	if (!idempotency_key(c, &key) || !(doc = call_body_json(c)))
 		return;
-	if (!request_parse(doc, &c->api->o.limits, c->api->o.presets, &request, &faults))
+	if (!request_parse(doc, &c->api->o.limits, c->api->o.presets, &request, &faults)) {
 		call_fail_faults(c, &faults);
-	else if (submit(c, id, key, doc, request, &created, &made_id, &e) != OK)
+		return;
+	}
+	if (request->from_job && from_read(c, request, &faults, &e) != OK) {
 		call_fail_err(c, &e);
-	else
+		return;
+	}
+	/* The job that it was made from may be gone by now: what was made stands. */
+	bool known_only = faults.n > 0;
+	if (submit(c, id, key, doc, request, known_only, &created, &made_id, &e) == OK)
 		submitted(c, made_id, created || !id);
+	else if (known_only && e.code == ERR_NOT_FOUND)
+		call_fail_faults(c, &faults);
+	else
+		call_fail_err(c, &e);
+	faults_done(&faults);
 }
 
 void jobs_post(struct call *c)

@@ -85,6 +85,8 @@ static enum err_code check_request(struct run *r, const json_t *body, struct err
 	lim.allow_files = true;
 	if (!request_parse(body, &lim, r->engine.presets, &r->request, &f))
 		return print_faults(&f, e);
+	if (r->request->from_job)
+		return err_set(e, ERR_USAGE, "/from: only a server has other jobs: give urls");
 	return OK;
 }
 

@@ -54,6 +54,9 @@ static const char *const steps[] = {
 	[STEP_STORING] = "storing",
 };
 
+const char *const item_statuses[ITEM_STATUSES] = { "queued", "downloading", "processing", "storing",
+	"succeeded", "failed", "canceled" };
+
 bool job_has_ended(enum job_state s)
 {
 	return s != JOB_QUEUED && s != JOB_RUNNING;

@@ -41,6 +41,8 @@ bool event_type_is_item(enum event_type t);
 bool event_type_ends_job(enum event_type t);
 /* "queued", "downloading", … for an open item's step; the state's own name for the others. */
 const char *item_status_name(enum item_state s, enum task_step step);
+#define ITEM_STATUSES 7
+extern const char *const item_statuses[ITEM_STATUSES]; /* all of those names */
 
 #define JOB_ID_MAX 64 /* [A-Za-z0-9_-]{1,64} */
 bool job_id_is_valid(const char *id);

@@ -26,13 +26,44 @@ const struct request_limits request_limits_default = {
 
 struct reading {
 	struct request_context c;
-	const json_t *urls, *preset, *variants;
+	const json_t *urls, *from, *preset, *variants;
 };
 
 static void read_urls(void *dst, const json_t *v, const struct at *at, struct faults *f)
 {
 	(void)at, (void)f;
 	((struct reading *)dst)->urls = v;
+}
+
+static void read_from_job(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	struct request *r = ((struct reading *)dst)->c.r;
+	const char *id;
+	if (!read_str(v, JOB_ID_MAX, at, f, &id))
+		return;
+	if (job_id_is_valid(id))
+		r->from_job = arena_strdup(r->arena, id);
+	else
+		at_fault(f, at, ERR_REQUEST_INVALID, "no job has such an id");
+}
+
+static void read_from_status(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	size_t i = read_name(v, item_statuses, ITEM_STATUSES, at, f);
+	if (i < ITEM_STATUSES)
+		((struct reading *)dst)->c.r->from_status = item_statuses[i];
+}
+
+static void read_from(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	static const struct member members[] = { { "job", read_from_job }, { "status", read_from_status } };
+	struct reading *in = dst;
+	struct at job = { .up = at, .name = "job" };
+	size_t before = f->n;
+	in->from = v;
+	members_read(v, members, ARRAY_LEN(members), at, dst, f);
+	if (!in->c.r->from_job && f->n == before)
+		at_fault(f, &job, ERR_REQUEST_INVALID, "which job's items?");
 }
 
 static void read_preset(void *dst, const json_t *v, const struct at *at, struct faults *f)
@@ -96,6 +127,7 @@ static void read_metadata(void *dst, const json_t *v, const struct at *at, struc
 
 static const struct member members[] = {
 	{ "urls", read_urls },
+	{ "from", read_from },
 	{ "preset", read_preset },
 	{ "variants", read_variants },
 	{ "cache", read_cache },
@@ -105,7 +137,6 @@ static const struct member members[] = {
 	{ "tag", read_tag },
 	{ "metadata", read_metadata },
 	/* not there yet */
-	{ "from", NULL },
 	{ "background", NULL },
 	{ "webhook", NULL },
 	{ "dry_run", NULL },
@@ -202,10 +233,12 @@ static void take_recipe(struct reading *in, const struct at *at, struct faults *
 static void take_urls(struct reading *in, const json_t *body, const struct at *at, struct faults *f)
 {
 	struct at urls = { .up = at, .name = "urls" };
-	const json_t *from = json_object_get(body, "from");
-	if (in->urls)
+	struct at from = { .up = at, .name = "from" };
+	if (in->urls && in->from)
+		at_fault(f, &from, ERR_REQUEST_INVALID, "stands in place of urls, not beside them");
+	else if (in->urls)
 		request_items(&in->c, in->urls, &urls, f);
-	else if (json_is_object(body) && (!from || json_is_null(from)))
+	else if (json_is_object(body) && !in->from)
 		at_fault(f, &urls, ERR_REQUEST_INVALID, "a job needs urls");
 }
 

@@ -34,6 +34,9 @@ struct request {
 	struct arena *arena;                 /* owns every string below */
 	struct request_item *items;          /* distinct, in first order */
 	size_t items_n;
+	const char *from_job;                /* the items are those of this job: there are none yet, and
+	                                      * request_take_items brings them. NULL: urls were given */
+	const char *from_status;             /* only those of this status, or NULL: all */
 	size_t duplicates;
 	struct recipe recipe;                /* of the job: from variants or preset */
 	const char *preset;                  /* the name, or NULL when variants were given */
@@ -50,6 +53,11 @@ struct request {
  * whose recipes may be theirs. On failure the faults say why and nothing is returned. */
 bool request_parse(const json_t *body, const struct request_limits *lim, const struct presets *presets,
 	struct request **ret, struct faults *f);
+/* Items of another job in place of `urls`: a set under this job's own options. Of each the URL, source
+ * key, refs, headers and metadata count, its own recipe does not; the last two are taken, the rest
+ * is copied. false: the faults say why. */
+bool request_take_items(struct request *r, struct request_item *items, size_t n,
+	const struct request_limits *lim, struct faults *f);
 void request_free(struct request *r);
 static inline void request_freep(struct request **r)
 {

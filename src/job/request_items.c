@@ -232,23 +232,28 @@ static struct request_item *add_item(struct set *s, struct entry *en, const uint
 	return it;
 }
 
+static struct request_item *find_or_add(struct set *s, struct entry *en,
+	const uint8_t key[SHA256_LEN])
+{
+	struct request *r = s->c->r;
+	uint8_t *id = s->identities[r->items_n];
+	item_identity(s, en, key, id);
+	uint32_t *slot = slot_of(s, id);
+	if (*slot) {
+		r->duplicates++;
+		return &r->items[*slot - 1];
+	}
+	*slot = (uint32_t)r->items_n + 1;
+	return add_item(s, en, key);
+}
+
 static void take_entry(struct set *s, struct entry *en, const char *identity, const struct at *at,
 	struct faults *f)
 {
-	struct request *r = s->c->r;
-	uint8_t key[SHA256_LEN], *id = s->identities[r->items_n];
+	uint8_t key[SHA256_LEN];
 	source_key(s->scratch, en, identity, key);
 	settle_recipe(s, en);
-	item_identity(s, en, key, id);
-	uint32_t *slot = slot_of(s, id);
-	struct request_item *it;
-	if (*slot) {
-		it = &r->items[*slot - 1];
-		r->duplicates++;
-	} else {
-		it = add_item(s, en, key);
-		*slot = (uint32_t)r->items_n;
-	}
+	struct request_item *it = find_or_add(s, en, key);
 	if (en->ref)
 		add_ref(s->c, it, en->ref, at, f);
 }
@@ -272,6 +277,24 @@ static void read_list(struct set *s, const json_t *urls, const struct at *list, 
 	}
 }
 
+static void set_init(struct set *s, struct request_context *c, size_t n)
+{
+	*s = (struct set){ .c = c, .slots_n = 16 };
+	while (s->slots_n < 2 * n)
+		s->slots_n *= 2;
+	s->slots = mem_array(s->slots_n, sizeof(*s->slots));
+	s->identities = mem_array(n, sizeof(*s->identities));
+	c->r->items = arena_alloc(c->r->arena, n * sizeof(*c->r->items));
+	recipe_digest(&c->r->recipe, s->job_recipe);
+}
+
+static void set_done(struct set *s)
+{
+	arena_free(s->scratch);
+	free(s->slots);
+	free(s->identities);
+}
+
 void request_items(struct request_context *c, const json_t *urls, const struct at *at,
 	struct faults *f)
 {
@@ -284,15 +307,32 @@ void request_items(struct request_context *c, const json_t *urls, const struct a
 		at_fault(f, at, ERR_REQUEST_LIMIT, "%zu URLs: the limit is %zu", n, c->lim->urls);
 		return;
 	}
-	struct set s = { .c = c, .slots_n = 16 };
-	while (s.slots_n < 2 * n)
-		s.slots_n *= 2;
-	s.slots = mem_array(s.slots_n, sizeof(*s.slots));
-	s.identities = mem_array(n, sizeof(*s.identities));
-	c->r->items = arena_alloc(c->r->arena, n * sizeof(*c->r->items));
-	recipe_digest(&c->r->recipe, s.job_recipe);
+	struct set s;
+	set_init(&s, c, n);
 	read_list(&s, urls, at, f);
-	arena_free(s.scratch);
-	free(s.slots);
-	free(s.identities);
+	set_done(&s);
+}
+
+bool request_take_items(struct request *r, struct request_item *items, size_t n,
+	const struct request_limits *lim, struct faults *f)
+{
+	struct request_context c = { .r = r, .lim = lim };
+	struct at root = { .name = "" }, at = { .up = &root, .name = "from" };
+	size_t before = f->n;
+	struct set s;
+	if (n > lim->urls) {
+		at_fault(f, &at, ERR_REQUEST_LIMIT, "%zu URLs: the limit is %zu", n, lim->urls);
+		return false;
+	}
+	set_init(&s, &c, n);
+	for (size_t i = 0; i < n; i++) {
+		struct entry en = { .c = &c, .url = items[i].url, .headers = TAKE(&items[i].headers),
+			.metadata = TAKE(&items[i].metadata) };
+		struct request_item *it = find_or_add(&s, &en, items[i].source_key);
+		for (size_t k = 0; k < items[i].refs_n; k++)
+			add_ref(&c, it, items[i].refs[k], &at, f);
+		entry_done(&en);
+	}
+	set_done(&s);
+	return f->n == before;
 }

@@ -58,6 +58,7 @@ enum err_code read_extra(const char *extra, struct arena *a, const struct read_j
 	if (code != OK)
 		return code;
 	take_refs(x.refs, a, ret);
+	ret->headers = arena_strdup(a, x.headers);
 	if (x.metadata) {
 		autofree char *text = json_text(x.metadata);
 		ret->metadata = arena_strdup(a, text);

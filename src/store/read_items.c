@@ -14,7 +14,8 @@ struct raw {
 
 static const char *const query =
     "SELECT i.n, i.url, i.extra, i.state, i.run, i.started, i.cache, i.original, i.results,"
-    " i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind"
+    " i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind,"
+    " i.source_key"
     " FROM item i LEFT JOIN task k ON k.id = i.task WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
 
 static enum task_step step_of(struct sql_rows *r)
@@ -45,6 +46,7 @@ static enum err_code item_row(struct sql_rows *r, struct arena *a, const struct 
 		.cache = (enum item_cache)sql_int(r, 6),
 		.queued_ms = sql_is_null(r, 12) ? -1 : sql_int(r, 12) - sql_int(r, 11),
 	};
+	sql_bytes(r, 16, ret->source_key, SHA256_LEN);
 	raw->original = sql_int(r, 7);
 	raw->results = arena_strdup(a, sql_text(r, 8));
 	enum err_code code = read_extra(sql_text(r, 2), a, j, ret, names, e);

@@ -64,6 +64,7 @@ struct submit {
 	const char *base_url;         /* links for readers without a request of their own */
 	const uint8_t *seal_key;      /* 32 bytes, for the items' headers */
 	int64_t max_open_items;       /* ERR_QUEUE_FULL above it; 0: no limit */
+	bool known_only;              /* make none: ERR_NOT_FOUND when there was no such submit before */
 };
 /* One transaction: job, items as fresh, event 1, idempotency row. SAME: the job of an earlier
  * submit with the same key or id and the same body. ERR_JOB_EXISTS, ERR_REQUEST_IDEMPOTENCY,
@@ -139,6 +140,9 @@ struct item_row {
 	const struct outcome *outcome; /* or NULL */
 	int64_t queued_ms;        /* from planning to start; -1 unknown */
 	int run, tries;
+	/* Of store_items only, for a job made from this one's items: */
+	uint8_t source_key[SHA256_LEN];
+	const char *headers;      /* sealed, or NULL */
 };
 struct item_query {
 	int64_t job_no;

@@ -206,6 +206,8 @@ enum err_code op_submit(struct tx *t, void *arg, struct err *e)
 	struct op_submit *op = arg;
 	enum err_code code = meet_twin(t, op, e);
 
+	if (code == OK && op->result == SUBMIT_CREATED && op->in->known_only)
+		return err_set(e, ERR_NOT_FOUND, "no such request was made before");
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = check_room(t, op->in, e);
 	return code == OK && op->result == SUBMIT_CREATED ? create(t, op, e) : code;

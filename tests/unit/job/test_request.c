@@ -52,9 +52,61 @@ static void what_is_not_there_yet_is_unsupported(void **state)
 		assert_request_refused(text, ERR_REQUEST_UNSUPPORTED, cases[i].pointer,
 			cases[i].pointer + 1);
 	}
-	assert_request_refused("{'from':{'job':'j'}}", ERR_REQUEST_UNSUPPORTED, "/from", "from");
 	assert_request_refused("{'urls':[{'url':'https://a/','background':{'remove':true}}]}",
 		ERR_REQUEST_UNSUPPORTED, "/urls/0/background", "background");
+}
+
+static void the_items_of_another_job_may_stand_in_place_of_urls(void **state)
+{
+	(void)state;
+	struct request *r = request_of("{'from':{'job':'my-job_1','status':'failed'}}");
+	assert_string_equal(r->from_job, "my-job_1");
+	assert_string_equal(r->from_status, "failed");
+	assert_int_equal(r->items_n, 0);
+	request_free(r);
+	r = request_of("{'from':{'job':'j'}}");
+	assert_null(r->from_status);
+	request_free(r);
+	assert_request_refused("{'urls':['https://a/'],'from':{'job':'j'}}", ERR_REQUEST_INVALID, "/from",
+		"in place of urls");
+	assert_request_refused("{'from':{}}", ERR_REQUEST_INVALID, "/from/job", "which job");
+	assert_request_refused("{'from':{'job':'a b'}}", ERR_REQUEST_INVALID, "/from/job", "such an id");
+	assert_request_refused("{'from':{'job':'j','status':'suceeded'}}", ERR_REQUEST_INVALID,
+		"/from/status", "did you mean 'succeeded'?");
+	assert_request_refused("{'from':{'jobs':'j'}}", ERR_REQUEST_UNKNOWN_MEMBER, "/from/jobs",
+		"did you mean 'job'?");
+}
+
+static struct request_item taken(const char *url, uint8_t key, const char **refs, size_t refs_n)
+{
+	struct request_item it = { .url = url, .refs = refs, .refs_n = refs_n };
+	memset(it.source_key, key, sizeof(it.source_key));
+	return it;
+}
+
+static void taken_items_become_a_set_under_the_new_options(void **state)
+{
+	(void)state;
+	const char *refs[] = { "one", "two" };
+	struct request_item items[] = { taken("https://a.example/1", 1, refs, 1),
+		taken("https://a.example/2", 2, NULL, 0), taken("https://A.example/1", 1, refs, 2) };
+	struct faults f = { 0 };
+	struct request *r = request_of("{'from':{'job':'j'}}");
+	items[1].metadata = json_of("{'k':1}");
+	assert_true(request_take_items(r, items, ARRAY_LEN(items), &limits, &f));
+	assert_int_equal(r->items_n, 2);
+	assert_int_equal(r->duplicates, 1);
+	assert_int_equal(r->items[0].refs_n, 2);
+	assert_string_equal(r->items[0].url, "https://a.example/1");
+	assert_null(r->items[0].recipe);
+	assert_int_equal(json_object_size(r->items[1].metadata), 1);
+	assert_int_equal(r->items[1].source_key[0], 2);
+	request_free(r);
+	limits.urls = 2;
+	r = request_of("{'from':{'job':'j'}}");
+	assert_false(request_take_items(r, items, ARRAY_LEN(items), &limits, &f));
+	assert_fault(&f, ERR_REQUEST_LIMIT, "/from", "the limit is 2");
+	request_free(r);
 }
 
 static void a_typo_is_never_ignored(void **state)
@@ -172,6 +224,8 @@ static const struct CMUnitTest tests[] = {
 	request_test(a_list_of_urls_is_enough),
 	request_test(every_member_of_a_job_is_read),
 	request_test(what_is_not_there_yet_is_unsupported),
+	request_test(the_items_of_another_job_may_stand_in_place_of_urls),
+	request_test(taken_items_become_a_set_under_the_new_options),
 	request_test(a_typo_is_never_ignored),
 	request_test(wrong_values_are_refused_with_their_place),
 	request_test(each_limit_is_named_with_its_number),
