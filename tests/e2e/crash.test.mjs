@@ -10,7 +10,7 @@ import { tempDir, bulb, run, post, get, call, ended, items, until } from '../lib
 import { startOrigin } from '../lib/origin.mjs';
 import { check, checkFolder } from '../lib/checker.mjs';
 import { sql, ageBlobs, ageTrash } from '../lib/database.mjs';
-import { alive, darkroom, ticks } from '../lib/processes.mjs';
+import { alive, born, darkroom, ticks } from '../lib/processes.mjs';
 import { random, seedOfRun } from '../lib/random.mjs';
 import { storm, isGood } from '../lib/storm.mjs';
 import { plants, catches } from '../lib/planted.mjs';
@@ -45,7 +45,7 @@ test(`${kills} kills at random moments lose nothing and repeat nothing`, { timeo
   const s = await storm(t, data, source, { seed, count: kills });
   const base = s.server.url;
   t.diagnostic(`${JSON.stringify(s.kills)}, ${s.ids.length} jobs, ${s.gone.length} deleted, ${s.collections} collections, ${s.recovered} tasks were at work when a server died`);
-  await until('all processes of killed servers to end', () => ![...s.pids].some(alive), 1000);
+  await until('all processes of killed servers to end', () => !s.victims.some(([pid, at]) => at && born(pid) === at && alive(pid)), 1000);
   assert.deepEqual(await check(base, s.ids, s), [], `faults${hint}`);
   for (const id of s.gone) assert.equal((await get(`${base}/v1/jobs/${id}`)).status, 404, `${id} was deleted${hint}`);
 

@@ -37,5 +37,8 @@ export function family(pid) {
 
 export const alive = (pid) => !['', 'Z', 'X'].includes(stat(pid)[0]);
 
+/** Tells a process from a later one that was given the same number; undefined when there is none. */
+export const born = (pid) => stat(pid)[19];
+
 /** Processor time it has used, in hundredths of a second. */
 export const ticks = (pid) => Number(stat(pid)[11] ?? 0) + Number(stat(pid)[12] ?? 0);

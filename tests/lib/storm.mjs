@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { start, bulb, bulbBin, call, ended, log } from './harness.mjs';
 import { ageTrash } from './database.mjs';
-import { darkroom, family } from './processes.mjs';
+import { born, darkroom, family } from './processes.mjs';
 import { random } from './random.mjs';
 
 const args = ['--workers', '6', '--darkrooms', '2', '--max-tries', '2'];
@@ -134,7 +134,7 @@ function killBelow(s, server, rnd) {
 }
 
 async function killServer(s, server) {
-  for (const pid of family(server.pid)) s.pids.add(pid);
+  for (const pid of family(server.pid)) s.victims.push([pid, born(pid)]);
   kill(s, 'server', server.pid);
   await server.exit;
 }
@@ -175,7 +175,7 @@ async function rage(s, data, source, count) {
  */
 export async function storm(t, data, source, { seed, count }) {
   const s = { seed, rnd: random(seed), accepted: new Map(), unsure: [], doomed: new Set(), gone: [], seen: new Map(),
-    kills: { server: 0, keeper: 0, child: 0, gc: 0 }, pids: new Set(), collections: 0, recovered: 0, over: false };
+    kills: { server: 0, keeper: 0, child: 0, gc: 0 }, victims: [], collections: 0, recovered: 0, over: false };
   t.after(() => Promise.all([s.server?.stop('SIGKILL'), s.gc?.stop('SIGKILL')]));
   const collecting = collect(s, data);
   try {
