@@ -1,6 +1,8 @@
 // File systems of a test's own: ext4 in a file, tmpfs of a size. Root only; each says why it cannot.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 export const sh = (cmd, ...args) => execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
@@ -15,11 +17,15 @@ export async function mounted(image, at, fn) {
   }
 }
 
-/** A tmpfs that goes away with the test. */
-export function tmpfs(t, at, size) {
-  mkdirSync(at, { recursive: true });
+/** A tmpfs of this size, in the test's own folder; gone with the test, also under a running server. */
+export function tmpfs(t, size) {
+  const at = mkdtempSync(join(tmpdir(), 'bulb-test-disk-'));
   sh('mount', '-t', 'tmpfs', '-o', `size=${size},mode=755`, 'bulb-test', at);
-  t.after(() => sh('umount', '-l', at));
+  t.after(() => {
+    sh('umount', '-l', at);
+    rmdirSync(at);
+  });
+  return at;
 }
 
 function why(probe) {
