@@ -9,7 +9,8 @@
  * Counting begins when main does: what the loader and the libraries' constructors do is theirs.
  * TORTURE_LOG names a file, which gets one line at the first failure: what failed, called from where;
  * or, when N was never reached, "end" and the count. Writes to pipes and eventfds do not fail, they
- * cannot in life; nor does what the C library does inside itself.
+ * cannot in life; nor does what the C library does inside itself, nor libuv's first pipe, without
+ * which libuv ends the process itself.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -267,7 +268,6 @@ WRAP(int, renameat, (int a, const char *from, int b, const char *to), (a, from, 
 WRAP(void *, mmap64, (void *p, size_t n, int prot, int flags, int fd, off64_t at),
 	(p, n, prot, flags, fd, at), ENOMEM)
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), EMFILE)
-WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), EMFILE)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE)
 WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
 	(domain, type, protocol, fds), EMFILE)
