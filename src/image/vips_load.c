@@ -91,7 +91,9 @@ static bool shrink(VipsImage **im, double scale)
 	bool alpha = vips_image_get_bands(*im) == 4;
 	if (scale >= 1)
 		return true;
-	if (alpha && !next(im, &out, vips_premultiply(*im, &out, NULL)))
+	/* bytes again before anything is held: floats would take four times the memory */
+	if (alpha && (!next(im, &out, vips_premultiply(*im, &out, NULL)) ||
+		!next(im, &out, vips_cast_uchar(*im, &out, NULL))))
 		return false;
 	double x = fmax(1, round(w * scale)) / w, y = fmax(1, round(h * scale)) / h;
 	if (!next(im, &out, vips_resize(*im, &out, x, "vscale", y, NULL)))

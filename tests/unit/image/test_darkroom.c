@@ -135,6 +135,9 @@ static void memory_is_never_more_than_was_asked_for(void **state)
 			check_memory(kinds[i], f, recipes[k]);
 		file_done(&f);
 	}
+	struct file wide = encode_apart(30000, 500, ".png[compression=1]");
+	check_memory("wide", wide, web);
+	file_done(&wide);
 }
 #endif
 
