@@ -127,8 +127,11 @@ static void check_listen(struct doctor *d)
 	char url[128] = "";
 	int64_t began = clock_mono_us();
 	autofd fd = -1;
-	if (http_listen(d->conf->listen, &fd, url, &e) == OK)
-		line(d, "listen", OK, &e, began, url);
+	enum err_code code = http_listen(d->conf->listen, &fd, url, &e);
+	if (code == OK && !d->conf->open && !http_listens_on_loopback(fd))
+		code = err_set(&e, ERR_USAGE, "%s is not loopback: serve refuses it without --open", url);
+	if (code == OK || code == ERR_USAGE)
+		line(d, "listen", code, &e, began, url);
 	else
 		printf("note  %-10s %s: is a server running?\n", "listen", e.text);
 }

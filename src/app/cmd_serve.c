@@ -12,6 +12,7 @@
 #include "app/signals.h"
 #include "app/systemd.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -128,12 +129,17 @@ static struct api_opts api_settings(const struct serve *s)
 
 static enum err_code open_listener(const struct conf *c, int *ret_fd, char url[128], struct err *e)
 {
-	if (c->listen_fds > 0) {
-		snprintf(url, 128, "the socket that systemd handed over");
-		*ret_fd = systemd_listen_fd();
-		return OK;
-	}
-	return http_listen(c->listen, ret_fd, url, e);
+	autofd fd = -1;
+	if (c->listen_fds > 0)
+		fd = systemd_listen_fd();
+	if ((fd >= 0 ? http_listen_fd(fd, url, e) : http_listen(c->listen, &fd, url, e)) != OK)
+		return e->code;
+	if (!c->open && !http_listens_on_loopback(fd))
+		return err_set(e, ERR_USAGE,
+			"%s can be reached from other machines, and no key protects this server: "
+			"listen on 127.0.0.1, or say --open", url);
+	*ret_fd = fd_take(&fd);
+	return OK;
 }
 
 static enum err_code start_http(const struct conf *c, int fd, struct api *api, struct http_server **ret,
@@ -224,9 +230,10 @@ static void wait_for_signal(struct serve *s)
 	int64_t watchdog_ms = s->conf->watchdog_ms / 2;
 	systemd_notify(s->conf->notify_socket, "READY=1");
 	while (signals_wait(watchdog_ms > 0 ? watchdog_ms : -1) == 0) {
+		/* Any answer is a sign of life: a full disk is not mended by a restart. */
 		struct err e = { 0 };
-		if (store_ping(s->engine.store, &e) == OK)
-			systemd_notify(s->conf->notify_socket, "WATCHDOG=1");
+		(void)!store_ping(s->engine.store, &e);
+		systemd_notify(s->conf->notify_socket, "WATCHDOG=1");
 	}
 }
 

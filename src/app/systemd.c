@@ -6,7 +6,6 @@
 
 #include "base/io.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -31,6 +30,5 @@ void systemd_notify(const char *path, const char *state)
 
 int systemd_listen_fd(void)
 {
-	(void)fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
 	return LISTEN_FDS_START;
 }

@@ -41,6 +41,9 @@ struct http_opts {
 };
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)
 	MUST_CHECK; /* "127.0.0.1:8080", "[::1]:0", ":8080" */
+/* A socket that somebody else made, for us: is it one that we can serve? */
+enum err_code http_listen_fd(int fd, char ret_url[128], struct err *e) MUST_CHECK;
+bool http_listens_on_loopback(int fd);
 enum err_code http_server_new(const struct http_opts *o, struct http_server **ret, struct err *e)
 	MUST_CHECK; /* starts its threads */
 /* Stop accepting; idle connections close; streams are closed (WebSocket 1001) spread over a

@@ -5,6 +5,7 @@
 #include "http/http_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -75,6 +76,33 @@ static void format_url(int fd, char out[128])
 	getnameinfo((struct sockaddr *)&ss, n, host, sizeof(host), port, sizeof(port),
 		NI_NUMERICHOST | NI_NUMERICSERV);
 	snprintf(out, 128, strchr(host, ':') ? "http://[%s]:%s" : "http://%s:%s", host, port);
+}
+
+enum err_code http_listen_fd(int fd, char ret_url[128], struct err *e)
+{
+	int listens = 0, domain = 0;
+	socklen_t n = sizeof(listens), m = sizeof(domain);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || !listens ||
+		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &m) != 0 ||
+		(domain != AF_INET && domain != AF_INET6))
+		return err_set(e, ERR_USAGE, "descriptor %d is not a TCP socket that listens", fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		return err_sys(e, ERR_SYSTEM, errno, "descriptor %d", fd);
+	format_url(fd, ret_url);
+	return OK;
+}
+
+bool http_listens_on_loopback(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t n = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0)
+		return false;
+	if (ss.ss_family == AF_INET)
+		return ntohl(((struct sockaddr_in *)&ss)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	const struct in6_addr *v6 = &((struct sockaddr_in6 *)&ss)->sin6_addr;
+	return ss.ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(v6) ||
+		(IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
 }
 
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)

@@ -139,6 +139,9 @@ test('doctor is content here, and names what is wrong elsewhere', async (t) => {
   assert.equal(good.code, 0, good.out);
   assert.match(good.out, /ok +sandbox/);
   assert.match(good.out, /ok +jail .*\n +seccomp: filter in force/);
+  const open = await run(['doctor', '--data', `${data}/d`, '--listen', '0.0.0.0:0']);
+  assert.equal(open.code, 1);
+  assert.match(open.out, /FAIL +listen .*--open/);
   writeFileSync(`${data}/file`, '');
   const bad = await run(['doctor', '--data', `${data}/file/below`, '--listen', '127.0.0.1:0']);
   assert.equal(bad.code, 1);
