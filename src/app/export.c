@@ -85,11 +85,18 @@ void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
 		it->names[v] = name_for(x, it, n, variants[v], extensions[v], NULL);
 }
 
-static enum err_code make_folders(const char *path, struct err *e)
+/* The folders that a name asks for. A link among them could lead out of the output folder. */
+static enum err_code make_folders(const struct export *x, const char *path, struct err *e)
 {
 	autofree char *dir = mem_strdup(path);
-	char *slash = strrchr(dir, '/');
-	*slash = 0;
+	for (char *slash = dir + strlen(x->dir) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+		struct stat st;
+		*slash = 0;
+		if (lstat(dir, &st) == 0 && S_ISLNK(st.st_mode))
+			return err_set(e, ERR_SYSTEM, "'%s' is a symbolic link: nothing is written through it",
+				dir);
+	}
+	*strrchr(dir, '/') = 0;
 	return io_mkdirs(dir, 0755, e);
 }
 
@@ -100,7 +107,8 @@ static enum err_code copy_blob(struct export *x, const char *key, const char *pa
 	if (blob_get(x->blob, key, &from, &bytes, e) != OK)
 		return e->code;
 	autofree char *partial = mem_printf("%s.part", path);
-	autofd to = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	(void)unlink(partial); /* of a run that was cut off, or a link */
+	autofd to = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (to < 0)
 		return err_sys(e, ERR_SYSTEM, errno, "create '%s'", partial);
 	if (io_copy(from, to, &copied, e) != OK) {
@@ -115,7 +123,7 @@ static enum err_code copy_blob(struct export *x, const char *key, const char *pa
 static enum err_code place(struct export *x, const char *key, const char *name, struct err *e)
 {
 	autofree char *path = mem_printf("%s/%s", x->dir, name);
-	if (make_folders(path, e) != OK)
+	if (make_folders(x, path, e) != OK)
 		return e->code;
 	autofree char *blob = x->move ? blob_path(x->blob, key) : NULL;
 	if (blob && rename(blob, path) == 0)

@@ -35,6 +35,9 @@ enum err_code name_template_check(const char *tmpl, struct err *e)
 {
 	if (tmpl[0] == '/' || strstr(tmpl, "..") || tmpl[0] == 0)
 		return err_set(e, ERR_USAGE, "--name '%s': must stay inside the output folder", tmpl);
+	for (const unsigned char *p = (const unsigned char *)tmpl; *p; p += utf8_length(p))
+		if (utf8_length(p) == 0)
+			return err_set(e, ERR_USAGE, "--name: is not UTF-8");
 	for (const char *p = strchr(tmpl, '{'); p; p = strchr(p + 1, '{')) {
 		const char *end = strchr(p, '}');
 		if (!end || !is_word(p + 1, (size_t)(end - p - 1)))
@@ -48,10 +51,18 @@ enum err_code name_template_check(const char *tmpl, struct err *e)
 
 static void put_clean(struct buf *out, const char *s, size_t n)
 {
-	for (size_t i = 0; i < n && i < NAME_MAX_BYTES; i++) {
+	size_t most = n < NAME_MAX_BYTES ? n : NAME_MAX_BYTES, k;
+	for (size_t i = 0; i < most; i += k) {
 		unsigned char c = (unsigned char)s[i];
-		bool good = isalnum(c) || c >= 0x80 || strchr("-_+=,@", c) || (c == '.' && i > 0);
-		buf_putc(out, c && good ? (char)c : '_');
+		bool good = c && (isalnum(c) || strchr("-_+=,@", c) || (c == '.' && i > 0));
+		k = c < 0x80 ? 1 : utf8_length((const unsigned char *)s + i);
+		if (c < 0x80)
+			buf_putc(out, good ? (char)c : '_');
+		else if (k > 0 && i + k <= most)
+			buf_add(out, s + i, k);
+		else
+			buf_putc(out, '_');
+		k = k ? k : 1;
 	}
 	if (n == 0)
 		buf_putc(out, '_');
@@ -102,7 +113,7 @@ char *name_make(const char *tmpl, const struct name_parts *p)
 }
 
 struct name_set {
-	json_t *taken;
+	json_t *taken; /* name → the number that comes next for it */
 };
 
 struct name_set *name_set_new(void)
@@ -126,10 +137,13 @@ char *name_set_take(struct name_set *s, const char *wanted)
 	if (!dot || (slash && dot < slash))
 		dot = wanted + strlen(wanted);
 	autofree char *name = mem_strdup(wanted);
-	for (int i = 2; json_object_get(s->taken, name); i++) {
+	int64_t i = json_get_int(s->taken, name, 2); /* a thousand of one name are not tried from 2 each */
+	for (; json_object_get(s->taken, name); i++) {
 		free(name);
-		name = mem_printf("%.*s-%d%s", (int)(dot - wanted), wanted, i, dot);
+		name = mem_printf("%.*s-%lld%s", (int)(dot - wanted), wanted, (long long)i, dot);
 	}
-	json_put_bool(s->taken, name, true);
+	json_put_int(s->taken, wanted, i);
+	if (strcmp(name, wanted) != 0)
+		json_put_int(s->taken, name, 2);
 	return TAKE(&name);
 }

@@ -188,8 +188,7 @@ static size_t utf8_want(unsigned char lead)
 	return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-/* The length of the UTF-8 character at s (RFC 3629), 0 when it is none. Stops at a NUL. */
-static size_t utf8_length(const unsigned char *s)
+size_t utf8_length(const unsigned char *s)
 {
 	size_t n = utf8_want(s[0]);
 	for (size_t i = 1; i < n; i++)

@@ -44,4 +44,7 @@ void json_push(json_t *arr, json_t *v); /* takes over v */
 /* Append s as a JSON string with its quotes. Control characters are escaped. */
 bool json_quote(struct buf *b, const char *s);
 
+/* The length of the UTF-8 character at s (RFC 3629), 0 when it is none. Stops at a NUL. */
+size_t utf8_length(const unsigned char *s);
+
 #endif

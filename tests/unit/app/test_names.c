@@ -32,6 +32,21 @@ static void a_name_never_builds_a_path(void **state)
 	assert_int_not_equal(c[0], '.');
 }
 
+static void what_is_not_utf8_does_not_come_through(void **state)
+{
+	(void)state;
+	autofree char *a = make("{name}.{ext}", "https://x.example/a%ffb%c3%a9.png", NULL);
+	assert_string_equal(a, "a_b\xc3\xa9.jpg");
+	char ref[210];
+	memset(ref, 'x', sizeof(ref));
+	memcpy(ref + 199, "\xc3\xa9", 3); /* would be cut in the middle */
+	autofree char *b = make("{ref}", "https://x.example/", ref);
+	assert_int_equal(strlen(b), 200);
+	assert_int_equal(b[199], '_');
+	struct err e = { 0 };
+	assert_err(name_template_check("\xff{variant}", &e), ERR_USAGE);
+}
+
 static void a_taken_name_gets_a_number(void **state)
 {
 	(void)state;
@@ -42,6 +57,10 @@ static void a_taken_name_gets_a_number(void **state)
 	assert_string_equal(a, "cat-thumb.jpg");
 	assert_string_equal(b, "cat-thumb-2.jpg");
 	assert_string_equal(c, "cat-thumb-3.jpg");
+	autofree char *d = name_set_take(s, "cat-thumb-2.jpg");
+	autofree char *f = name_set_take(s, "cat-thumb.jpg");
+	assert_string_equal(d, "cat-thumb-2-2.jpg");
+	assert_string_equal(f, "cat-thumb-4.jpg");
 	name_set_free(s);
 }
 
@@ -63,7 +82,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_the_last_segment_without_its_extension),
 		cmocka_unit_test(a_name_never_builds_a_path),
-		cmocka_unit_test(a_taken_name_gets_a_number),
+		cmocka_unit_test(what_is_not_utf8_does_not_come_through),
+	cmocka_unit_test(a_taken_name_gets_a_number),
 		cmocka_unit_test(a_template_that_leaves_the_folder_is_refused),
 	};
 	if (argc > 1)
