@@ -2,7 +2,8 @@
  *
  * "sqlite:PATH", the embedded store. SQLite has one writer and each durable commit waits for the
  * disk, so one thread owns the writing connection and takes everything that queued up while the
- * last commit was syncing into the next one: 200 callers at once cost a handful of syncs. Each
+ * last commit was syncing into the next one: 200 callers at once cost a handful of syncs. A disk may
+ * sync faster than callers come back, so where there are several it waits for them, a moment. Each
  * operation runs in a savepoint of its own; one that fails leaves no trace and does not touch its
  * neighbours.
  *
@@ -32,6 +33,8 @@
 #define VISITOR_BUSY_MS   20000
 #define VISITOR_PAUSE_US  2000 /* between two commits, so that the owner gets its turn */
 #define CHECKPOINT_PAGES  1000
+#define GATHER_STEP_US    200  /* several callers: as long as each step brings another … */
+#define GATHER_STEPS      8    /* … and no longer */
 
 struct op {
 	struct op *next;
@@ -54,6 +57,7 @@ struct sqlite_store {
 	pthread_mutex_t lock;
 	pthread_cond_t queued;
 	struct op *head, **tail;
+	size_t queued_n;
 	bool visitor, stopping;
 };
 
@@ -141,6 +145,19 @@ static void commit_and_answer(struct sqlite_store *s, struct op *batch)
 	metric_add(METRIC_OPERATIONS, n, NULL, NULL, NULL);
 }
 
+/* Called with the lock held. One caller alone waits for nobody. */
+static void gather(struct sqlite_store *s)
+{
+	size_t before = 1;
+
+	for (int i = 0; i < GATHER_STEPS && s->queued_n > before && !s->stopping; i++) {
+		before = s->queued_n;
+		pthread_mutex_unlock(&s->lock);
+		usleep(GATHER_STEP_US);
+		pthread_mutex_lock(&s->lock);
+	}
+}
+
 static void *writer_main(void *ctx)
 {
 	struct sqlite_store *s = ctx;
@@ -152,8 +169,10 @@ static void *writer_main(void *ctx)
 			pthread_cond_wait(&s->queued, &s->lock);
 			continue;
 		}
+		gather(s);
 		struct op *batch = TAKE(&s->head);
 		s->tail = &s->head;
+		s->queued_n = 0;
 		pthread_mutex_unlock(&s->lock);
 		commit_and_answer(s, batch);
 		if (s->visitor)
@@ -173,6 +192,7 @@ static enum err_code sqlite_write(struct store *base, tx_fn fn, void *arg, struc
 	pthread_mutex_lock(&s->lock);
 	*s->tail = &op;
 	s->tail = &op.next;
+	s->queued_n++;
 	pthread_cond_signal(&s->queued);
 	pthread_mutex_unlock(&s->lock);
 	while (sem_wait(&op.done) != 0)
