@@ -26,7 +26,7 @@ function sanitizers() {
     ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
     LSAN_OPTIONS: `${list('lsan')}:print_suppressions=0`,
     UBSAN_OPTIONS: `halt_on_error=1:print_stacktrace=1:${list('ubsan')}`,
-    TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:${list('tsan')}`,
+    TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:ignore_noninstrumented_modules=1:${list('tsan')}`,
   };
 }
 const testEnv = { ...process.env, ...sanitizers() };
@@ -80,7 +80,7 @@ function report(name, t, seconds, out) {
   console.log(`${state.padEnd(5)} ${name.padEnd(44)} ${t.passed} passed, ${t.failed} failed` +
     `${t.skipped ? `, ${t.skipped} skipped` : ''}  (${seconds.toFixed(1)} s)`);
   if (t.failed) console.log(out.split('\n').slice(-120).join('\n'));
-  else for (const l of out.split('\n')) if (/# SKIP/i.test(l)) console.log(`      ${l.trim()}`);
+  else for (const l of out.split('\n')) if (/^\s*(not )?ok .*# SKIP/i.test(l)) console.log(`      ${l.trim()}`);
 }
 
 async function unitTests() {

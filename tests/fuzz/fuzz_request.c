@@ -24,7 +24,7 @@ static void check_item(const struct request_item *it)
 static void check(const struct request *r)
 {
 	struct err e = { 0 };
-	assert(r->items_n > 0 && r->recipe.n > 0);
+	assert((r->items_n > 0) == (r->from_job == NULL) && r->recipe.n > 0);
 	autofree char *text = request_settings_text(r);
 	struct job_settings s;
 	assert(job_settings_parse(text, &s, &e) == OK);

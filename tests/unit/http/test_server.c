@@ -3,6 +3,7 @@
  * A whole server in this process: what its callbacks may rely on, what other threads may do at any
  * time, and what an idle stream costs.
  */
+#include "lib/sanitized.h"
 #include "lib/test.h"
 
 #include "http/http.h"
@@ -323,23 +324,12 @@ static void wakes_and_closes_race_with_clients_that_come_and_go(void **state)
 	assert_int_equal(app.returned_first, 0);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTS_MEMORY 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define COUNTS_MEMORY 0
-#endif
-#endif
-#ifndef COUNTS_MEMORY
-#define COUNTS_MEMORY 1
-#endif
-
 static void an_idle_websocket_costs_under_600_bytes(void **state)
 {
 	(void)state;
 	enum { WARM = 50, N = 400 };
 	int fds[WARM + N];
-	if (!COUNTS_MEMORY)
+	if (SANITIZED)
 		skip();
 	size_t before = 0;
 	for (int i = 0; i < WARM + N; i++) {

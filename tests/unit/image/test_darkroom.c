@@ -5,6 +5,8 @@
  */
 #include "pictures.h"
 
+#include "lib/sanitized.h"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,7 +60,7 @@ static void nothing_is_written_to_a_disc(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#if !SANITIZED
 /* Encoded by a child, so that this process stays one that has run no picture. */
 static struct file encode_apart(int w, int h, const char *suffix)
 {
@@ -144,7 +146,7 @@ static void memory_is_never_more_than_was_asked_for(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(preparing_runs_no_thread_and_children_work),
 	cmocka_unit_test(nothing_is_written_to_a_disc),
-#ifndef __SANITIZE_ADDRESS__ /* its shadow and its quarantine are memory too */
+#if !SANITIZED
 	cmocka_unit_test(memory_is_never_more_than_was_asked_for),
 #endif
 };
