@@ -32,16 +32,22 @@ static void put_size(json_t *o, const struct variant *v)
 		json_put_int(o, "height", v->height);
 }
 
-/* With one side given every fit but `fill`, which keeps the other side, means the same. */
+/* With one side given every fit means the same, but `fill`, which keeps the other side, and
+ * `contain` where it may not enlarge: that one gets bars instead. */
+static bool has_box(const struct variant *v)
+{
+	bool any = v->width || v->height, both = v->width && v->height;
+	return both || (any && v->fit == FIT_CONTAIN && v->without_enlargement);
+}
+
 static void put_geometry(json_t *o, const struct variant *v)
 {
-	bool both = v->width && v->height;
 	put_size(o, v);
 	if (!v->width && !v->height)
 		return;
-	if (both || v->fit == FIT_FILL)
+	if (has_box(v) || v->fit == FIT_FILL)
 		json_put_str(o, "fit", fit_name(v->fit));
-	if (both && (v->fit == FIT_COVER || v->fit == FIT_CONTAIN))
+	if (has_box(v) && (v->fit == FIT_COVER || v->fit == FIT_CONTAIN))
 		json_put_str(o, "position", position_name(v->position));
 	if (v->without_enlargement)
 		json_put_bool(o, "without_enlargement", true);
@@ -64,7 +70,7 @@ static void put_encoding(json_t *o, const struct variant *v)
 /* It shows in contain's bars, and behind transparency where the format has none. */
 static void put_background(json_t *o, const struct variant *v)
 {
-	bool bars = v->width && v->height && v->fit == FIT_CONTAIN;
+	bool bars = has_box(v) && v->fit == FIT_CONTAIN;
 	bool flattened = !format_rules(v->format)->has_alpha;
 	struct rgba c = v->background;
 	if (flattened)

@@ -148,6 +148,9 @@ static void what_has_no_effect_does_not_change_the_work(void **state)
 	assert_false(same_work("[{'name':'a','width':9,'height':9,'position':'top'}]",
 		"[{'name':'a','width':9,'height':9}]"));
 	assert_false(same_work("[{'name':'a','width':9,'fit':'fill'}]", "[{'name':'a','width':9}]"));
+	assert_false(same_work( /* a small picture gets bars up to the width */
+		"[{'name':'a','width':9,'fit':'contain','without_enlargement':true}]",
+		"[{'name':'a','width':9,'without_enlargement':true}]"));
 	assert_false(same_work("[{'name':'a','format':'webp','effort':3}]",
 		"[{'name':'a','format':'webp'}]"));
 	assert_false(same_work("[{'name':'a','progressive':true}]", "[{'name':'a'}]"));
