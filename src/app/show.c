@@ -30,7 +30,8 @@ struct show {
 struct show *show_new(bool json, bool no_color)
 {
 	struct show *s = mem_new(struct show);
-	s->kind = json ? SHOW_JSON : isatty(STDERR_FILENO) ? SHOW_BAR : SHOW_LINES;
+	bool terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+	s->kind = json ? SHOW_JSON : terminal ? SHOW_BAR : SHOW_LINES;
 	s->color = !no_color && s->kind == SHOW_BAR;
 	s->started_ms = clock_mono_ms();
 	return s;
@@ -79,7 +80,8 @@ static void take_counts(struct show *s, const json_t *data)
 
 static void take_item(struct show *s, const char *type)
 {
-	s->running += strcmp(type, "item.started") == 0;
+	/* Counts of a job's event may hold items whose own events are still to come. */
+	s->running += strcmp(type, "item.started") == 0 && s->running < s->total - s->ended;
 	if (strcmp(type, "item.started") == 0 || strcmp(type, "item.progress") == 0)
 		return;
 	s->ended++;

@@ -1,9 +1,10 @@
 // bulb run: one batch without a server, and what its second run finds done.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tempDir, start, run, root, sha256, get } from '../lib/harness.mjs';
+import { bulbBin, tempDir, start, run, root, sha256, get } from '../lib/harness.mjs';
 import { png } from '../lib/pictures.mjs';
 
 const names = ['thumb.jpg', 'small.webp', 'medium.jpg', 'large.jpg', 'xl.webp'];
@@ -103,6 +104,82 @@ test('a list from standard input, and from -f', async (t) => {
   assert.equal(s.code, 0, s.err);
 });
 
+/** The same command on a terminal of its own. */
+function onTerminal(args, env = {}) {
+  const line = [bulbBin, ...args].map((a) => `'${a}'`).join(' ');
+  return new Promise((ok) => {
+    const p = spawn('script', ['-qec', line, '/dev/null'], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    p.stdout.on('data', (d) => (out += d));
+    p.on('close', (code) => ok({ code, out }));
+  });
+}
+
+test('a bar on a terminal, plain lines in a pipe, colour unless NO_COLOR', async (t) => {
+  const { dir, files, out } = folder(t, 3);
+  const bad = join(dir, 'in', 'bad.jpg');
+  writeFileSync(bad, 'no picture');
+  const args = ['run', '--no-cache', '--variant', 'v width=16', '-o', out, ...files, bad];
+  const shown = await onTerminal(args);
+  assert.equal(shown.code, 2);
+  assert.match(shown.out, /\[-+\] 0\/4 .*\[#{30}\] 4\/4 {2}0 running, 0 cached, 1 failed/s);
+  assert.match(shown.out, /\x1b\[31mfailed\x1b\[0m .*bad\.jpg.*fetch_not_image/);
+  for (const m of shown.out.matchAll(/(\d+)\/4 {2}(\d+) running/g)) assert.ok(Number(m[1]) + Number(m[2]) <= 4, m[0]);
+  const plain = await onTerminal(args, { NO_COLOR: '1' });
+  assert.match(plain.out, /failed .*bad\.jpg/);
+  assert.ok(!plain.out.includes('\x1b[31m'));
+  const piped = await run(args);
+  assert.equal(piped.out.split('\n').filter((l) => /^succeeded {2}file:/.test(l)).length, 3);
+  assert.ok(!piped.out.includes('\x1b') && !piped.err.includes('\x1b'));
+});
+
+test('a job as JSON by -f, and every word of --name', async (t) => {
+  const { dir, files, out } = folder(t, 1);
+  const urls = [{ url: `file://${files[0]}`, ref: 'sku/17' }];
+  writeFileSync(join(dir, 'job.json'), JSON.stringify({ urls, variants: [{ name: 'v', width: 16, format: 'webp' }] }));
+  const r = await run(['run', '-o', out, '-f', join(dir, 'job.json'), '--name', '{index}/{ref}.{name}.{sha256}-{variant}.{ext}']);
+  assert.equal(r.code, 0, r.err);
+  assert.deepEqual(readdirSync(join(out, '1')), [`sku_17.p0.${sha256(readFileSync(files[0]))}-v.webp`]);
+  writeFileSync(join(dir, 'job.json'), JSON.stringify({ from: { job: 'other' } }));
+  const from = await run(['run', '-o', out, '-f', join(dir, 'job.json')]);
+  assert.equal(from.code, 64);
+  assert.match(from.err, /server/);
+});
+
+test('nothing is written outside the folder, whatever lies in it and however pictures are called', async (t) => {
+  const { dir, files, out } = folder(t, 2);
+  mkdirSync(join(dir, 'elsewhere'));
+  mkdirSync(out);
+  symlinkSync(join(dir, 'elsewhere', 'victim'), join(out, 'p0-v.jpg.part'));
+  symlinkSync(join(dir, 'elsewhere', 'victim'), join(out, 'manifest.json'));
+  symlinkSync(join(dir, 'elsewhere'), join(out, 'p1'));
+  const r = await run(['run', '-o', out, '--variant', 'v width=16', files[0]]);
+  assert.equal(r.code, 0, r.err);
+  const through = await run(['run', '-o', out, '--variant', 'v width=16', '--name', '{name}/{variant}.{ext}', files[1]]);
+  assert.equal(through.code, 1);
+  assert.match(through.err, /symbolic link/);
+  assert.deepEqual(readdirSync(join(dir, 'elsewhere')), []);
+  // A name that is no UTF-8 is a name all the same.
+  const odd = [1, 2].map((i) => Buffer.concat([Buffer.from(`${dir}/in/${i}/`), Buffer.from([0x62, 0xff]), Buffer.from('.png')]));
+  odd.forEach((f, i) => {
+    mkdirSync(join(dir, 'in', String(i + 1)));
+    writeFileSync(f, png(80, 60, 50 + i));
+  });
+  const list = Buffer.concat(odd.flatMap((f) => [f, Buffer.from('\n')]));
+  const s = await run(['run', '-o', join(dir, 'out2'), '--variant', 'v width=16', '-'], { input: list });
+  assert.equal(s.code, 0, s.err);
+  assert.ok(existsSync(join(dir, 'out2', 'b_-v.jpg')) && existsSync(join(dir, 'out2', 'b_-v-2.jpg')));
+});
+
+test('exit status 1 when nothing could run', async (t) => {
+  const { dir, files } = folder(t, 1);
+  writeFileSync(join(dir, 'file'), '');
+  const r = await run(['run', '-o', join(dir, 'file', 'below'), files[0]]);
+  assert.equal(r.code, 1);
+  assert.match(r.err, /file\/below/);
+  assert.equal((await run(['run', '-o', join(dir, 'out'), '-f', join(dir, 'no-list')])).code, 1);
+});
+
 test('bad usage is 64 with the name of the setting', async (t) => {
   const { files, out } = folder(t, 1);
   for (const [args, says] of [
@@ -121,7 +198,6 @@ test('bad usage is 64 with the name of the setting', async (t) => {
 test('Ctrl-C ends with 130, and the next run goes on', async (t) => {
   const { out } = folder(t, 1);
   const source = await start(t, process.execPath, [`${root}/tests/lib/origin.mjs`, '--port', '0'], { ready: /^listening on (\S+)/ });
-  const { bulbBin } = await import('../lib/harness.mjs');
   const urls = Array.from({ length: 30 }, (_, i) => `${source.url}/png?seed=${i}&delay=200`);
   const p = await start(t, bulbBin, ['run', '--json', '--allow-address', '127.0.0.1', '-o', out, ...urls], { ready: /(item\.succeeded)/ });
   assert.deepEqual(await p.stop('SIGINT'), { code: 130, signal: null });
