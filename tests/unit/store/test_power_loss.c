@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Power loss: of a store on a disk that forgets what was not synced, everything that was answered
- * is there afterwards; and the same test sees the loss when syncs are left out.
+ * is there afterwards; and the same test sees the loss when syncs are left out. TEST_SOAK=1: ten times
+ * as many rounds.
  */
 #include "tests/contract/store_fixture.h"
 #include "tests/lib/disk_vfs.h"
@@ -13,9 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS 12
+#define ROUNDS 17 /* of each kind of loss */
 #define JOBS   6
-#define KILLS  30
+#define KILLS  51
+#define ANSWERS_MAX 40
+
+static int times(int n)
+{
+	return getenv("TEST_SOAK") ? n * 10 : n;
+}
 
 static int setup(void **state)
 {
@@ -98,7 +105,7 @@ static int jobs_lost(struct fixture *f, enum disk_loss loss, int round, const ch
 
 static void what_was_answered_survives(struct fixture *f, enum disk_loss loss)
 {
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < times(ROUNDS); i++)
 		assert_int_equal(jobs_lost(f, loss, i, "full"), 0);
 }
 
@@ -180,9 +187,9 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 
 static void a_killed_process_lost_nothing_that_it_answered(void **state)
 {
-	for (int i = 0; i < KILLS; i++)
+	for (int i = 0; i < times(KILLS); i++)
 		assert_int_equal(
-		    lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i, "full"), 0);
+		    lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i % ANSWERS_MAX, "full"), 0);
 }
 
 static void without_full_syncs_a_killed_process_did(void **state)
