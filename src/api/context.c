@@ -163,6 +163,17 @@ const char *call_query(const struct call *c, const char *name)
 	return q ? url_query_get(q, name, c->a) : NULL;
 }
 
+bool call_query_bool(struct call *c, const char *name, bool *ret)
+{
+	const char *text = call_query(c, name);
+
+	*ret = text && strcmp(text, "true") == 0;
+	if (!text || *ret || strcmp(text, "false") == 0)
+		return true;
+	call_fail(c, ERR_REQUEST_INVALID, "%s must be true or false", name);
+	return false;
+}
+
 bool call_query_int(struct call *c, const char *name, int64_t dflt, int64_t least, int64_t most,
 	bool clamp, int64_t *ret)
 {

@@ -232,12 +232,11 @@ void job_retry(struct call *c)
 
 void job_delete(struct call *c)
 {
-	const char *text = call_query(c, "results");
-	bool results = text && strcmp(text, "true") == 0;
-	struct job_row *job = call_job(c);
+	struct job_row *job;
 	struct err e = { 0 };
+	bool results;
 
-	if (!job)
+	if (!call_query_bool(c, "results", &results) || !(job = call_job(c)))
 		return;
 	if (store_delete(c->api->o.store, c->tenant, job->id, results, &e) != OK) {
 		call_fail_err(c, &e);
