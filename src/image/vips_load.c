@@ -147,6 +147,7 @@ enum err_code vips_load(const void *data, size_t n, const struct image_header *h
 	enum err_code code = convert(&im, h->format, scale) ? read_pixels(im, h, &ret->picture, e) :
 		vips_failed(e, ERR_DECODE_CORRUPT, "decode");
 	g_object_unref(im);
+	vips_error_clear(); /* warnings about this picture are not the next one's error */
 	ret->w = h->format == FORMAT_JPEG ? h->width : w;
 	ret->h = h->format == FORMAT_JPEG ? h->height : high;
 	ret->picture.is_resampled = h->format != FORMAT_JPEG && scale < 1;

@@ -21,8 +21,8 @@ static const struct {
 	{ "not found", ERR_DECODE_UNSUPPORTED },
 };
 
-/* The first line, without what a terminal or a log could trip over. */
-static void first_line(const char *from, char *to, size_t room)
+/* Without what a terminal or a log could trip over. */
+static void copy_line(const char *from, char *to, size_t room)
 {
 	size_t n = 0;
 	for (; *from && *from != '\n' && n + 1 < room; from++)
@@ -32,12 +32,17 @@ static void first_line(const char *from, char *to, size_t room)
 
 enum err_code vips_failed(struct err *e, enum err_code other, const char *what)
 {
-	char line[200];
-	first_line(vips_error_buffer(), line, sizeof(line));
+	const char *text = vips_error_buffer(), *hit = NULL;
 	enum err_code code = other;
-	for (size_t i = 0; i < ARRAY_LEN(meanings) && code == other; i++)
-		if (strstr(vips_error_buffer(), meanings[i].words))
+	for (size_t i = 0; i < ARRAY_LEN(meanings) && !hit; i++) {
+		hit = strstr(text, meanings[i].words);
+		if (hit)
 			code = meanings[i].code;
+	}
+	while (hit && hit > text && hit[-1] != '\n')
+		hit--;
+	char line[200]; /* the one that tells the code, or the first */
+	copy_line(hit ? hit : text, line, sizeof(line));
 	vips_error_clear();
 	return err_set(e, code, "%s: %s", what, *line ? line : "it could not be read");
 }

@@ -5,6 +5,7 @@
 #include "pictures.h"
 
 #include "base/mem.h"
+#include "image/vips_picture.h"
 
 #define WEB_LIKE                                                                                   \
 	"[{\"name\":\"a\",\"width\":40,\"height\":40,\"format\":\"jpeg\",\"quality\":95},"          \
@@ -408,6 +409,42 @@ static enum err_code make_with(int64_t max_out, int *calls, struct err *e)
 	return code;
 }
 
+/* A child makes many pictures: what libvips murmured about one is not the next one's error. */
+static void warnings_stay_with_their_picture(void **state)
+{
+	(void)state;
+	VipsImage *im = scene(160, 120), *cmyk = NULL;
+	assert_int_equal(vips_icc_transform(im, &cmyk, "cmyk", "input_profile", "srgb", NULL), 0);
+	g_object_unref(im);
+	struct file f = encode(cmyk, ".jpg[Q=95,strip]");
+	const uint8_t *table = memmem(f.data, f.n, "\xff\xdb", 2);
+	assert_non_null(table);
+	size_t at = (size_t)(table - f.data), more = 5;
+	f.data = mem_realloc(f.data, f.n + more, 1);
+	memmove(f.data + at + more, f.data + at, f.n - at);
+	memset(f.data + at, 0, more);
+	f.n += more;
+	struct made m = make(f, WEB_LIKE);
+	assert_int_equal(m.code, OK);
+	assert_string_equal(vips_error_buffer(), "");
+	made_done(&m);
+	file_done(&f);
+}
+
+static void an_error_is_the_line_that_tells_its_kind(void **state)
+{
+	(void)state;
+	struct err e;
+	vips_error("source", "bad seek to 99");
+	vips_error("heif", "Memory allocation error");
+	assert_int_equal(vips_failed(&e, ERR_DECODE_CORRUPT, "decode"), ERR_LIMIT_MEMORY);
+	assert_string_equal(e.text, "decode: heif: Memory allocation error");
+	vips_error("source", "bad seek to 99");
+	vips_error("source", "bad seek to 100");
+	assert_int_equal(vips_failed(&e, ERR_DECODE_CORRUPT, "decode"), ERR_DECODE_CORRUPT);
+	assert_string_equal(e.text, "decode: source: bad seek to 99");
+}
+
 static void a_sink_that_refuses_ends_it(void **state)
 {
 	(void)state;
@@ -444,6 +481,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_reach_the_encoders),
 	cmocka_unit_test(what_is_cut_short_is_corrupt),
 	cmocka_unit_test(garbage_after_the_picture_is_ignored),
+	cmocka_unit_test(warnings_stay_with_their_picture),
+	cmocka_unit_test(an_error_is_the_line_that_tells_its_kind),
 	cmocka_unit_test(a_sink_that_refuses_ends_it),
 	cmocka_unit_test(too_large_a_result_is_refused),
 };
