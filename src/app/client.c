@@ -9,8 +9,10 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "job/job.h"
 #include "net/net.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -53,6 +55,14 @@ void client_free(struct client *c)
 	free(c->idempotency_key);
 	free(c->server);
 	free(c);
+}
+
+enum err_code client_check_jobs(const char *const *ids, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!job_id_is_valid(ids[i]))
+			return err_set(e, ERR_USAGE, "'%s' is not the id of a job", ids[i]);
+	return OK;
 }
 
 void client_idempotency_key(struct client *c, const char *key)
@@ -215,6 +225,7 @@ static bool may_come_back(enum err_code code)
 static enum err_code watch_loop(struct client *c, const char *job, struct watching *w, struct err *e)
 {
 	int64_t backoff = BACKOFF_MS;
+	bool away = false;
 	w->heard_ms = clock_mono_ms();
 	for (bool over = false; !over;) {
 		int64_t before = show_sequence(w->show);
@@ -226,6 +237,9 @@ static enum err_code watch_loop(struct client *c, const char *job, struct watchi
 			return code;
 		if (code != OK && clock_mono_ms() - w->heard_ms > GIVE_UP_MS)
 			return code;
+		if (code != OK && !away)
+			fprintf(stderr, "bulb: %s; trying again for a minute\n", e->text);
+		away = code != OK;
 		if (over)
 			break;
 		backoff = show_sequence(w->show) > before ? BACKOFF_MS : backoff * 2;

@@ -21,6 +21,9 @@ static inline void client_freep(struct client **c)
 	*c = NULL;
 }
 
+/* Are these ids of jobs? What else stands in a path would change its meaning. ERR_USAGE. */
+enum err_code client_check_jobs(const char *const *ids, size_t n, struct err *e) MUST_CHECK;
+
 /* Sent with POSTs from now on; NULL: none. */
 void client_idempotency_key(struct client *c, const char *key);
 

@@ -11,9 +11,11 @@
 
 static int act_on_jobs(const struct conf *c, const char *verb)
 {
+	struct err e = { 0 };
+	if (client_check_jobs(c->args.v, c->args.n, &e) != OK)
+		return say_error(&e);
 	CLEANUP(client_freep) struct client *cl = client_new(c->server, c->key);
 	for (size_t i = 0; i < c->args.n; i++) {
-		struct err e = { 0 };
 		autojson *job = NULL;
 		autofree char *path = mem_printf("/v1/jobs/%s/%s", c->args.v[i], verb);
 		if (client_call(cl, "POST", path, NULL, &job, &e) != OK)

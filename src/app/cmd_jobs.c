@@ -141,6 +141,9 @@ static int show_job(const struct conf *c, struct client *cl, const char *id)
 
 int cmd_jobs(const struct conf *c)
 {
+	struct err e = { 0 };
+	if (client_check_jobs(c->args.v, c->args.n, &e) != OK)
+		return say_error(&e);
 	CLEANUP(client_freep) struct client *cl = client_new(c->server, c->key);
 	return c->args.n ? show_job(c, cl, c->args.v[0]) : list_jobs(c, cl);
 }

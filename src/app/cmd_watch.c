@@ -25,6 +25,9 @@ int watch_job(const struct conf *c, struct client *cl, const char *job)
 
 int cmd_watch(const struct conf *c)
 {
+	struct err e = { 0 };
+	if (client_check_jobs(c->args.v, c->args.n, &e) != OK)
+		return say_error(&e);
 	CLEANUP(client_freep) struct client *cl = client_new(c->server, c->key);
 	return watch_job(c, cl, c->args.v[0]);
 }

@@ -51,29 +51,34 @@ static enum err_code add_lines(json_t *urls, char *text, bool paths, struct err 
 	return OK;
 }
 
-static enum err_code add_file(json_t *urls, const char *path, bool paths, struct err *e)
+static enum err_code read_text(const char *path, struct buf *ret, struct err *e)
+{
+	return strcmp(path, "-") == 0 ? io_read_fd(STDIN_FILENO, "standard input", ret->max, ret, e)
+				      : io_read_file(path, ret->max, ret, e);
+}
+
+static enum err_code add_stdin(json_t *urls, bool paths, struct err *e)
 {
 	struct buf text = BUF_INIT(LIST_MAX);
-	enum err_code code = strcmp(path, "-") == 0
-		? io_read_fd(STDIN_FILENO, "standard input", text.max, &text, e)
-		: io_read_file(path, text.max, &text, e);
+	enum err_code code = read_text("-", &text, e);
 	if (code == OK && text.len)
 		code = add_lines(urls, text.data, paths, e);
 	buf_done(&text);
 	return code;
 }
 
-enum err_code inputs_read(const struct conf *c, bool paths, json_t **ret, struct err *e)
+/* file: what -f named, or NULL. */
+static enum err_code read_urls(const struct conf *c, char *file, bool paths, json_t **ret, struct err *e)
 {
 	autojson *urls = json_arr();
 	for (size_t i = 0; i < c->args.n; i++) {
 		bool list = strcmp(c->args.v[i], "-") == 0;
-		if ((list ? add_file(urls, "-", paths, e) : add_one(urls, c->args.v[i], paths, e)) != OK)
+		if ((list ? add_stdin(urls, paths, e) : add_one(urls, c->args.v[i], paths, e)) != OK)
 			return e->code;
 	}
-	if (c->file && add_file(urls, c->file, paths, e) != OK)
+	if (file && add_lines(urls, file, paths, e) != OK)
 		return e->code;
-	if (!c->args.n && !c->file && !isatty(STDIN_FILENO) && add_file(urls, "-", paths, e) != OK)
+	if (!c->args.n && !c->file && !isatty(STDIN_FILENO) && add_stdin(urls, paths, e) != OK)
 		return e->code;
 	if (json_array_size(urls) == 0)
 		return err_set(e, ERR_USAGE, "no URL was given: name some, or use -f FILE");
@@ -150,18 +155,16 @@ static enum err_code add_settings(const struct conf *c, bool run, json_t *body, 
 	return OK;
 }
 
-/* A whole job as JSON, when the file begins like one. */
-static enum err_code read_job(const struct conf *c, json_t **ret, struct err *e)
+/* A whole job as JSON, when the file begins like one; *ret_text is else what it holds. */
+static enum err_code read_file(const struct conf *c, json_t **ret_job, char **ret_text, struct err *e)
 {
-	if (!c->file)
-		return OK;
 	struct buf text = BUF_INIT(LIST_MAX);
-	enum err_code code = OK;
-	if (strcmp(c->file, "-") != 0)
-		code = io_read_file(c->file, text.max, &text, e);
+	enum err_code code = read_text(c->file, &text, e);
 	const char *s = buf_str(&text);
 	if (code == OK && s[strspn(s, " \t\r\n")] == '{')
-		code = json_parse(s, text.len, ret, e);
+		code = json_parse(s, text.len, ret_job, e);
+	else if (code == OK)
+		*ret_text = buf_take(&text);
 	buf_done(&text);
 	return code == OK ? OK : err_wrap(e, "-f %s", c->file);
 }
@@ -169,11 +172,14 @@ static enum err_code read_job(const struct conf *c, json_t **ret, struct err *e)
 enum err_code inputs_body(const struct conf *c, bool paths, json_t **ret, struct err *e)
 {
 	autojson *body = NULL;
-	if (read_job(c, &body, e) != OK)
+	autofree char *text = NULL;
+	if (c->file && read_file(c, &body, &text, e) != OK)
 		return e->code;
+	if (body && c->args.n)
+		return err_set(e, ERR_USAGE, "-f %s holds a whole job: no URLs beside it", c->file);
 	if (!body) {
 		json_t *urls = NULL;
-		if (inputs_read(c, paths, &urls, e) != OK)
+		if (read_urls(c, text, paths, &urls, e) != OK)
 			return e->code;
 		body = json_obj();
 		json_put(body, "urls", urls);

@@ -9,11 +9,10 @@
 #include "base/json.h"
 #include "conf/conf.h"
 
-/* An array of URL strings, from c->args ("-" reads standard input) and c->file; with neither,
- * standard input when it is no terminal. Blank lines and lines that begin with '#' are left out.
- * paths: what is no URL is a local path and becomes file://…; else it is refused. ERR_USAGE. */
-enum err_code inputs_read(const struct conf *c, bool paths, json_t **ret, struct err *e) MUST_CHECK;
-/* A job's request body from those URLs and the command's settings. */
+/* A job's request body. Its URLs come from c->args ("-" reads standard input) and c->file; with
+ * neither, from standard input when it is no terminal. Blank lines and lines that begin with '#' are
+ * left out. paths: what is no URL is a local path and becomes file://…; else it is refused. A file
+ * that begins like JSON is the whole body. The command's settings are added. ERR_USAGE. */
 enum err_code inputs_body(const struct conf *c, bool paths, json_t **ret, struct err *e) MUST_CHECK;
 
 #endif

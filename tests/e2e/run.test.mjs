@@ -140,6 +140,12 @@ test('a job as JSON by -f, and every word of --name', async (t) => {
   const r = await run(['run', '-o', out, '-f', join(dir, 'job.json'), '--name', '{index}/{ref}.{name}.{sha256}-{variant}.{ext}']);
   assert.equal(r.code, 0, r.err);
   assert.deepEqual(readdirSync(join(out, '1')), [`sku_17.p0.${sha256(readFileSync(files[0]))}-v.webp`]);
+  const piped = await run(['run', '-o', out, '-f', '-'], { input: readFileSync(join(dir, 'job.json')) });
+  assert.equal(piped.code, 0, piped.err);
+  assert.ok(existsSync(join(out, 'p0-v.webp')));
+  const both = await run(['run', '-o', out, '-f', join(dir, 'job.json'), files[0]]);
+  assert.equal(both.code, 64);
+  assert.match(both.err, /whole job/);
   writeFileSync(join(dir, 'job.json'), JSON.stringify({ from: { job: 'other' } }));
   const from = await run(['run', '-o', out, '-f', join(dir, 'job.json')]);
   assert.equal(from.code, 64);
