@@ -150,7 +150,7 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 
 static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, struct err *e)
 {
-	if (io_mkdirs(g->data, 0700, e) != OK || bus_open("local:", &g->bus, e) != OK ||
+	if (io_mkdirs(g->data, 0700, e) != OK || bus_open(g->conf->bus ? g->conf->bus : "local:", &g->bus, e) != OK ||
 		open_presets(g, e) != OK)
 		return e->code;
 	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)

@@ -73,6 +73,9 @@ test('settings come from flags, then the environment, then a file; unknown ones 
     [['--keep', 'soon'], {}, /--keep.*soon/s],
     [['--config', `${dir}/none.conf`], {}, /none\.conf/],
     [['stray'], {}, /stray/],
+    [['--store', 'postgres://h/db'], {}, /postgres:.*sqlite:/],
+    [['--bus', 'nats://h'], {}, /nats:.*local:/],
+    [['--blob', 's3://b/p'], {}, /s3:.*file:/],
   ]) {
     const r = await run(['serve', ...args], { env, cwd: dir });
     assert.equal(r.code, 64, `${args}: ${r.err}`);
