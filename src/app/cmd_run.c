@@ -22,6 +22,7 @@
 #define TENANT     1
 #define PAGE_ROWS  200
 #define PAGE_BYTES (256 << 10)
+#define PATIENCE_MS 10000 /* with a disk that takes nothing */
 
 struct run {
 	const struct conf *conf;
@@ -35,6 +36,7 @@ struct run {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int64_t newest; /* sequence that the store has told of */
+	int64_t well_ms; /* monotonic: when something could last be written */
 };
 
 static void news(void *ctx, const struct bus_hint *h)
@@ -183,21 +185,36 @@ static enum err_code take_page(struct run *r, bool *ret_over, struct err *e)
 	return OK;
 }
 
-static void wait_for_news(struct run *r)
+/* false when a second passed without any. */
+static bool wait_for_news(struct run *r)
 {
 	struct timespec until = clock_deadline(1000);
 	pthread_mutex_lock(&r->lock);
 	if (r->newest <= r->after)
 		(void)pthread_cond_clockwait(&r->changed, &r->lock, CLOCK_MONOTONIC, &until);
+	bool came = r->newest > r->after;
 	pthread_mutex_unlock(&r->lock);
+	return came;
+}
+
+/* A server waits for a full disk to be emptied; whoever sits before a terminal wants to be told. */
+static enum err_code check_disk(struct run *r, struct err *e)
+{
+	if (store_ping(r->engine.store, e) == OK && blob_check(r->engine.blob, e) == OK) {
+		r->well_ms = clock_mono_ms();
+		return OK;
+	}
+	return clock_mono_ms() - r->well_ms < PATIENCE_MS ? OK : e->code;
 }
 
 static enum err_code follow(struct run *r, struct err *e)
 {
+	r->well_ms = clock_mono_ms();
 	for (bool over = false; !over;) {
 		if (atomic_load(&r->stop))
 			return err_set(e, ERR_CANCELED, "interrupted; a second run goes on from here");
-		wait_for_news(r);
+		if (!wait_for_news(r) && check_disk(r, e) != OK)
+			return e->code;
 		if (take_page(r, &over, e) != OK)
 			return e->code;
 	}

@@ -3,6 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { bulbBin, tempDir, start, run, root, sha256, get } from '../lib/harness.mjs';
 import { png } from '../lib/pictures.mjs';
@@ -211,4 +212,17 @@ test('Ctrl-C ends with 130, and the next run goes on', async (t) => {
   assert.equal(again.code, 0, again.err);
   const end = JSON.parse(again.out.trim().split('\n').at(-1));
   assert.ok(end.data.counts.cached >= 1);
+});
+
+test('a full disk ends the run with its code instead of waiting for ever', { skip: process.getuid() !== 0 && 'mounting needs root', timeout: 60000 }, async (t) => {
+  const { files, dir } = folder(t, 1);
+  const small = join(dir, 'small');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
+  t.after(() => execFileSync('umount', ['-l', small]));
+  writeFileSync(join(dir, 'in', 'large.png'), png(1400, 1000, 3));
+  execFileSync('sh', ['-c', `head -c 700k /dev/urandom > '${small}/filler'`]);
+  const r = await run(['run', '-o', join(small, 'out'), ...files, join(dir, 'in', 'large.png'), '--variant', 'a width=1300 format=png']);
+  assert.notEqual(r.code, 0);
+  assert.match(r.err, /\((store_unavailable|blob_io|system)\)/);
 });
