@@ -12,7 +12,10 @@ static const struct {
 	const char *words;
 	enum err_code code;
 } meanings[] = {
-	{ "emory", ERR_LIMIT_MEMORY },
+	{ "ut of memory", ERR_LIMIT_MEMORY },
+	{ "nsufficient memory", ERR_LIMIT_MEMORY },
+	{ "allocate memory", ERR_LIMIT_MEMORY },
+	{ "emory allocation", ERR_LIMIT_MEMORY },
 	{ "nsupported", ERR_DECODE_UNSUPPORTED },
 	{ "not supported", ERR_DECODE_UNSUPPORTED },
 	{ "No decoding plugin", ERR_DECODE_UNSUPPORTED },

@@ -443,6 +443,8 @@ static void an_error_is_the_line_that_tells_its_kind(void **state)
 	vips_error("source", "bad seek to 100");
 	assert_int_equal(vips_failed(&e, ERR_DECODE_CORRUPT, "decode"), ERR_DECODE_CORRUPT);
 	assert_string_equal(e.text, "decode: source: bad seek to 99");
+	vips_error("VipsIcc", "Read from memory error. Got 0 bytes"); /* of a damaged profile */
+	assert_int_equal(vips_failed(&e, ERR_DECODE_CORRUPT, "decode"), ERR_DECODE_CORRUPT);
 }
 
 static void a_sink_that_refuses_ends_it(void **state)
