@@ -219,10 +219,13 @@ test('a full disk ends the run with its code instead of waiting for ever', { ski
   const small = join(dir, 'small');
   mkdirSync(small);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
-  t.after(() => execFileSync('umount', ['-l', small]));
-  writeFileSync(join(dir, 'in', 'large.png'), png(1400, 1000, 3));
-  execFileSync('sh', ['-c', `head -c 700k /dev/urandom > '${small}/filler'`]);
-  const r = await run(['run', '-o', join(small, 'out'), ...files, join(dir, 'in', 'large.png'), '--variant', 'a width=1300 format=png']);
-  assert.notEqual(r.code, 0);
-  assert.match(r.err, /\((store_unavailable|blob_io|system)\)/);
+  try {
+    writeFileSync(join(dir, 'in', 'large.png'), png(1400, 1000, 3));
+    execFileSync('sh', ['-c', `head -c 700k /dev/urandom > '${small}/filler'`]);
+    const r = await run(['run', '-o', join(small, 'out'), ...files, join(dir, 'in', 'large.png'), '--variant', 'a width=1300 format=png']);
+    assert.notEqual(r.code, 0);
+    assert.match(r.err, /\((store_unavailable|blob_io|system)\)/);
+  } finally {
+    execFileSync('umount', ['-l', small]);
+  }
 });
