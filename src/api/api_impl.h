@@ -54,7 +54,7 @@ struct call {
 bool context_open(struct call *c);
 bool context_may(struct call *c);
 struct view_links call_links(const struct call *c);
-const char *call_query(const struct call *c, const char *name); /* NULL: absent */
+const char *call_query(const struct call *c, const char *name); /* NULL: absent or empty */
 /* "true" or "false"; absent is false. false: answered. */
 bool call_query_bool(struct call *c, const char *name, bool *ret);
 /* A whole number between least and most (more counts as most when clamp). false: answered. */

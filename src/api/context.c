@@ -97,12 +97,19 @@ struct view_links call_links(const struct call *c)
 
 /* ---- may they ------------------------------------------------------------------------------- */
 
+static const char *query_given(const struct call *c, const char *name)
+{
+	const char *q = http_query(c->r);
+
+	return q ? url_query_get(q, name, c->a) : NULL;
+}
+
 static const char *bearer(const struct call *c)
 {
 	const char *h = http_header(c->r, "Authorization");
 
 	if (!h || strncasecmp(h, "Bearer ", 7) != 0)
-		return call_query(c, "token");
+		return query_given(c, "token");
 	h += 7;
 	return h + strspn(h, " ");
 }
@@ -156,16 +163,17 @@ bool context_may(struct call *c)
 
 /* ---- what the query says -------------------------------------------------------------------- */
 
+/* A filter without a value filters nothing: client libraries write those. */
 const char *call_query(const struct call *c, const char *name)
 {
-	const char *q = http_query(c->r);
+	const char *v = query_given(c, name);
 
-	return q ? url_query_get(q, name, c->a) : NULL;
+	return v && *v ? v : NULL;
 }
 
 bool call_query_bool(struct call *c, const char *name, bool *ret)
 {
-	const char *text = call_query(c, name);
+	const char *text = query_given(c, name);
 
 	*ret = text && strcmp(text, "true") == 0;
 	if (!text || *ret || strcmp(text, "false") == 0)

@@ -236,6 +236,18 @@ test('a job past --keep is 404, one that has not ended never is', async (t) => {
   assert.equal((await get(`${base}/v1/jobs/${open.id}`)).json.status, 'running');
 });
 
+test('filters without a value filter nothing; a status that does not exist is refused', async (t) => {
+  const { origin, base } = await site(t);
+  const job = await ended(base, (await submit(base, { urls: [`${origin.url}/png?seed=1`], variants: small })).id);
+  const list = await get(`${base}/v1/jobs?status=&tag=&page_size=&page_token=`);
+  assert.deepEqual(list.json.jobs.map((j) => j.id), [job.id]);
+  assert.equal((await get(`${base}/v1/jobs/${job.id}/items?page_size=&page_token=&status=&ref=&url=`)).json.items.length, 1);
+  assert.equal((await get(`${base}/v1/jobs/${job.id}/events?after=&wait=`)).status, 200);
+  for (const q of ['jobs?status=done', `jobs/${job.id}/items?status=done`, 'jobs?page_size=1001', 'jobs?page_size=x', `jobs/${job.id}?wait=x`])
+    assert.equal((await get(`${base}/v1/${q}`)).status, 422, q);
+  assert.equal((await call('DELETE', `${base}/v1/jobs/${job.id}?results`)).status, 422);
+});
+
 test('a full queue is 429 with a time to come back', async (t) => {
   const { origin, base } = await site(t, ['--max-open-items', '2']);
   await submit(base, { urls: [`${origin.url}/hang`, `${origin.url}/hang?2`], variants: small });
