@@ -9,6 +9,7 @@
 #include "app/say.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 int cmd_gc(const struct conf *c)
 {
@@ -18,7 +19,10 @@ int cmd_gc(const struct conf *c)
 	struct engine_opts o = {
 		.data = c->data, .store_url = c->store, .blob_url = c->blob, .visitor = true
 	};
-	if (engine_open(c, &o, &g, &e) != OK)
+	/* A name mistyped would make a new folder, and find nothing in it. */
+	if (c->source[CONF_data] != CONF_DEFAULT && access(c->data, F_OK) != 0)
+		err_set(&e, ERR_USAGE, "--data '%s': there is no such folder", c->data);
+	if (e.code != OK || engine_open(c, &o, &g, &e) != OK)
 		return say_error(&e);
 	enum err_code code = gc_run(g.store, g.blob, -2, c->dry_run, &r, &e);
 	engine_close(&g);

@@ -72,6 +72,8 @@ test('a second server on the same folder is refused; gc reaches it', async (t) =
   assert.match(second.err, /store_in_use/);
   const gc = await run(['gc', '--data', data, '--keep-results', '0']);
   assert.equal(gc.code, 0, gc.err);
+  assert.match((await run(['gc', '--dry-run', '--data', data])).out, /^would drop 0 jobs/);
+  assert.equal((await run(['gc', '--data', `${data}/mistyped`])).code, 64);
   assert.deepEqual(await check(server.url, [job.id]), []);
 });
 
