@@ -46,6 +46,37 @@ void *mem_realloc(void *p, size_t n, size_t size)
 	return bigger;
 }
 
+/* libcrypto crashes when its first allocations fail. They are small: they end as ours do. */
+static void *crypto_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return mem_realloc(NULL, n, 1);
+}
+
+static void *crypto_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (n)
+		return mem_realloc(p, n, 1);
+	free(p);
+	return NULL;
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
+
+/* Before main, as libcrypto takes no other allocator once it has allocated. */
+__attribute__((constructor)) static void crypto_allocates_or_ends(void)
+{
+	CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free);
+}
+
 void *mem_try_alloc(size_t bytes)
 {
 	return malloc(bytes ? bytes : 1);
