@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lending ready tasks, in the order of their turns. Hosts that have enough going on are passed over
- * without losing their place. A task that nobody waits for any more is dropped here.
+ * without losing their place. Tasks that nobody waits for any more are dropped on the way and take
+ * no place: a canceled job must not keep idle lanes from the next one.
  */
 #include "store/tx.h"
 
@@ -14,6 +15,8 @@ struct candidate {
 struct candidates {
 	struct candidate *v;
 	size_t n;
+	int64_t *unwanted;
+	size_t unwanted_n;
 };
 
 static size_t of_host(const struct candidates *c, const char *host)
@@ -41,17 +44,35 @@ static enum err_code find_ready(struct tx *t, const struct claim *claim, struct 
 	struct sql_rows r = sql_query(t->db,
 	    "SELECT id, host FROM task WHERE state = 0 ORDER BY turn, id", SQL_NONE, e);
 
-	ret->n = 0;
-	ret->v = arena_alloc(t->arena, claim->max * sizeof *ret->v);
-	while (ret->n < claim->max && sql_next(&r)) {
+	*ret = (struct candidates){
+		.v = arena_alloc(t->arena, claim->max * sizeof *ret->v),
+		.unwanted = arena_alloc(t->arena, PASS_ROWS * sizeof *ret->unwanted),
+	};
+	while (ret->n < claim->max && ret->unwanted_n < PASS_ROWS && sql_next(&r)) {
 		const char *host = sql_text(&r, 1);
+		int64_t id = sql_int(&r, 0);
+		bool wanted = false;
 		if (!may_take(claim, ret, host))
 			continue;
-		ret->v[ret->n++] = (struct candidate){
-			.id = sql_int(&r, 0), .host = arena_strdup(t->arena, host),
-		};
+		r.code = task_is_wanted(t, id, &wanted, e);
+		if (r.code == OK && !wanted)
+			ret->unwanted[ret->unwanted_n++] = id;
+		else if (r.code == OK)
+			ret->v[ret->n++] = (struct candidate){
+				.id = id, .host = arena_strdup(t->arena, host),
+			};
 	}
 	return sql_end(&r);
+}
+
+static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, struct err *e)
+{
+	enum err_code code = OK;
+
+	for (size_t i = 0; code == OK && i < c->unwanted_n; i++)
+		code = task_delete(t, c->unwanted[i], e);
+	t->work |= c->unwanted_n == PASS_ROWS;
+	return code;
 }
 
 static enum err_code start_items(struct tx *t, const struct tx_task *k, struct err *e)
@@ -73,18 +94,12 @@ static enum err_code lend(struct tx *t, struct op_claim *op, const struct candid
 	struct err *e)
 {
 	struct tx_task *k = NULL;
-	bool wanted;
-	enum err_code code = task_is_wanted(t, c->id, &wanted, e);
+	enum err_code code = sql_run(t->db,
+	    "UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
+	    " step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
+	    SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms), sql_i(c->id)),
+	    NULL, e);
 
-	if (code == OK && !wanted)
-		return task_delete(t, c->id, e);
-	if (code == OK)
-		code = sql_run(t->db,
-		    "UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
-		    " step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
-		    SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms),
-			sql_i(c->id)),
-		    NULL, e);
 	if (code == OK)
 		code = task_find(t, c->id, &k, e);
 	if (code == OK)
@@ -108,6 +123,8 @@ enum err_code op_claim(struct tx *t, void *arg, struct err *e)
 	op->n = 0;
 	op->tasks = arena_alloc(op->arena, op->claim->max * sizeof *op->tasks);
 	enum err_code code = find_ready(t, op->claim, &c, e);
+	if (code == OK)
+		code = drop_unwanted(t, &c, e);
 	for (size_t i = 0; code == OK && i < c.n; i++)
 		code = lend(t, op, &c.v[i], e);
 	return code;

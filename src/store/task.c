@@ -71,10 +71,15 @@ enum err_code task_put(struct tx *t, const struct task_new *n, int64_t *ret_id,
 		return code;
 	*ret_joined = *ret_id == 0;
 	*ret_state = TASK_READY;
-	if (*ret_joined)
-		return task_join(t, n, key, ret_id, ret_state, e);
-	t->work = true;
-	return OK;
+	if (!*ret_joined) {
+		t->work = true;
+		return OK;
+	}
+	code = task_join(t, n, key, ret_id, ret_state, e);
+	/* Left behind by a canceled job and not begun: it is done for us alone. */
+	if (code == OK && *ret_state != TASK_RUNNING)
+		code = task_is_wanted(t, *ret_id, ret_joined, e);
+	return code;
 }
 
 enum err_code task_await(struct tx *t, struct tx_item *it, int64_t id, enum task_state state,

@@ -120,6 +120,39 @@ static void a_task_nobody_wants_is_not_lent(void **state)
 	claim_none(f);
 }
 
+static void what_nobody_wants_takes_no_place_in_a_claim(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit_n(f, "a.test", 20, "");
+	struct err e;
+
+	plan(f);
+	struct made_job b = submit_n(f, "b.test", 2, "");
+	plan(f);
+	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	claim_one(f);
+	claim_one(f);
+	assert_int_equal(job(f, &b)->counts.running, 2);
+	claim_none(f);
+}
+
+static void work_that_was_left_behind_is_shared_with_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit_n(f, "a.test", 1, "");
+	struct err e;
+
+	plan(f);
+	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	struct made_job b = submit_n(f, "a.test", 1, "");
+	work(f);
+	assert_int_equal(f->downloads, 1);
+	assert_int_equal(item(f, &b, 1)->cache, CACHE_MISS);
+	assert_int_equal(job(f, &b)->counts.cached, 0);
+	assert_int_equal(job(f, &b)->savings.downloads, 0);
+	assert_int_equal(job(f, &b)->savings.encodes, 0);
+}
+
 static void a_heartbeat_extends_the_lease(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +454,8 @@ STORE_TEST_MAIN(TEST(an_interactive_job_is_next_in_line_behind_a_bulk_one),
     TEST(a_cached_job_of_any_size_needs_no_worker),
     TEST(full_hosts_are_passed_over),
     TEST(a_task_nobody_wants_is_not_lent),
+    TEST(what_nobody_wants_takes_no_place_in_a_claim),
+    TEST(work_that_was_left_behind_is_shared_with_nobody),
     TEST(a_heartbeat_extends_the_lease),
     TEST(a_heartbeat_learns_that_nobody_waits),
     TEST(progress_is_rare_and_says_something_new),
