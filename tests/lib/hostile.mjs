@@ -1,6 +1,7 @@
 // Pictures that mean harm, or were harmed. Each is a name, a function that makes its bytes, and the
 // ends that are right for it: 'ok', or error codes. Material is a set of small good files.
 import { deflateSync } from 'node:zlib';
+import { readFileSync } from 'node:fs';
 import { random } from './random.mjs';
 import * as f from './formats.mjs';
 
@@ -240,7 +241,11 @@ const nested = (n) => {
   for (let i = 0; i < n; i++) out.set(bytes(be32((n - i) * 8), 'meta'), i * 8);
   return out;
 };
+/** 10,000 x 10,000 in one colour and 1,864 bytes. */
+const flat = readFileSync(new URL('flat-100mp.avif', import.meta.url));
 const heifs = (m) => [
+  ['AVIF of 100 MP in two kilobytes', () => flat, 'limit_pixels'],
+  ['AVIF of 100 MP that says it is 16 x 16', () => f.patch(flat, 'ispe', 4, be32(16), be32(16)), `limit_memory limit_pixels ${corrupt}`],
   ['AVIF of nothing but its brand', () => f.ftyp(), corrupt],
   ['HEIC of nothing but its brand', () => f.ftyp('heic'), corrupt],
   ['AVIF that calls itself HEIC', () => f.patch(m.avif, 'ftyp', 0, 'heic'), 'ok'],
