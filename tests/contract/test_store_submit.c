@@ -59,6 +59,42 @@ static void an_own_id_belongs_to_one_body(void **state)
 	assert_err(submit_as(f, "mine", NULL, TWO, &b), ERR_JOB_EXISTS);
 }
 
+/* Whoever only asks whether a request was made before makes none. */
+static void a_request_that_must_be_known_makes_no_job(void **state)
+{
+	struct fixture *f = *state;
+	struct request r = { .arena = f->a };
+	struct submit in = { .tenant = 1, .idempotency_key = "k1", .request = &r, .base_url = "",
+		.known_only = true };
+	struct made_job a;
+	struct err e = { 0 };
+
+	sha256_of("body", 4, in.body_sha256);
+	assert_err(store_submit(f->s, &in, &a.result, a.id, &a.no, &e), ERR_NOT_FOUND);
+	in.known_only = false;
+	assert_ok(store_submit(f->s, &in, &a.result, a.id, &a.no, &e));
+	in.known_only = true;
+	assert_ok(store_submit(f->s, &in, &a.result, a.id, &a.no, &e));
+	assert_int_equal(a.result, SUBMIT_SAME);
+	in.idempotency_key = "k2";
+	assert_err(store_submit(f->s, &in, &a.result, a.id, &a.no, &e), ERR_NOT_FOUND);
+}
+
+/* What another job needs to be made of the same items. */
+static void items_tell_their_identity_and_their_sealed_headers(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit(f, "{'urls':[{'url':'https://a.test/1','headers':{'x-a':'b'}},"
+	    "{'url':'https://a.test/2','cache_key':'k'}]}");
+	struct made_job b = submit(f, "{'urls':[{'url':'https://a.test/other','cache_key':'k'}]}");
+
+	assert_non_null(item(f, &a, 1)->headers);
+	assert_null(strstr(item(f, &a, 1)->headers, "x-a"));
+	assert_null(item(f, &a, 2)->headers);
+	assert_memory_equal(item(f, &a, 2)->source_key, item(f, &b, 1)->source_key, SHA256_LEN);
+	assert_memory_not_equal(item(f, &a, 1)->source_key, item(f, &b, 1)->source_key, SHA256_LEN);
+}
+
 static void a_full_queue_takes_nothing_more(void **state)
 {
 	struct fixture *f = *state;
@@ -303,6 +339,8 @@ static void a_store_can_be_pinged(void **state)
 STORE_TEST_MAIN(TEST(one_key_and_one_body_make_one_job),
     TEST(a_key_is_remembered_for_its_time_only),
     TEST(an_own_id_belongs_to_one_body),
+    TEST(a_request_that_must_be_known_makes_no_job),
+    TEST(items_tell_their_identity_and_their_sealed_headers),
     TEST(a_full_queue_takes_nothing_more),
     TEST(duplicates_are_counted),
     TEST(jobs_are_listed_newest_first_by_page_state_and_tag),
