@@ -38,18 +38,24 @@ static void refuse_fd(struct reactor *rt, int fd, const char *detail)
 	log_full(rt->server, detail);
 }
 
+static int open_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /* No descriptor is left: give up the spare one for a moment, or the listener stays readable and the
- * loop spins. */
+ * loop spins. Another thread may be quicker to take it; then nobody is accepted until there is a
+ * spare one again. */
 static bool refuse_with_spare(struct reactor *rt)
 {
-	if (rt->spare_fd < 0)
-		return false;
 	fd_close(&rt->spare_fd);
 	int fd = accept4(rt->server->o.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		refuse_fd(rt, fd, "no file descriptor is left");
-	rt->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return fd >= 0;
+	rt->spare_fd = open_spare();
+	if (rt->spare_fd < 0)
+		uv_poll_stop(&rt->accept);
+	return fd >= 0 && rt->spare_fd >= 0;
 }
 
 static bool accept_one(struct reactor *rt)
@@ -78,6 +84,13 @@ static void on_acceptable(uv_poll_t *h, int status, int events)
 	(void)events;
 	for (int i = 0; status == 0 && i < ACCEPTS_A_TURN && accept_one(rt); i++)
 		;
+}
+
+static void accept_again(struct reactor *rt)
+{
+	rt->spare_fd = open_spare();
+	if (rt->spare_fd >= 0 && rt->accepting)
+		uv_poll_start(&rt->accept, UV_READABLE, on_acceptable);
 }
 
 static void stop_accepting(struct reactor *rt)
@@ -165,6 +178,8 @@ static void on_tick(uv_timer_t *h)
 	int64_t now = (int64_t)uv_now(&rt->loop);
 	for (struct timer *t; (t = wheel_pop(&rt->wheel, now)) != NULL;)
 		conn_timeout(container_of(t, struct conn, timer));
+	if (rt->spare_fd < 0)
+		accept_again(rt);
 	if (rt == rt->server->reactors)
 		server_show_conns(rt->server);
 }
@@ -223,7 +238,7 @@ static void init_handles(struct reactor *rt)
 enum err_code reactor_start(struct reactor *rt, struct http_server *s, struct err *e)
 {
 	rt->server = s;
-	rt->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	rt->spare_fd = open_spare();
 	rt->dirty_end = &rt->dirty;
 	rt->drain_post.fn = on_drain;
 	rt->stop_post.fn = on_stop;

@@ -16,6 +16,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -130,13 +131,18 @@ static int teardown(void **state)
 
 /* ---- the client ---------------------------------------------------------------------------- */
 
-static int dial(const char *text)
+static void ask(int fd, const char *text)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(app.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static int dial(const char *text)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ask(fd, text);
 	return fd;
 }
 
@@ -324,6 +330,42 @@ static void wakes_and_closes_race_with_clients_that_come_and_go(void **state)
 	assert_int_equal(app.returned_first, 0);
 }
 
+static int64_t cpu_ms(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+		(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+/* Another thread may be quicker than the loop to take the descriptor that was kept free. */
+static void without_any_descriptor_the_loop_rests_and_serves_when_there_are_some(void **state)
+{
+	(void)state;
+	struct rlimit all, none;
+	int fd[2] = { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) }, taken[256], n = 0;
+	getrlimit(RLIMIT_NOFILE, &all);
+	none = (struct rlimit){ 3, all.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	ask(fd[0], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	int64_t before = cpu_ms();
+	usleep(400000); /* what is measured is what happens meanwhile */
+	assert_in_range(cpu_ms() - before, 0, 40);
+	none.rlim_cur = 200;
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_answer(fd[0], "ok");
+	while ((taken[n] = dup(fd[0])) >= 0)
+		n++;
+	ask(fd[1], "");
+	assert_answer(fd[1], "overloaded");
+	while (n > 0)
+		close(taken[--n]);
+	setrlimit(RLIMIT_NOFILE, &all);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void an_idle_websocket_costs_under_600_bytes(void **state)
 {
 	(void)state;
@@ -357,6 +399,7 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
 	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
 	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
+	SERVER_TEST(without_any_descriptor_the_loop_rests_and_serves_when_there_are_some),
 	SERVER_TEST(an_idle_websocket_costs_under_600_bytes),
 };
 TEST_MAIN(tests)
