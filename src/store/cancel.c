@@ -16,6 +16,8 @@ static enum err_code cancel_items(struct tx *t, struct tx_job *j, const struct t
 			.code = j->cancel, .download_ms = -1, .process_ms = -1, .store_ms = -1,
 		};
 		code = item_end(t, &l->v[i], ITEM_CANCELED, &o, e);
+		if (code == OK)
+			code = original_drop_if_done(t, &l->v[i], e);
 	}
 	return code;
 }

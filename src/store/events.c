@@ -54,7 +54,7 @@ enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type
 	struct err *e)
 {
 	CLEANUP(buf_done) struct buf b = BUF_INIT(65536);
-	int64_t queued = it->started_ms - it->planned_ms;
+	int64_t queued = it->started_ms > it->planned_ms ? it->started_ms - it->planned_ms : 0;
 	enum err_code code = OK;
 
 	if (it->job->state == JOB_QUEUED)

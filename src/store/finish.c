@@ -160,6 +160,15 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 
 /* ---- failures ---- */
 
+/* Its bytes are not where they should be: a retry, or the next job, fetches them again. */
+static enum err_code original_lost(struct tx *t, struct tx_original *o, struct err *e)
+{
+	if (!o->id || !o->data.key[0])
+		return OK;
+	o->data.key[0] = 0;
+	return original_update(t, o, e);
+}
+
 enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
 	const struct original *found, struct err *e)
 {
@@ -172,6 +181,8 @@ enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outc
 		code = original_find(t, k->scope, k->subject, &o, e);
 	else if (found)
 		code = original_put(t, k->scope, found, &o, e);
+	if (code == OK && k->kind == TASK_MAKE && why->code == ERR_BLOB_NOT_FOUND)
+		code = original_lost(t, &o, e);
 	return code == OK ? settle_begin(t, k, TASK_FAILED, o.id, false, why, e) : code;
 }
 

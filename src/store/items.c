@@ -203,6 +203,15 @@ static enum job_state end_state(const struct tx_job *j)
 	return j->failed > 0 ? JOB_PARTIAL : JOB_SUCCEEDED;
 }
 
+/* A job may have taken longer than jobs are kept: who waited for its end has time to read it. */
+static void expire_later(const struct tx *t, struct tx_job *j)
+{
+	int64_t least = t->now_ms + t->opts->keep_ms / 10;
+
+	if (j->expires_ms < least)
+		j->expires_ms = least;
+}
+
 enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e)
 {
 	static const enum event_type type[] = {
@@ -215,6 +224,7 @@ enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e)
 		return OK;
 	j->state = end_state(j);
 	j->ended_ms = t->now_ms;
+	expire_later(t, j);
 	t->tally.jobs[j->state]++;
 	return event_job(t, j, type[j->state], NULL, e);
 }

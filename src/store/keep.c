@@ -96,7 +96,9 @@ static enum err_code progress(struct tx *t, struct tx_job *j, struct err *e)
 {
 	CLEANUP(buf_done) struct buf active = BUF_INIT(16384);
 
-	if (j->state != JOB_RUNNING || j->hidden || j->progress_ms + PROGRESS_MS > t->now_ms)
+	if (j->state != JOB_RUNNING || j->hidden)
+		return OK;
+	if (j->progress_ms <= t->now_ms && j->progress_ms + PROGRESS_MS > t->now_ms)
 		return OK;
 	enum err_code code = active_text(t, j, &active, e);
 	int64_t hash = hash_of(j, &active);

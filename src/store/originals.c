@@ -124,7 +124,7 @@ enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, stru
 	struct tx_original o;
 	int64_t needed = 0;
 
-	if (it->job->keep_source || !it->original)
+	if (it->state <= ITEM_OPEN || it->job->keep_source || !it->original)
 		return OK;
 	enum err_code code = sql_get(t->db,
 	    "SELECT 1 FROM item i JOIN job j ON j.no = i.job WHERE i.original = $1"

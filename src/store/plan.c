@@ -92,7 +92,9 @@ static enum err_code plan_hit(struct tx *t, struct tx_item *it, int64_t scope, s
 	it->cache = CACHE_HIT;
 	it->planned_ms = t->now_ms;
 	enum err_code code = original_used(t, &s->original, e);
-	return code == OK ? item_resolve(t, it, scope, &s->original, 0, e) : code;
+	if (code == OK)
+		code = item_resolve(t, it, scope, &s->original, 0, e);
+	return code == OK ? original_drop_if_done(t, it, e) : code;
 }
 
 static enum err_code plan_fetch(struct tx *t, struct tx_item *it, int64_t scope,

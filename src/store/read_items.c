@@ -35,6 +35,14 @@ static int tries_of(struct sql_rows *r)
 	return sql_int(r, 5) && !sql_is_null(r, 14) && now > done ? now : done;
 }
 
+/* Not less than nothing, wherever the clock was set meanwhile. */
+static int64_t queued_of(struct sql_rows *r)
+{
+	int64_t ms = sql_int(r, 12) - sql_int(r, 11);
+
+	return sql_is_null(r, 12) ? -1 : ms > 0 ? ms : 0;
+}
+
 static enum err_code item_row(struct sql_rows *r, struct arena *a, const struct read_job *j,
 	struct item_row *ret, struct raw *raw, struct read_job *names, struct err *e)
 {
@@ -44,7 +52,7 @@ static enum err_code item_row(struct sql_rows *r, struct arena *a, const struct 
 		.step = step_of(r), .tries = tries_of(r),
 		.has_cache = !sql_is_null(r, 6) && !sql_is_null(r, 7),
 		.cache = (enum item_cache)sql_int(r, 6),
-		.queued_ms = sql_is_null(r, 12) ? -1 : sql_int(r, 12) - sql_int(r, 11),
+		.queued_ms = queued_of(r),
 	};
 	sql_bytes(r, 16, ret->source_key, SHA256_LEN);
 	raw->original = sql_int(r, 7);

@@ -71,8 +71,7 @@ static enum err_code succeed(struct tx *t, struct tx_item *it, const int64_t *id
 	if (code != OK)
 		return code;
 	it->results = ids_text(t, ids, n);
-	code = item_end(t, it, ITEM_SUCCEEDED, &o, e);
-	return code == OK ? original_drop_if_done(t, it, e) : code;
+	return item_end(t, it, ITEM_SUCCEEDED, &o, e);
 }
 
 static int by_digest(const void *a, const void *b)

@@ -117,6 +117,16 @@ static enum err_code settle_item(struct tx *t, struct tx_item *it, const struct 
 				       : settle_done(t, it, k, end, e);
 }
 
+/* Only now is it known of all who waited whether they need the original. */
+static enum err_code settled(struct tx *t, int64_t id, const struct tx_items *l, struct err *e)
+{
+	enum err_code code = task_delete(t, id, e);
+
+	for (size_t i = 0; code == OK && i < l->n; i++)
+		code = original_drop_if_done(t, &l->v[i], e);
+	return code;
+}
+
 enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 {
 	struct tx_items l = { 0 };
@@ -135,7 +145,7 @@ enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 	for (size_t i = 0; code == OK && i < l.n && i < PASS_ROWS; i++)
 		code = settle_item(t, &l.v[i], k, &end, e);
 	if (code == OK && l.n <= PASS_ROWS)
-		return task_delete(t, id, e);
+		return settled(t, id, &l, e);
 	t->work = true;
 	return code;
 }

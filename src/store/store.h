@@ -24,7 +24,8 @@ struct store;
 
 struct store_opts {
 	int64_t fresh_ms;         /* a URL checked within this is reused without asking its origin */
-	int64_t keep_ms;          /* an ended job expires this long after its creation */
+	int64_t keep_ms;          /* an ended job expires this long after its creation, and a
+	                           * tenth of it after its end at the earliest */
 	int64_t keep_results_ms;  /* results live so long after their last use; -1: for ever */
 	int64_t link_ms;          /* longest life of a signed link: trash waits so long */
 	int64_t idempotency_ms;   /* 24 h */

@@ -120,13 +120,15 @@ static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err 
 	    "$12,"
 	    " cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = "
 	    "$17,"
-	    " ended_ms = $18, progress_ms = $19, progress_hash = $20 WHERE no = $21",
+	    " ended_ms = $18, progress_ms = $19, progress_hash = $20, expires_ms = $21"
+	    " WHERE no = $22",
 	    SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
 	        sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
 	        sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
 	        sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
 	        sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
-	        sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->no)),
+	        sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->expires_ms),
+	        sql_i(j->no)),
 	    NULL, e);
 }
 

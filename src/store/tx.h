@@ -163,7 +163,8 @@ enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct tx_original *o, int tries, struct err *e) MUST_CHECK;
 /* It may only come from the cache and is not there. */
 enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
-/* The original's key goes to the trash when nobody needs it any more and the job asked for that. */
+/* The item has ended, or this does nothing: the original's key goes to the trash when nobody needs
+ * it any more and the job asked for that. */
 enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, struct err *e)
 	MUST_CHECK;
 

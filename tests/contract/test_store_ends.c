@@ -259,6 +259,8 @@ static void a_job_expires_when_it_has_ended_and_not_before(void **state)
 	tick(f);
 	assert_true(is_there(f, &m));
 	work(f);
+	assert_true(is_there(f, &m)); /* who waited for its end can still read it */
+	clock_add(f->opts.keep_ms / 10);
 	assert_false(is_there(f, &m));
 	tick(f);
 	struct made_job b = submit_n(f, "", 1);
@@ -389,6 +391,66 @@ static void a_source_that_another_job_keeps_stays(void **state)
 	assert_true(item(f, &a, 1)->source->key[0] != 0);
 }
 
+static void a_source_stays_that_came_for_two_and_one_keeps(void **state)
+{
+	struct fixture *f = *state;
+	const char *body = "{'urls':['https://a.test/1'],'keep_source':%s,'cache':'reload',"
+	    "'variants':[{'name':'a','width':10}]}";
+	struct original stands;
+	struct task make;
+	struct err e;
+
+	submit(f, body, "false");
+	work(f);
+	submit(f, body, "false");
+	struct made_job b = submit(f, body, "true");
+	plan(f);
+	struct task t = claim_one(f);
+	struct fetched r = fetched_of(f, &t);
+	r.not_modified = false;
+	snprintf(r.original.key, sizeof r.original.key, "original/again");
+	assert_ok(store_finish_fetch(f->s, t.id, t.lease, &r, "test", 60000, f->a, &make, &stands,
+	    &e));
+	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
+	assert_string_equal(item(f, &b, 1)->source->key, "original/again");
+}
+
+static void an_unkept_source_goes_also_when_nothing_comes_of_it(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit(f, "{'urls':['https://a.test/1'],'keep_source':false}");
+	const char **keys;
+	struct err e = { 0 };
+
+	plan(f);
+	struct task t = claim_one(f), make = finish_fetch(f, &t);
+	assert_ok(fail_with(f, &make, ERR_DECODE_CORRUPT));
+	assert_string_equal(item(f, &a, 1)->source->key, "");
+	struct made_job b = submit(f, "{'urls':['https://b.test/1'],'keep_source':false}");
+	plan(f);
+	t = claim_one(f);
+	make = finish_fetch(f, &t);
+	cancel(f, &b);
+	clock_add(f->opts.link_ms);
+	assert_int_equal(trash(f, &keys), 2);
+}
+
+static void an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct err e = { 0 };
+
+	plan(f);
+	struct task t = claim_one(f), make = finish_fetch(f, &t);
+	assert_ok(fail_with(f, &make, ERR_BLOB_NOT_FOUND));
+	assert_int_equal(job(f, &a)->state, JOB_FAILED);
+	assert_int_equal(retry(f, &a), 1);
+	work(f);
+	assert_int_equal(job(f, &a)->state, JOB_SUCCEEDED);
+	assert_int_equal(f->downloads, 2);
+}
+
 static void the_second_of_two_equal_downloads_goes_to_the_trash(void **state)
 {
 	struct fixture *f = *state;
@@ -440,5 +502,8 @@ STORE_TEST_MAIN(TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
     TEST(a_copy_that_was_collected_during_its_revalidation_is_fetched_again),
     TEST(an_unkept_source_goes_when_its_variants_stand),
     TEST(a_source_that_another_job_keeps_stays),
+    TEST(a_source_stays_that_came_for_two_and_one_keeps),
+    TEST(an_unkept_source_goes_also_when_nothing_comes_of_it),
+    TEST(an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry),
     TEST(the_second_of_two_equal_downloads_goes_to_the_trash),
     TEST(trash_takes_what_nobody_names))

@@ -266,6 +266,30 @@ static void what_was_put_back_comes_again_when_its_time_has_come(void **state)
 	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
+static void a_clock_that_was_set_back_keeps_nothing_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit_n(f, "a.test", 2, "");
+	struct outcome o = { .code = ERR_FETCH_STATUS, .stage = "download" };
+	struct err e;
+
+	plan(f);
+	struct task t = claim_one(f), other = claim_one(f);
+	keep(f, &other, STEP_DOWNLOADING, 1);
+	assert_ok(store_later(f->s, t.id, t.lease, clock_now() + 1000, &o, false, &e));
+	clock_add(-365LL * 24 * 3600 * 1000);
+	tick(f);
+	assert_int_equal(claim_one(f).id, t.id);
+	size_t before, after;
+	events(f, &a, &before);
+	keep(f, &other, STEP_DOWNLOADING, 2);
+	events(f, &a, &after);
+	assert_int_equal(after, before + 1);
+	finish_fetch(f, &other);
+	assert_in_range(item(f, &a, 2)->queued_ms, 0, 1000);
+	clock_add(365LL * 24 * 3600 * 1000);
+}
+
 static void the_third_crash_is_the_last(void **state)
 {
 	struct fixture *f = *state;
@@ -460,6 +484,7 @@ STORE_TEST_MAIN(TEST(an_interactive_job_is_next_in_line_behind_a_bulk_one),
     TEST(a_heartbeat_learns_that_nobody_waits),
     TEST(progress_is_rare_and_says_something_new),
     TEST(what_was_put_back_comes_again_when_its_time_has_come),
+    TEST(a_clock_that_was_set_back_keeps_nothing_waiting),
     TEST(the_third_crash_is_the_last),
     TEST(nineteen_lost_owners_do_not_fail_an_item_and_twenty_do),
     TEST(an_item_whose_variants_are_not_there_gets_another_make),
