@@ -58,10 +58,11 @@ static void batch_fill(struct http_stream *s, struct batch *b)
 static ssize_t batch_send(int fd, const struct batch *b, uint32_t at)
 {
 	struct iovec iov[BATCH_FRAMES];
-	for (size_t i = 0; i < b->n; i++)
-		iov[i] = (struct iovec){ b->frames[i]->data, b->frames[i]->bytes };
-	iov[0].iov_base = (char *)iov[0].iov_base + at;
-	iov[0].iov_len -= at;
+	for (size_t i = 0; i < b->n; i++) {
+		size_t from = i == 0 ? at : 0;
+		const struct http_frame *f = b->frames[i];
+		iov[i] = (struct iovec){ (char *)f->data + from, f->bytes - from };
+	}
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = b->n };
 	ssize_t n;
 	do {

@@ -167,7 +167,7 @@ enum err_code cascade_run(struct loaded *l, const struct cascade_opts *o, struct
 	struct err *e)
 {
 	struct cascade c = { .o = o, .w = l->w, .h = l->h, .from = l->picture };
-	struct step steps[VARIANTS_MAX];
+	struct step steps[VARIANTS_MAX] = { 0 };
 	size_t n = plan(&c, steps);
 	enum err_code code = OK;
 	for (size_t i = 0; i < n && code == OK; i++)
