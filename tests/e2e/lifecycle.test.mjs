@@ -7,7 +7,7 @@ import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log,
 import { origin, small } from '../lib/site.mjs';
 import { check } from '../lib/checker.mjs';
 import { sql } from '../lib/database.mjs';
-import { alive, family } from '../lib/processes.mjs';
+import { alive, darkroom, family } from '../lib/processes.mjs';
 
 test('SIGTERM drains: running items finish, sockets close with 1001, nothing is lost', { timeout: 60000 }, async (t) => {
   const source = await origin(t);
@@ -60,6 +60,19 @@ test('no process is left one second after SIGKILL of the server', async (t) => {
   server.proc.kill('SIGKILL');
   await server.exit;
   await until('every process to end', () => !processes.some(alive), 1000);
+});
+
+test('a darkroom that vanishes is said to be lost, and a new one goes on', { timeout: 60000 }, async (t) => {
+  const source = await origin(t);
+  const server = await bulb(t, tempDir(t));
+  const submit = (i) => post(`${server.url}/v1/jobs`, { urls: [`${source.url}/png?seed=${i}`], variants: small }, { headers: { prefer: 'wait=20' } });
+  assert.equal((await submit(1)).json.status, 'succeeded');
+  const { keeper } = darkroom(server.pid);
+  process.kill(keeper, 'SIGKILL');
+  assert.equal((await submit(2)).json.status, 'succeeded');
+  assert.notEqual(darkroom(server.pid).keeper, keeper);
+  await until('it to be logged', () => /error +darkroom_lost/.test(server.err));
+  assert.match((await get(`${server.url}/metrics`)).text, /^bulb_darkroom_restarts_total\{reason="lost"\} [1-9]/m);
 });
 
 test('a second server on the same folder is refused; gc reaches it', async (t) => {
