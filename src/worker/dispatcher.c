@@ -4,6 +4,10 @@
  * items planned, and claims tasks for all idle lanes in one call. It sleeps until a hint comes, a
  * lane becomes idle, or the store said something is due. Hints may be lost, so no sleep is longer
  * than SLEEP_MAX_MS.
+ *
+ * Planning runs a little ahead of the lanes. Where all of that lies on hosts that answer slowly or
+ * not at all, lanes would be idle although the same job has work at other hosts: then it runs
+ * further ahead, step by step, until no host is full any more.
  */
 #include "worker/worker_impl.h"
 
@@ -14,12 +18,17 @@
 
 #define SLEEP_MAX_MS     5000
 #define FULL_HOST_MS     250  /* a host that asked us to wait tells nobody when it is over */
+#define STARVED_MS       1000 /* idle lanes, and nothing but full hosts, for so long */
+#define AHEAD_MAX        256  /* times what planning runs ahead at first */
 #define STORE_RETRY_MS   100
 #define STORE_RETRY_MOST 3    /* times four each */
 
 struct dispatcher {
 	struct worker *w;
 	int64_t tick_at, wake_at; /* monotonic */
+	int64_t fed_at;           /* lanes were busy, or got something */
+	size_t ahead;             /* how far planning runs ahead, from 1 */
+	bool full;                /* hosts were, at the last claim */
 	int failures;             /* of the store, in a row */
 };
 
@@ -66,7 +75,7 @@ static void free_hosts(char **hosts, size_t n)
 	free(hosts);
 }
 
-static enum err_code claim(struct dispatcher *d, size_t idle, bool *ret_full, struct err *e)
+static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, struct err *e)
 {
 	struct worker *w = d->w;
 	CLEANUP(arena_freep) struct arena *a = arena_new();
@@ -81,8 +90,20 @@ static enum err_code claim(struct dispatcher *d, size_t idle, bool *ret_full, st
 	if (code != OK)
 		return code;
 	give(w, tasks, n);
-	*ret_full = hosts_n > 0;
+	d->full = hosts_n > 0;
+	*ret_n = n;
 	return OK;
+}
+
+static void look_ahead(struct dispatcher *d, size_t idle, size_t given)
+{
+	int64_t now = clock_mono_ms();
+	if (!d->full)
+		d->ahead = 1;
+	if (!d->full || idle == 0 || given > 0)
+		d->fed_at = now;
+	else if (now - d->fed_at >= STARVED_MS && d->ahead < AHEAD_MAX)
+		d->ahead *= 2;
 }
 
 static enum err_code tick(struct dispatcher *d, struct err *e)
@@ -100,19 +121,21 @@ static enum err_code tick(struct dispatcher *d, struct err *e)
 static enum err_code play(struct dispatcher *d, const struct round *r, struct err *e)
 {
 	struct feed *f = &d->w->o.feed;
-	bool more = false, full = false;
+	bool more = false;
+	size_t given = 0;
 	enum err_code code = OK;
 	if (r->hinted || clock_mono_ms() >= d->tick_at)
 		code = tick(d, e);
 	if (code == OK && !r->draining)
-		code = f->plan(f->ctx, d->w->o.lanes, &more, e);
+		code = f->plan(f->ctx, d->w->o.lanes * d->ahead, &more, e);
 	if (code == OK && !r->draining && r->idle > 0)
-		code = claim(d, r->idle, &full, e);
+		code = claim(d, r->idle, &given, e);
 	if (code != OK)
 		return code;
+	look_ahead(d, r->idle, given);
 	d->wake_at = more ? 0 : d->tick_at;
 	int64_t soon = clock_mono_ms() + FULL_HOST_MS;
-	if (full && d->wake_at > soon)
+	if (d->full && d->wake_at > soon)
 		d->wake_at = soon;
 	return OK;
 }
@@ -129,7 +152,7 @@ static void store_failed(struct dispatcher *d, const struct err *e)
 
 void *dispatcher_main(void *worker)
 {
-	struct dispatcher d = { .w = worker };
+	struct dispatcher d = { .w = worker, .ahead = 1, .fed_at = clock_mono_ms() };
 	struct round r;
 	while (next_round(&d, &r)) {
 		struct err e = { 0 };

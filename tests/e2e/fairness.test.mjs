@@ -41,6 +41,21 @@ test('500 URLs of an origin that hangs do not delay the 10 of another', { timeou
   assert.ok(hanging.seen.peak <= 6, `${hanging.seen.peak} connections to one host`);
 });
 
+test('500 URLs of an origin that hangs do not delay the 10 of another behind them in the same job', { timeout: 60000 }, async (t) => {
+  const hanging = await origin(t);
+  const good = await origin(t, { host: '127.0.0.2' });
+  const server = await bulb(t, tempDir(t));
+  const urls = [...Array.from({ length: 500 }, (_, i) => `${hanging.url}/hang?n=${i}`),
+    ...Array.from({ length: 10 }, (_, i) => `${good.url}/png?seed=${i}`)];
+  const job = (await post(`${server.url}/v1/jobs`, { urls, variants: small })).json;
+  const then = await until('the ten to be there', async () => {
+    const now = (await get(`${server.url}/v1/jobs/${job.id}`)).json;
+    return now.counts.succeeded === 10 && now;
+  });
+  assert.equal(then.counts.failed, 0, 'not one of the others had ended by then');
+  assert.ok(hanging.seen.peak <= 6, `${hanging.seen.peak} connections to one host`);
+});
+
 /** Private, resident memory of a process in KiB. */
 function privateKiB(pid) {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
