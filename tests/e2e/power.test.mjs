@@ -4,6 +4,7 @@
 // TEST_SOAK=1 makes ten times as many rounds; TEST_SEED repeats a run's choices.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { tempDir, bulb, get } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { check, checkFolder } from '../lib/checker.mjs';
@@ -27,7 +28,7 @@ async function site(t) {
 test(`${rounds} power losses: nothing answered is lost, no blob that is named is missing`, { skip, timeout: rounds * 10000 }, async (t) => {
   const { source, seed, rnd, data } = await site(t);
   const s = await powerLosses(t, data, source, rnd, { rounds });
-  assert.deepEqual(s.faults, [], `after round ${s.round}; TEST_SEED=${seed} repeats it`);
+  assert.deepEqual(s.faults, [], `after round ${s.round}, ${s.how} lost; see ${s.evidence}; TEST_SEED=${seed} repeats it`);
   const told = s.all.filter((j) => j.id).map((j) => j.id);
   const done = [...s.seen.values()].flatMap((m) => [...m.values()]).filter((ev) => ev.type === 'item.succeeded').length;
   t.diagnostic(`${told.length} jobs answered, ${done} results read before the losses, ${s.forgotten} blobs forgotten`);
@@ -43,6 +44,7 @@ test('with synchronous=NORMAL the same test sees answers that are lost', { skip,
   const { source, rnd, data } = await site(t);
   const s = await powerLosses(t, data, source, rnd, { rounds: 20, store: '&synchronous=normal' });
   t.diagnostic(`after round ${s.round}: ${s.faults[0]}`);
+  if (s.evidence) rmSync(s.evidence, { recursive: true });
   assert.ok(s.faults.some((f) => /accepted, but answers 404|was read and is gone|again gives/.test(f)), JSON.stringify(s.faults));
 });
 
@@ -50,6 +52,7 @@ test('without the sync of the blob folder the same test sees blobs that are miss
   const { source, rnd, data } = await site(t);
   const s = await powerLosses(t, data, source, rnd, { rounds: 20, blob: '?sync=none', after: () => rnd.between(200, 500) });
   t.diagnostic(`after round ${s.round}: ${s.faults[0]}`);
+  if (s.evidence) rmSync(s.evidence, { recursive: true });
   assert.ok(s.faults.some((f) => /answers 404|has other bytes|blob_not_found/.test(f)), JSON.stringify(s.faults));
 });
 

@@ -3,11 +3,11 @@
 // (blob_notes.c). SIGKILL is the moment; afterwards what was not synced is taken out of the blob
 // folder, and the next server starts on what is left.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, truncateSync, openSync, writeSync, closeSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, truncateSync, openSync, writeSync, closeSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, bulb, call, ended, log } from './harness.mjs';
+import { build, bulb, tempDir, call, ended, log } from './harness.mjs';
 import { check } from './checker.mjs';
-import { blobKeys, blobPath } from './database.mjs';
+import { blobKeys, blobPath, snapshot } from './database.mjs';
 
 const modules = ['tests/unit/store/disk_vfs.so', 'tests/unit/blob/blob_notes.so'].map((f) => join(build, f));
 export const missing = modules.find((f) => !existsSync(f));
@@ -116,22 +116,34 @@ export async function faultsAfter(base, list, seen) {
   return check(base, told.map((j) => j.id), { keys: told, seen });
 }
 
+/** What the last loss left, before and after the server that found a fault in it. */
+function keepEvidence(data, aside) {
+  const to = `${data}-evidence`;
+  cpSync(data, to, { recursive: true });
+  cpSync(aside, join(to, 'before'), { recursive: true });
+  return to;
+}
+
 /**
- * Round after round, until `rounds` or a fault: { faults, told, forgotten, round, all, server }.
+ * Round after round, until `rounds` or a fault: { faults, how, evidence, forgotten, round, all, server }.
  * sync: what the store and the blob folder are told to do.
  */
 export async function powerLosses(t, data, source, rnd, { rounds, store = '', blob = '', after = () => rnd.below(250) }) {
   const notes = join(data, 'notes');
   const s = { faults: [], all: [], forgotten: 0, round: 0, seen: new Map(), kept: new Set() };
   const args = ['--store', `sqlite:${data}/bulb.db?vfs=disk${store}`, '--blob', `file:${data}/blobs${blob}`, '--darkrooms', '1'];
+  const aside = tempDir(t);
   mkdirSync(data, { recursive: true });
   let last = [];
   for (;;) {
     const how = losses[s.round % losses.length];
     const env = { LD_PRELOAD: modules.join(' '), BULB_TEST_DISK: `${how}:${rnd.below(1e9)}`, BULB_TEST_BLOBS: notes };
+    snapshot(data, aside);
     s.server = await bulb(t, data, args, env);
     s.faults = await faultsAfter(s.server.url, last, s.seen);
+    if (s.faults.length) s.evidence = keepEvidence(data, aside);
     if (s.faults.length || s.round === rounds) return s;
+    s.how = how;
     last = jobs(rnd, source, `round-${s.round}`);
     await workUntilKilled(s.server, last, s.seen, after());
     s.forgotten += forget(data, notes, how, rnd, s.kept);
