@@ -212,6 +212,7 @@ void push_wait(struct push *p, struct http_request *r, int64_t job_no, int64_t a
 	*w = (struct waiter){ .after = after, .ended_only = ended_only, .fn = fn, .ctx = ctx };
 	pthread_mutex_lock(&p->lock);
 	w->watch = watch_get(p, job_no);
+	watch_heard(w->watch, after);
 	link_add_last(&w->watch->waiters, &w->link);
 	w->parked = http_park(r, ms, wait_over, w); /* wait_over waits for the mutex */
 	watch_wake_waiters(w->watch);

@@ -133,10 +133,12 @@ void chore_drop(struct chore *c);
 /* watch.c */
 struct watch *watch_find(struct push *p, int64_t no);
 struct watch *watch_get(struct push *p, int64_t no);
-void watch_describe(struct watch *w, const struct job_row *job); /* what events are rendered with */
+/* What events are rendered with; and a row may be newer than all that was heard. */
+void watch_describe(struct watch *w, const struct job_row *job);
 void watch_release(struct watch *w); /* frees it when nobody needs it */
 void watch_free(struct watch *w);
 void watch_news(struct watch *w, int64_t seq);
+void watch_heard(struct watch *w, int64_t seq); /* of a sequence that somebody has read of */
 void watch_learn(struct watch *w, int64_t last, bool ended);
 void watch_gone(struct watch *w);
 void watch_wake_waiters(struct watch *w);

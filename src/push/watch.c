@@ -62,8 +62,15 @@ struct watch *watch_get(struct push *p, int64_t no)
 	return w;
 }
 
+void watch_heard(struct watch *w, int64_t seq)
+{
+	if (seq > w->last)
+		watch_news(w, seq);
+}
+
 void watch_describe(struct watch *w, const struct job_row *job)
 {
+	watch_heard(w, job->seq);
 	if (w->job.id)
 		return;
 	w->job = *job;

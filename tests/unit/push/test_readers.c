@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
+#include <sys/socket.h>
+
 /* ---- live and replayed ---------------------------------------------------------------------- */
 
 static void events_come_as_they_happen_and_the_socket_closes_at_the_end(void **state)
@@ -202,6 +204,28 @@ static void a_request_that_waits_does_so_without_hints_too(void **state)
 	assert_string_equal(json_get_str(r.json, "status", ""), "failed");
 }
 
+/* What a request reads of the job may be newer than what the readers that are there have heard. */
+static void a_reader_that_knows_more_than_the_hints_is_not_sent_away(void **state)
+{
+	struct site *s = *state;
+	autofree char *id = site_submit(s, 1000), *retry = mem_printf("/v1/jobs/%s/retry", id);
+	autowire slow = { 0 }, quick = { 0 }, late = { 0 };
+	int bytes = 4096;
+	watch(&slow, s, id, ""); /* reads nothing, so that the watch stays */
+	setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	watch(&quick, s, id, "");
+	site_fail(s, 1000);
+	int64_t ended = last_seq(s, id);
+	expect_events(&quick, 1, ended);
+	expect_end(&quick, 1000, NULL);
+	s->deaf = true;
+	autoreply r = http_call(s->port, "POST", retry, NULL, NULL);
+	assert_int_equal(r.status, 202);
+	autofree char *query = mem_printf("?after=%lld", (long long)ended);
+	watch(&late, s, id, query);
+	expect_events(&late, ended + 1, ended + 1);
+}
+
 /* ---- server-sent events --------------------------------------------------------------------- */
 
 static void an_event_stream_has_id_event_and_data(void **state)
@@ -381,6 +405,7 @@ static const struct CMUnitTest tests[] = {
 	with_bare_site(a_heartbeat_tells_the_last_sequence_outside_the_log),
 	with_bare_site(lost_hints_cost_a_poll_and_no_event),
 	with_bare_site(a_request_that_waits_does_so_without_hints_too),
+	with_site(a_reader_that_knows_more_than_the_hints_is_not_sent_away),
 	with_site(an_event_stream_has_id_event_and_data),
 	with_site(an_event_stream_says_how_soon_to_come_back_and_is_not_buffered),
 	with_site(last_event_id_resumes_a_stream),
