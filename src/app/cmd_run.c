@@ -107,6 +107,29 @@ static void plan_names(struct run *r)
 	}
 }
 
+static enum err_code drop_jobs(struct store *s, enum job_state state, struct err *e)
+{
+	struct job_query q = { .tenant = TENANT, .state = (int)state, .max = PAGE_ROWS };
+	for (size_t n = q.max; n > 0;) {
+		CLEANUP(arena_freep) struct arena *a = arena_new();
+		struct job_row *rows = NULL;
+		if (store_jobs(s, &q, a, &rows, &n, e) != OK)
+			return e->code;
+		for (size_t i = 0; i < n; i++)
+			if (store_delete(s, TENANT, rows[i].id, false, e) != OK)
+				return e->code;
+	}
+	return OK;
+}
+
+/* Of runs that were cut off. What they did is remembered; what they did not do is asked for again,
+ * or not wanted any more. */
+static enum err_code drop_unfinished(struct store *s, struct err *e)
+{
+	enum err_code code = drop_jobs(s, JOB_QUEUED, e);
+	return code == OK ? drop_jobs(s, JOB_RUNNING, e) : code;
+}
+
 static enum err_code submit(struct run *r, struct err *e)
 {
 	enum submit_result res;
@@ -139,7 +162,7 @@ static enum err_code begin(struct run *r, struct err *e)
 	r->show = show_new(c->json, c->no_color);
 	plan_names(r);
 	bus_subscribe(r->engine.bus, news, r);
-	if (engine_start(&r->engine, e) != OK)
+	if (drop_unfinished(r->engine.store, e) != OK || engine_start(&r->engine, e) != OK)
 		return e->code;
 	return submit(r, e);
 }

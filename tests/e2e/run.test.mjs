@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { bulbBin, tempDir, start, run, root, sha256, get } from '../lib/harness.mjs';
+import { bulbBin, tempDir, start, run, root, sha256, get, until } from '../lib/harness.mjs';
+import { origin } from '../lib/site.mjs';
 import { png } from '../lib/pictures.mjs';
 
 const names = ['thumb.jpg', 'small.webp', 'medium.jpg', 'large.jpg', 'xl.webp'];
@@ -212,6 +213,19 @@ test('Ctrl-C ends with 130, and the next run goes on', async (t) => {
   assert.equal(again.code, 0, again.err);
   const end = JSON.parse(again.out.trim().split('\n').at(-1));
   assert.ok(end.data.counts.cached >= 1);
+});
+
+test('what a killed run left undone is not done by the next that asks for something else', async (t) => {
+  const source = await origin(t);
+  const { files, out } = folder(t, 1);
+  const urls = Array.from({ length: 60 }, (_, i) => `${source.url}/hang?n=${i}`);
+  const p = await start(t, bulbBin, ['run', '-o', out, '--allow-address', '127.0.0.0/8', ...urls]);
+  await until('it to be under way', () => source.seen.requests > 0);
+  await p.stop('SIGKILL');
+  source.reset();
+  const r = await run(['run', '-o', out, '--allow-address', '127.0.0.0/8', `${source.url}/png?seed=1&delay=1500`, ...files]);
+  assert.equal(r.code, 0, r.err);
+  assert.equal(source.seen.requests, 1, 'only what this run asked for');
 });
 
 test('a full disk ends the run with its code instead of waiting for ever', { skip: process.getuid() !== 0 && 'mounting needs root', timeout: 60000 }, async (t) => {
