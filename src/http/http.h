@@ -6,7 +6,8 @@
  *
  * Limits (docs/configuration.md): header block 16 KiB and 64 fields (431), URI 8 KiB (414), body by
  * Content-Length before it is read and counted when chunked (413), all bodies in flight together
- * (503), whole header within 10 s and body at 8 KiB/s + 60 s (408), keep-alive idle 65 s.
+ * (503), large answers that wait for their readers together (503), whole header within 10 s and body
+ * at 8 KiB/s + 60 s (408), keep-alive idle 65 s.
  */
 #ifndef BULB_HTTP_HTTP_H
 #define BULB_HTTP_HTTP_H
@@ -28,6 +29,7 @@ struct http_opts {
 	size_t reactors;             /* event loops; each accepts from the same descriptor */
 	size_t max_body_bytes;       /* 10 MiB */
 	size_t max_bodies_bytes;     /* all in flight: 64 MiB */
+	size_t max_answers_bytes;    /* large ones that wait for readers: 256 MiB, or one */
 	size_t max_connections;      /* 0: from RLIMIT_NOFILE, 500 kept free */
 	int64_t header_ms, body_ms, body_bytes_per_s, idle_ms; /* 0: the defaults above */
 	/* On a request thread: must lead to exactly one http_respond*, http_stream_start or

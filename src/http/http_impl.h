@@ -32,6 +32,8 @@ struct http_out {
 	int fd; /* -1: none */
 	int64_t file_at, file_left;
 	bool keep_alive;
+	_Atomic size_t *answers; /* where `held` is counted as long as this is there; NULL: nowhere */
+	size_t held;
 };
 void http_out_done(struct http_out *o);
 
@@ -111,6 +113,7 @@ struct http_server {
 	struct reactor *reactors;
 	size_t reactors_n;
 	struct h1_limits limits;
+	_Atomic size_t answers;   /* bytes of large answers that are not all sent */
 	_Atomic size_t conns;
 	size_t conns_shown;       /* in the metric; the first reactor's */
 	pthread_mutex_t last_lock;

@@ -15,9 +15,12 @@
 #include <strings.h>
 
 #define HEAD_BYTES_MAX (256 << 10)
+#define LARGE_BYTES    (64 << 10) /* what is smaller is bounded by the number of connections */
 
 void http_out_done(struct http_out *o)
 {
+	if (o->answers)
+		atomic_fetch_sub(o->answers, o->held);
 	free(o->data);
 	fd_close(&o->fd);
 	*o = (struct http_out){ .fd = -1 };
@@ -151,14 +154,37 @@ static bool keeps_alive(const struct http_request *r)
 	return r->m.keep_alive && !atomic_load(&r->server->draining);
 }
 
+/* Readers may take their time, and memory is held meanwhile. One answer always fits. */
+static bool answer_fits(struct http_request *r, size_t n)
+{
+	struct http_server *s = r->server;
+	if (n <= LARGE_BYTES)
+		return true;
+	size_t others = atomic_fetch_add(&s->answers, n);
+	if (others && others + n > s->o.max_answers_bytes) {
+		atomic_fetch_sub(&s->answers, n);
+		return false;
+	}
+	r->out.answers = &s->answers;
+	r->out.held = n;
+	return true;
+}
+
 void http_respond(struct http_request *r, int status, const void *body, size_t n)
 {
 	struct buf b = BUF_INIT(n + HEAD_BYTES_MAX);
 	bool keep_alive = keeps_alive(r);
 	if (status == 200 && not_modified(r))
 		status = 304;
+	bool has_body = !is_head(r) && status != 204 && status != 304;
+	if (has_body && !answer_fits(r, n)) {
+		r->out = respond_refusal(r->server, ERR_OVERLOADED,
+			"too many large answers wait for their readers", r->m.id);
+		request_answered(r);
+		return;
+	}
 	respond_head(r, status, (int64_t)n, keep_alive, &b);
-	if (!is_head(r) && status != 204 && status != 304)
+	if (has_body)
 		buf_add(&b, body, n);
 	if (b.full) {
 		buf_reset(&b);

@@ -29,6 +29,7 @@ static void fill_defaults(struct http_opts *o)
 	o->reactors = o->reactors ? o->reactors : 1;
 	o->max_body_bytes = o->max_body_bytes ? o->max_body_bytes : 10 << 20;
 	o->max_bodies_bytes = o->max_bodies_bytes ? o->max_bodies_bytes : 64 << 20;
+	o->max_answers_bytes = o->max_answers_bytes ? o->max_answers_bytes : 256 << 20;
 	o->max_connections = o->max_connections ? o->max_connections : default_connections();
 	o->header_ms = o->header_ms ? o->header_ms : 10000;
 	o->body_ms = o->body_ms ? o->body_ms : 60000;

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 
 #include <arpa/inet.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LARGE ((size_t)16 << 20) /* more than two sockets' buffers take */
 #define HANDSHAKE                                                                                  \
 	"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"             \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -93,6 +95,9 @@ static void handle(void *ctx, struct http_request *r)
 		app.parked++;
 	} else if (strcmp(http_path(r), "/park-twice") == 0) {
 		http_unpark(http_park(r, 60000, park_done, NULL));
+	} else if (strcmp(http_path(r), "/large") == 0) {
+		autofree char *body = mem_zalloc(LARGE);
+		http_respond(r, 200, body, LARGE);
 	} else {
 		http_respond(r, 200, "ok", 2);
 	}
@@ -109,7 +114,8 @@ static void problem(void *ctx, enum err_code code, const char *detail, const cha
 static int setup(void **state)
 {
 	(void)state;
-	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem };
+	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem,
+		.max_answers_bytes = LARGE + LARGE / 2 };
 	char url[128];
 	struct err e = { 0 };
 	memset(&app, 0, sizeof(app));
@@ -330,6 +336,35 @@ static void wakes_and_closes_race_with_clients_that_come_and_go(void **state)
 	assert_int_equal(app.returned_first, 0);
 }
 
+static void drain(int fd)
+{
+	char block[65536];
+	while (recv(fd, block, sizeof(block), 0) > 0)
+		;
+	close(fd);
+}
+
+static void large_answers_that_nobody_takes_do_not_pile_up(void **state)
+{
+	(void)state;
+	static const char large[] = "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	for (int i = 0; i < 3; i++) { /* what is taken is given back */
+		int slow = dial(large);
+		assert_answer(slow, "200 OK");
+		int fd = dial(large);
+		assert_answer(fd, "503 Service Unavailable");
+		close(fd);
+		fd = dial("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+		assert_answer(fd, "ok");
+		close(fd);
+		drain(slow);
+	}
+	int gone = dial(large);
+	assert_answer(gone, "200 OK");
+	close(gone);
+	http_server_free(TAKE(&app.server));
+}
+
 static int64_t cpu_ms(void)
 {
 	struct rusage u;
@@ -399,6 +434,7 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
 	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
 	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
+	SERVER_TEST(large_answers_that_nobody_takes_do_not_pile_up),
 	SERVER_TEST(without_any_descriptor_the_loop_rests_and_serves_when_there_are_some),
 	SERVER_TEST(an_idle_websocket_costs_under_600_bytes),
 };
