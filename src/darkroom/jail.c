@@ -48,6 +48,8 @@ static int64_t address_space(void)
 	return pages > 0 ? (int64_t)pages * sysconf(_SC_PAGESIZE) : (int64_t)1 << 30;
 }
 
+static int64_t size_at_entry;
+
 static enum err_code limit_all(const struct jail_limits *l, struct err *e)
 {
 	enum err_code code = limit(RLIMIT_CORE, "CORE", 0, 0, e);
@@ -61,11 +63,22 @@ static enum err_code limit_all(const struct jail_limits *l, struct err *e)
 	if (code == OK && geteuid() == 0)
 		code = limit(RLIMIT_NPROC, "NPROC", MAX_THREADS, MAX_THREADS, e);
 	int64_t room;
-	if (__builtin_add_overflow(address_space() + MEMORY_SLACK, l->memory_bytes, &room))
+	size_at_entry = address_space();
+	if (__builtin_add_overflow(size_at_entry + MEMORY_SLACK, l->memory_bytes, &room))
 		room = INT64_MAX;
 	if (code == OK && !JAIL_SANITIZED)
 		code = limit(RLIMIT_AS, "AS", room, room, e);
 	return code;
+}
+
+void jail_limit_memory(int64_t bytes)
+{
+	struct rlimit r;
+	rlim_t room = (rlim_t)(size_at_entry + MEMORY_SLACK + bytes);
+	if (JAIL_SANITIZED || bytes < 0 || getrlimit(RLIMIT_AS, &r) < 0)
+		return;
+	r.rlim_cur = room < r.rlim_max ? room : r.rlim_max;
+	(void)setrlimit(RLIMIT_AS, &r);
 }
 
 /* Best effort: in a container root may lack the right or the mapping, and the filter stands. */

@@ -46,6 +46,9 @@ struct jail_report {
 /* Once, from a process with one thread. ERR_DARKROOM names what is missing; the caller then ends. */
 enum err_code jail_enter(const struct jail_limits *l, struct jail_report *ret, struct err *e)
 	MUST_CHECK;
+/* In the jail, before a picture: what it was let in with (or less than that of jail_enter) is what
+ * it gets, whatever its header hid. Best effort; the limit of jail_enter stands. */
+void jail_limit_memory(int64_t bytes);
 /* In the keeper, before it forks: an own network and IPC namespace, where the system lets us. */
 bool jail_unshare(void);
 

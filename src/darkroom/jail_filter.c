@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *const allowed[] = {
@@ -43,7 +44,7 @@ static const char *const no_access[] = {
 };
 /* Asked for by libraries out of curiosity. */
 static const char *const not_permitted[] = {
-	"prlimit64", "getrlimit", "setrlimit", "kill", "tkill", "ioctl",
+	"getrlimit", "setrlimit", "kill", "tkill", "ioctl",
 	"sched_getattr", "sched_setattr", "sched_setaffinity", "sched_setscheduler", "setpriority",
 	"uname", "umask", "getrusage", "times", "sigaltstack",
 };
@@ -118,6 +119,20 @@ static int add_own(scmp_filter_ctx f)
 	return rc;
 }
 
+/* The limit on its own address space, which it lowers for each picture; never above the hard one. */
+static int add_limit(scmp_filter_ctx f)
+{
+	const int call = SCMP_SYS(prlimit64);
+	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 2, SCMP_A0(SCMP_CMP_EQ, 0),
+		SCMP_A1(SCMP_CMP_EQ, RLIMIT_AS));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), call, 1, SCMP_A0(SCMP_CMP_NE, 0));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), call, 1,
+			SCMP_A1(SCMP_CMP_NE, RLIMIT_AS));
+	return rc;
+}
+
 #define NAMES(list) list, ARRAY_LEN(list)
 
 static int fill_narrow(scmp_filter_ctx f)
@@ -129,6 +144,8 @@ static int fill_narrow(scmp_filter_ctx f)
 		rc = add_threads(f);
 	if (rc == 0)
 		rc = add_own(f);
+	if (rc == 0)
+		rc = add_limit(f);
 	if (rc == 0)
 		rc = add_names(f, SCMP_ACT_ERRNO(EACCES), NAMES(no_access));
 	if (rc == 0)

@@ -112,8 +112,10 @@ static enum err_code develop(struct work *w, struct err *e)
 	struct image_header h = { 0 };
 	struct image_summary s = { 0 };
 	enum err_code code = announce(w, &h, e);
-	if (code == OK)
-		code = image_make(w->data, w->n, &h, &w->limits, &w->recipe, hand_over, w, &s, e);
+	if (code != OK)
+		return code;
+	jail_limit_memory(h.decode_bytes);
+	code = image_make(w->data, w->n, &h, &w->limits, &w->recipe, hand_over, w, &s, e);
 	if (code != OK)
 		return code;
 	w->m = (struct wire_msg){ .type = WIRE_DONE, .width = s.width, .height = s.height,

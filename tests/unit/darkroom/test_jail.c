@@ -401,6 +401,41 @@ static void a_decoder_can_work_in_the_jail(void **state)
 		fail_msg("it could not: wait status %#x", (unsigned)status);
 }
 
+static bool can_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p != MAP_FAILED && munmap(p, bytes) == 0;
+}
+
+/* The jail is entered with 64 MiB (and 512 for stacks and the like); a small picture does not get
+ * them, the large one after it does, and none gets more. */
+static int take_turns_at_memory(void)
+{
+	const size_t large = (size_t)550 << 20, larger = (size_t)700 << 20;
+	bool before = can_map(large);
+	jail_limit_memory(1 << 20);
+	bool small = can_map(large);
+	jail_limit_memory(1 << 30);
+	return before && !small && can_map(large) && !can_map(larger) ? 0 : -1;
+}
+
+static int raise_the_hard_limit(void)
+{
+	const struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
+	return setrlimit(RLIMIT_AS, &r);
+}
+
+static void a_picture_gets_the_memory_it_was_let_in_with(void **state)
+{
+	(void)state;
+	if (JAIL_SANITIZED)
+		skip();
+	int status = try(take_turns_at_memory, true);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == DONE);
+	status = try(raise_the_hard_limit, true);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != DONE);
+}
+
 static int give_up(void)
 {
 	abort();
@@ -433,6 +468,7 @@ static void the_jail_needs_its_keeper(void **state)
 #define ESCAPE(act) { #act, escape, NULL, NULL, &(struct escape){ #act, act } }
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_decoder_can_work_in_the_jail),
+	cmocka_unit_test(a_picture_gets_the_memory_it_was_let_in_with),
 	cmocka_unit_test(an_abort_shows_as_one),
 	cmocka_unit_test(the_jail_needs_its_keeper),
 	cmocka_unit_test(without_the_jail_they_get_out),
