@@ -19,6 +19,8 @@
 
 #define WRITER_CACHE_KB 16384
 #define READER_CACHE_KB 2048 /* there may be many */
+#define LARGE_LOG 8   /* times checkpoint_pages: then its readers are waited for, */
+#define LARGE_LOG_MS 100 /* so long, and again when it has grown by as much as one checkpoint */
 #define SLOTS 512 /* a power of two, well over the number of texts in the room */
 
 struct sql_stmt {
@@ -31,7 +33,8 @@ struct sqlite_db {
 	struct sql base;
 	sqlite3 *db;
 	struct sql_stmt slots[SLOTS];
-	int busy_ms, busy_step_ms;
+	int busy_ms, busy_step_ms, checkpoint_pages;
+	int wait_at_pages;        /* of the log */
 	bool bad;
 };
 
@@ -228,6 +231,33 @@ static int wait_busy(void *ctx, int times)
 	return sqlite3_sleep(d->busy_step_ms) >= 0;
 }
 
+static void fold_and_wait(struct sqlite_db *d, const char *name, int pages)
+{
+	int busy_ms = d->busy_ms;
+
+	d->busy_ms = LARGE_LOG_MS;
+	if (sqlite3_wal_checkpoint_v2(d->db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK)
+		d->wait_at_pages = LARGE_LOG * d->checkpoint_pages;
+	else
+		d->wait_at_pages = pages + d->checkpoint_pages;
+	d->busy_ms = busy_ms;
+}
+
+/* After each commit. SQLite's own way never waits, and a log that somebody reads at every moment is
+ * then never folded in whole and never begun anew. What fails here is tried again at the next. */
+static int fold_log(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	struct sqlite_db *d = ctx;
+
+	if (pages >= d->wait_at_pages)
+		fold_and_wait(d, name, pages);
+	else if (pages >= d->checkpoint_pages)
+		(void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	else
+		d->wait_at_pages = LARGE_LOG * d->checkpoint_pages;
+	return SQLITE_OK;
+}
+
 /* WAL is a property of the file and is set by the writer; the rest are the connection's. */
 static enum err_code configure(struct sql *db, const struct sql_sqlite_opts *o, struct err *e)
 {
@@ -237,11 +267,16 @@ static enum err_code configure(struct sql *db, const struct sql_sqlite_opts *o, 
 	down(db)->busy_step_ms = o->busy_step_ms > 0 ? o->busy_step_ms : 1;
 	sqlite3_busy_handler(down(db)->db, wait_busy, down(db));
 	snprintf(text, sizeof text,
-	    "%s PRAGMA synchronous=%s; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d;"
+	    "%s PRAGMA synchronous=%s; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY; PRAGMA query_only=%d;",
 	    o->read_only ? "" : "PRAGMA journal_mode=WAL;", o->sync_normal ? "NORMAL" : "FULL",
-	    o->read_only ? READER_CACHE_KB : WRITER_CACHE_KB, o->checkpoint_pages, o->read_only);
-	return sql_sqlite_script(db, text, e);
+	    o->read_only ? READER_CACHE_KB : WRITER_CACHE_KB, o->read_only);
+	down(db)->checkpoint_pages = o->checkpoint_pages;
+	down(db)->wait_at_pages = LARGE_LOG * o->checkpoint_pages;
+	enum err_code code = sql_sqlite_script(db, text, e);
+	if (code == OK && o->checkpoint_pages > 0)
+		sqlite3_wal_hook(down(db)->db, fold_log, down(db));
+	return code;
 }
 
 /* Nobody asks how much memory SQLite uses, and counting it takes a lock at every allocation. */

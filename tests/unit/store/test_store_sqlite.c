@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -383,6 +384,60 @@ static void a_large_job_is_there_whole_or_not_at_all(void **state)
 	assert_int_equal(open_items(f), 0);
 }
 
+/* ---- the write-ahead log ---- */
+
+static atomic_bool reading;
+
+static void *read_on(void *arg)
+{
+	struct fixture *f = arg;
+	int64_t no = 1;
+
+	while (reading) {
+		CLEANUP(arena_freep) struct arena *a = arena_new();
+		struct item_query q = { .job_no = no, .max = 1000 };
+		struct item_row *rows;
+		struct err e;
+		size_t n;
+		assert_ok(store_items(f->s, &q, a, &rows, &n, &e));
+	}
+	return NULL;
+}
+
+static int64_t log_bytes(const struct fixture *f)
+{
+	autofree char *path = mem_printf("%s/bulb.db-wal", f->dir);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* A log that is read at every moment cannot begin anew by itself. */
+static void readers_without_a_pause_do_not_make_the_log_grow(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_done) struct buf b = BUF_INIT(1 << 20);
+	pthread_t threads[6];
+	int64_t most = 0;
+
+	buf_puts(&b, "{'urls':[");
+	for (int i = 0; i < 400; i++)
+		buf_printf(&b, "%s'https://a.test/%d.jpg'", i ? "," : "", i);
+	buf_puts(&b, "]}");
+	submit(f, "%s", buf_str(&b));
+	reading = true;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_on, f), 0);
+	for (int i = 0; i < 500; i++) {
+		submit(f, "%s", buf_str(&b));
+		most = log_bytes(f) > most ? log_bytes(f) : most;
+	}
+	reading = false;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_in_range(most, 0, 40 << 20);
+}
+
 #define SQLITE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -401,6 +456,7 @@ int main(int argc, char **argv)
 		SQLITE_TEST(a_full_disk_is_told_and_mends_itself),
 		SQLITE_TEST(every_write_may_find_the_disk_full),
 		SQLITE_TEST(every_write_and_sync_may_fail),
+		SQLITE_TEST(readers_without_a_pause_do_not_make_the_log_grow),
 		SQLITE_TEST(a_large_job_is_there_whole_or_not_at_all),
 	};
 
