@@ -10,7 +10,7 @@ import { seedOfRun, random } from '../lib/random.mjs';
 import { countOf, everyNth, tortureRun, tortureServe } from '../lib/torture.mjs';
 
 const all = process.env.TEST_TORTURE?.split(',');
-const runs = 12; /* of a sample */
+const runs = 8; /* of a sample */
 const skip = sanitized && 'a sanitizer cannot be loaded after another library';
 const rnd = random(seedOfRun());
 const options = (part) => ({ skip: skip || (all && !all.includes(part)), timeout: all ? 24 * 3600e3 : 240e3 });
