@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Items of a job: a page of them, one, or all as a manifest. A manifest may be large, so its items
- * are read and written out page by page and never stand in memory as rows and text at once.
+ * Items of a job: a page of them, one, or all as a manifest. Both lists may be large, so an item is
+ * a JSON tree only until it is text, and a manifest's items are read page by page.
  */
 #include "api/api_impl.h"
 
@@ -10,7 +10,7 @@
 #define PAGE_DEFAULT  100
 #define PAGE_MAX      1000
 #define MANIFEST_PAGE 500
-#define MANIFEST_MAX  ((size_t)512 << 20)
+#define TEXT_MAX      ((size_t)512 << 20)
 
 static bool is_item_status(const char *s)
 {
@@ -18,6 +18,32 @@ static bool is_item_status(const char *s)
 		if (strcmp(s, item_statuses[i]) == 0)
 			return true;
 	return false;
+}
+
+static void put_json(struct buf *b, json_t *doc)
+{
+	autofree char *text = json_text(doc);
+
+	json_decref(doc);
+	buf_puts(b, text);
+}
+
+static void put_rows(struct buf *b, const struct item_row *rows, size_t n, const char *job_id,
+	const struct view_links *l)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_putc(b, ',');
+		put_json(b, view_item(&rows[i], job_id, l));
+	}
+}
+
+static void respond_text(struct call *c, const struct buf *b)
+{
+	if (b->full)
+		call_fail(c, ERR_MEMORY, "the answer is too large");
+	else
+		call_respond(c, 200, "application/json", buf_str(b), b->len);
 }
 
 /* The query of a list, without its job. false: answered. */
@@ -54,14 +80,15 @@ void items_list(struct call *c)
 		call_fail_err(c, &e);
 		return;
 	}
-	json_t *doc = json_obj(), *list = json_arr();
+	CLEANUP(buf_done) struct buf b = BUF_INIT(TEXT_MAX);
 	size_t shown = n < q.max ? n : q.max - 1;
-	for (size_t i = 0; i < shown; i++)
-		json_push(list, view_item(&rows[i], job->id, &links));
-	json_put(doc, "items", list);
+	buf_puts(&b, "{\"items\":[");
+	put_rows(&b, rows, shown, job->id, &links);
+	buf_putc(&b, ']');
 	if (n > shown)
-		json_put_str(doc, "next_page_token", page_token_make(c, rows[shown - 1].n));
-	call_json(c, 200, doc);
+		buf_printf(&b, ",\"next_page_token\":\"%s\"", page_token_make(c, rows[shown - 1].n));
+	buf_putc(&b, '}');
+	respond_text(c, &b);
 }
 
 /* {job id}.{n} */
@@ -96,14 +123,6 @@ void item_get(struct call *c)
 
 /* ---- manifest ------------------------------------------------------------------------------- */
 
-static void put_json(struct buf *b, json_t *doc)
-{
-	autofree char *text = json_text(doc);
-
-	json_decref(doc);
-	buf_puts(b, text);
-}
-
 static enum err_code put_items(struct call *c, const struct job_row *job, struct buf *b,
 	struct err *e)
 {
@@ -116,22 +135,20 @@ static enum err_code put_items(struct call *c, const struct job_row *job, struct
 		struct item_row *rows;
 		if (store_items(c->api->o.store, &q, a, &rows, &n, e) != OK)
 			return e->code;
-		for (size_t i = 0; i < n; i++) {
-			if (rows[i].n > 1)
-				buf_putc(b, ',');
-			put_json(b, view_item(&rows[i], job->id, &links));
-		}
+		if (n > 0 && q.after_n > 0)
+			buf_putc(b, ',');
+		put_rows(b, rows, n, job->id, &links);
 		if (n > 0)
 			q.after_n = rows[n - 1].n;
-	} while (n == q.max);
-	return b->full ? err_set(e, ERR_MEMORY, "the manifest is too large") : OK;
+	} while (n == q.max && !b->full);
+	return OK;
 }
 
 void manifest_get(struct call *c)
 {
 	struct job_row *job = call_job(c);
 	struct view_links links = call_links(c);
-	CLEANUP(buf_done) struct buf b = BUF_INIT(MANIFEST_MAX);
+	CLEANUP(buf_done) struct buf b = BUF_INIT(TEXT_MAX);
 	struct err e = { 0 };
 
 	if (!job)
@@ -146,5 +163,5 @@ void manifest_get(struct call *c)
 		return;
 	}
 	buf_puts(&b, "]}");
-	call_respond(c, 200, "application/json", buf_str(&b), b.len);
+	respond_text(c, &b);
 }

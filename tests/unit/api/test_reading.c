@@ -80,9 +80,10 @@ static void an_item_read_twice_has_the_same_links(void **state)
 static void the_manifest_holds_job_and_items(void **state)
 {
 	struct site *s = *state;
-	autofree char *id = site_submit(s, 3);
-	site_fail(s, 3);
-	autoreply r = get_job(s, id, "/manifest"), items = get_job(s, id, "/items");
+	autofree char *id = site_submit(s, 600);
+	site_fail(s, 600);
+	autoreply r = get_job(s, id, "/manifest"),
+		items = get_job(s, id, "/items?page_size=1000");
 	assert_status(r, 200);
 	assert_string_equal(str(r.json, "bulb"), BULB_VERSION);
 	assert_string_equal(str(json_object_get(r.json, "job"), "id"), id);
