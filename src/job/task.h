@@ -25,7 +25,9 @@ struct claim {
 	size_t max;
 	const char *const *full_hosts; /* hosts to skip */
 	size_t full_hosts_n;
-	size_t per_host;               /* at most so many of one host in this claim; 0: no limit */
+	const char *const *at_hosts;   /* where the owner is at work already, once for each task */
+	size_t at_hosts_n;
+	size_t per_host;               /* at most so many of one host, those included; 0: no limit */
 };
 struct task_keep {
 	int64_t id, lease;

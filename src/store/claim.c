@@ -35,7 +35,10 @@ static bool may_take(const struct claim *claim, const struct candidates *c, cons
 	for (size_t i = 0; i < claim->full_hosts_n; i++)
 		if (strcmp(claim->full_hosts[i], host) == 0)
 			return false;
-	return claim->per_host == 0 || of_host(c, host) < claim->per_host;
+	size_t n = of_host(c, host);
+	for (size_t i = 0; i < claim->at_hosts_n; i++)
+		n += strcmp(claim->at_hosts[i], host) == 0;
+	return claim->per_host == 0 || n < claim->per_host;
 }
 
 static enum err_code find_ready(struct tx *t, const struct claim *claim, struct candidates *ret,

@@ -68,6 +68,19 @@ static void give(struct worker *w, const struct task *tasks, size_t n)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Where our lanes are. A lane forgets its task only after it has left the host. */
+static const char **at_hosts(struct worker *w, struct arena *a, size_t *ret_n)
+{
+	const char **hosts = arena_alloc(a, w->o.lanes * sizeof(*hosts));
+	*ret_n = 0;
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->o.lanes; i++)
+		if (w->lanes[i].busy && w->lanes[i].at_host)
+			hosts[(*ret_n)++] = arena_strdup(a, w->lanes[i].task.host);
+	pthread_mutex_unlock(&w->lock);
+	return hosts;
+}
+
 static void free_hosts(char **hosts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -85,6 +98,7 @@ static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, str
 	struct claim c = { .owner = w->owner, .lease_ms = w->o.lease_ms, .max = idle,
 		.full_hosts = (const char *const *)hosts, .full_hosts_n = hosts_n,
 		.per_host = w->o.per_host };
+	c.at_hosts = at_hosts(w, a, &c.at_hosts_n);
 	enum err_code code = w->o.feed.claim(w->o.feed.ctx, &c, a, &tasks, &n, e);
 	free_hosts(hosts, hosts_n);
 	if (code != OK)

@@ -61,6 +61,7 @@ void lane_give(struct lane *l, const struct task *t)
 	l->arena = arena_new();
 	set_task(l, t);
 	l->busy = true;
+	l->at_host = t->host != NULL;
 	l->stale = false;
 	atomic_store(&l->cancel, l->w->ending);
 	atomic_store(&l->step, t->kind == TASK_FETCH ? STEP_DOWNLOADING : STEP_PROCESSING);
@@ -77,6 +78,13 @@ void lane_switch(struct lane *l, const struct task *t)
 	atomic_store(&l->step, STEP_PROCESSING);
 	atomic_store(&l->bytes, -1);
 	atomic_store(&l->bytes_total, -1);
+	pthread_mutex_unlock(&l->w->lock);
+}
+
+void lane_leave_host(struct lane *l)
+{
+	pthread_mutex_lock(&l->w->lock);
+	l->at_host = false;
 	pthread_mutex_unlock(&l->w->lock);
 }
 

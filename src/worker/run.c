@@ -72,6 +72,7 @@ static void do_fetch(struct run *r)
 {
 	const char *host = r->l->task.host;
 	if (host && !fetch_host_enter(r->w->o.fetch, host)) {
+		lane_leave_host(r->l);
 		run_give_back(r, backoff_ms(HOST_FULL_MS, 0));
 		return;
 	}
@@ -113,8 +114,10 @@ void run_took(struct run *r, int64_t *stage_ms, int64_t ms)
 
 void run_leave_host(struct run *r)
 {
-	if (r->in_host)
-		fetch_host_leave(r->w->o.fetch, r->l->task.host, r->retry_after_ms);
+	if (!r->in_host)
+		return;
+	fetch_host_leave(r->w->o.fetch, r->l->task.host, r->retry_after_ms);
+	lane_leave_host(r->l);
 	r->in_host = false;
 }
 

@@ -21,6 +21,7 @@ struct lane {
 	bool busy;
 	struct task task;          /* what runs: id and lease change when a make follows its fetch */
 	struct arena *arena;       /* of the task; its lane's alone while busy */
+	bool at_host;              /* it has a place at its task's host, or is about to take it */
 	bool stale;                /* the lease has moved on: nothing of ours counts any more */
 	int64_t held_bytes;        /* of the original in memory */
 	/* Read by anyone at any time. */
@@ -57,6 +58,7 @@ void *lane_main(void *lane);
 void lane_give(struct lane *l, const struct task *t);
 /* The lane goes on with another task: a make that was lent when its fetch was finished. */
 void lane_switch(struct lane *l, const struct task *t);
+void lane_leave_host(struct lane *l); /* the task's host; others may go there */
 /* Wait until there is room for `bytes` more of originals; ERR_CANCELED. */
 enum err_code lane_hold(struct lane *l, int64_t bytes, struct err *e) MUST_CHECK;
 void lane_held(struct lane *l, int64_t bytes); /* what it turned out to be; 0 gives it back */

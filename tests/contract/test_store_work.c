@@ -109,6 +109,28 @@ static void full_hosts_are_passed_over(void **state)
 	assert_string_equal(t[0].host, "slow.test");
 }
 
+static void where_the_owner_is_at_work_counts_as_taken(void **state)
+{
+	struct fixture *f = *state;
+	const char *at[] = { "a.test", "b.test", "a.test" };
+	struct claim c = {
+		.owner = "x", .lease_ms = 1000, .max = 10, .at_hosts = at, .at_hosts_n = 3,
+		.per_host = 3,
+	};
+	struct task *t;
+	struct err e;
+	size_t n, a = 0;
+
+	submit_n(f, "a.test", 5, "");
+	submit_n(f, "b.test", 5, "");
+	plan(f);
+	assert_ok(store_claim(f->s, &c, f->a, &t, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		a += strcmp(t[i].host, "a.test") == 0;
+	assert_int_equal(n, 3);
+	assert_int_equal(a, 1);
+}
+
 static void a_task_nobody_wants_is_not_lent(void **state)
 {
 	struct fixture *f = *state;
@@ -477,6 +499,7 @@ STORE_TEST_MAIN(TEST(an_interactive_job_is_next_in_line_behind_a_bulk_one),
     TEST(a_job_never_has_more_waiting_than_its_limit),
     TEST(a_cached_job_of_any_size_needs_no_worker),
     TEST(full_hosts_are_passed_over),
+    TEST(where_the_owner_is_at_work_counts_as_taken),
     TEST(a_task_nobody_wants_is_not_lent),
     TEST(what_nobody_wants_takes_no_place_in_a_claim),
     TEST(work_that_was_left_behind_is_shared_with_nobody),

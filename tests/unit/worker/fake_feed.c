@@ -98,6 +98,8 @@ static enum err_code claim(void *ctx, const struct claim *c, struct arena *a, st
 	fake_feed.claims++;
 	if (c->full_hosts_n > fake_feed.full_hosts_seen)
 		fake_feed.full_hosts_seen = c->full_hosts_n;
+	if (c->at_hosts_n > fake_feed.at_hosts_seen)
+		fake_feed.at_hosts_seen = c->at_hosts_n;
 	if (n > fake_feed.most_claimed)
 		fake_feed.most_claimed = n;
 	pthread_cond_broadcast(&fake_feed.changed);

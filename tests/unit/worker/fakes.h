@@ -51,7 +51,7 @@ struct fake_feed {
 	bool stale_at_keep, stale_at_finish;
 	int said;                 /* calls of finish, later and fail */
 	int plans, claims;
-	size_t most_claimed, full_hosts_seen;
+	size_t most_claimed, full_hosts_seen, at_hosts_seen;
 	size_t keeps_at_once;     /* most tasks in one call of keep */
 	int64_t kept_bytes;       /* as last seen by keep */
 	enum task_step kept_step;

@@ -160,6 +160,21 @@ static void hosts_at_their_limit_are_named_in_the_claim(void **state)
 	worker_free(w);
 }
 
+static void the_hosts_that_lanes_are_at_are_told_in_the_claim(void **state)
+{
+	(void)state;
+	fake_add_fetch("http://h.example/1/slow", NULL, NULL);
+	fake_add_fetch("http://h.example/2/slow", NULL, NULL);
+	struct worker *w = fake_worker(blob, 3);
+	fake_await(atomic_load(&fake_sources.inside) == 2);
+	worker_wake(w);
+	fake_await(fake_feed.at_hosts_seen == 2);
+	atomic_store(&fake_sources.gate, true);
+	ended(0);
+	ended(1);
+	worker_free(w);
+}
+
 static void a_full_host_gives_the_task_back_untouched(void **state)
 {
 	(void)state;
@@ -229,6 +244,7 @@ static const struct CMUnitTest tests[] = {
 	worker_test(the_keeper_tells_step_and_bytes),
 	worker_test(an_idle_worker_keeps_nothing_and_wakes_by_a_hint),
 	worker_test(hosts_at_their_limit_are_named_in_the_claim),
+	worker_test(the_hosts_that_lanes_are_at_are_told_in_the_claim),
 	worker_test(a_full_host_gives_the_task_back_untouched),
 	worker_test(originals_in_memory_are_bounded),
 	worker_test(one_that_is_larger_than_the_bound_is_done_alone),
