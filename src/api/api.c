@@ -159,7 +159,10 @@ void api_problem(void *ctx, enum err_code code, const char *detail, const char *
 {
 	struct api *api = ctx;
 	const char *instance = arena_printf(a, "urn:request:%s", request_id);
-	autojson *doc = view_problem(code, detail, instance, api->public_url);
+	/* Behind a proxy, or on every address, there is no one name; then the link is relative. */
+	bool one_name = !api->o.open && api->o.trusted_proxies_n == 0;
+	autojson *doc = view_problem(code, detail, instance,
+		api->public_url ? api->public_url : one_name ? api->o.self_url : NULL);
 	autofree char *text = json_text(doc);
 
 	*ret_body = arena_strdup(a, text);

@@ -25,6 +25,7 @@ struct api_opts {
 	int64_t max_open_items;              /* queue_full above it; 0: none */
 	const char *public_url, *events_url, *blob_url; /* or NULL */
 	const char *listen_host;             /* what --listen named */
+	const char *self_url;     /* where it listens: for answers to requests that named no host, or NULL */
 	const char *const *allow_hosts;      /* --allow-host */
 	size_t allow_hosts_n;
 	const char *const *allow_origins;    /* --allow-origin */

@@ -117,6 +117,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.events_url = c->events_url,
 		.blob_url = c->blob_url,
 		.listen_host = c->listen,
+		.self_url = s->url,
 		.allow_hosts = c->allow_host.v,
 		.allow_hosts_n = c->allow_host.n,
 		.allow_origins = c->allow_origin.v,

@@ -92,6 +92,23 @@ test('each limit of a request is refused with its number and place', async (t) =
   }
 });
 
+test('what is refused before it is read is a problem too, with a page that can be followed', async (t) => {
+  const { base } = await site(t, ['--max-body', '1k']);
+  const json = { 'content-type': 'application/json' };
+  for (const [answer, status, code] of [
+    [await call('POST', `${base}/v1/jobs`, { body: ' '.repeat(1025), headers: json }), 413, 'request_too_large'],
+    [await get(`${base}/v1/jobs?${'x'.repeat(8192)}`), 414, 'request_uri_too_long'],
+    [await get(`${base}/v1/jobs`, { headers: { 'x-long': 'x'.repeat(16384) } }), 431, 'request_headers_too_large'],
+    [await call('POST', `${base}/v1/jobs`, { body: '{}', headers: { ...json, expect: 'a-miracle' } }), 417, 'request_expectation'],
+  ]) {
+    assert.equal(answer.status, status);
+    assert.equal(answer.json.code, code);
+    assert.equal(answer.headers['content-type'], 'application/problem+json');
+    assert.ok(answer.headers['x-request-id']);
+    assert.match((await get(answer.json.type)).text, new RegExp(code));
+  }
+});
+
 test('headers that bulb sets itself, and what would break a request, are refused', async (t) => {
   const { base } = await site(t);
   for (const name of ['Host', 'Connection', 'Transfer-Encoding', 'TE', 'Upgrade', 'Keep-Alive', 'Trailer', 'Proxy-Authorization',
