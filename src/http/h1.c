@@ -39,10 +39,15 @@ struct h1 {
 
 /* ---- the message --------------------------------------------------------------------------- */
 
-void h1_message_done(struct h1_message *m, struct h1_limits *l)
+void h1_body_done(struct h1_message *m, struct h1_limits *l)
 {
 	atomic_fetch_sub(&l->bodies, m->body.len);
 	buf_done(&m->body);
+}
+
+void h1_message_done(struct h1_message *m, struct h1_limits *l)
+{
+	h1_body_done(m, l);
 	arena_free(m->arena);
 	*m = (struct h1_message){ 0 };
 }

@@ -45,6 +45,7 @@ struct h1_limits {
 	_Atomic size_t bodies; /* bytes of bodies held now */
 };
 void h1_message_done(struct h1_message *m, struct h1_limits *l);
+void h1_body_done(struct h1_message *m, struct h1_limits *l); /* the rest stays */
 /* Values of fields of this name (any case) joined by ", " in the arena; NULL when there is none. */
 const char *h1_header(const struct h1_message *m, const char *name);
 /* Does a comma-separated list have this token, in any case? list may be NULL. */

@@ -78,7 +78,7 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes);
  * deadline_ms (from now) passed, the server drains, or the client went away (gone = true: answer
  * all the same, it is thrown away). Exactly once, and not before the function that called this
  * (handle, or another park's fn) has returned, so that it can store the http_parked; that function
- * leaves r alone from here. No thread is held meanwhile. Request thread. */
+ * leaves r alone from here. No thread is held meanwhile, and the body is gone. Request thread. */
 struct http_parked;
 struct http_parked *http_park(struct http_request *r, int64_t deadline_ms,
 	void (*fn)(void *ctx, struct http_request *r, bool gone), void *ctx);

@@ -51,6 +51,7 @@ struct http_parked *http_park(struct http_request *r, int64_t deadline_ms,
 	r->parked.ctx = ctx;
 	r->parked.deadline_ms = deadline_ms;
 	atomic_store(&r->parked.flags, 0);
+	h1_body_done(&r->m, &r->server->limits); /* others wait for its place */
 	r->turn->parked = r;
 	return &r->parked;
 }

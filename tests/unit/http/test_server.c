@@ -115,7 +115,7 @@ static int setup(void **state)
 {
 	(void)state;
 	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem,
-		.max_answers_bytes = LARGE + LARGE / 2 };
+		.max_answers_bytes = LARGE + LARGE / 2, .max_bodies_bytes = 100 };
 	char url[128];
 	struct err e = { 0 };
 	memset(&app, 0, sizeof(app));
@@ -298,6 +298,20 @@ static void a_request_that_is_woken_before_its_handler_returned_is_answered_once
 	assert_int_equal(app.answered, 200);
 }
 
+static void what_is_parked_holds_no_body(void **state)
+{
+	(void)state;
+	struct buf post = BUF_INIT(1000);
+	buf_printf(&post, "POST /park HTTP/1.1\r\nHost: a\r\nContent-Length: 80\r\n\r\n%080d", 0);
+	int fd[2] = { dial(buf_str(&post)) };
+	await(&app.parked, 1);
+	fd[1] = dial(buf_str(&post));
+	await(&app.parked, 2);
+	close(fd[0]);
+	close(fd[1]);
+	buf_done(&post);
+}
+
 static void *waker(void *arg)
 {
 	_Atomic bool *stop = arg;
@@ -433,6 +447,7 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(a_stream_that_begins_while_the_server_drains_is_closed),
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
 	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
+	SERVER_TEST(what_is_parked_holds_no_body),
 	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
 	SERVER_TEST(large_answers_that_nobody_takes_do_not_pile_up),
 	SERVER_TEST(without_any_descriptor_the_loop_rests_and_serves_when_there_are_some),
