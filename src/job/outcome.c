@@ -43,6 +43,20 @@ static enum err_code parse_object(const char *what, const char *text, json_t **r
 	return OK;
 }
 
+/* The text of something whose bytes are stored: it has their digest. */
+static enum err_code parse_stored(const char *what, const char *text, json_t **ret,
+	uint8_t ret_sha256[SHA256_LEN], struct err *e)
+{
+	autojson *doc = NULL;
+	enum err_code code = parse_object(what, text, &doc, e);
+	if (code != OK)
+		return code;
+	if (!hex_parse(json_get_str(doc, "sha256", ""), ret_sha256, SHA256_LEN))
+		return err_set(e, ERR_INTERNAL, "%s: no digest in the store's text", what);
+	*ret = TAKE(&doc);
+	return OK;
+}
+
 json_t *original_json(const struct original *o)
 {
 	json_t *j = json_obj();
@@ -63,15 +77,14 @@ json_t *original_json(const struct original *o)
 enum err_code original_parse(const char *text, struct original *ret, struct err *e)
 {
 	autojson *j = NULL;
-	enum err_code code = parse_object("original", text, &j, e);
+	struct original o = { 0 };
+	enum err_code code = parse_stored("original", text, &j, o.sha256, e);
 	if (code != OK)
 		return code;
-	struct original o = { .bytes = json_get_int(j, "bytes", 0),
-		.format = get_format(j),
-		.width = (int)json_get_int(j, "width", 0),
-		.height = (int)json_get_int(j, "height", 0) };
-	if (!hex_parse(json_get_str(j, "sha256", ""), o.sha256, SHA256_LEN))
-		return err_set(e, ERR_INTERNAL, "original: no digest in the store's text");
+	o.bytes = json_get_int(j, "bytes", 0);
+	o.format = get_format(j);
+	o.width = (int)json_get_int(j, "width", 0);
+	o.height = (int)json_get_int(j, "height", 0);
 	get_text(j, "key", o.key, sizeof(o.key));
 	get_text(j, "thumbhash", o.thumbhash, sizeof(o.thumbhash));
 	get_text(j, "color", o.color, sizeof(o.color));
@@ -94,28 +107,30 @@ json_t *product_json(const struct product *p)
 enum err_code product_parse(const char *text, struct product *ret, struct err *e)
 {
 	autojson *j = NULL;
-	enum err_code code = parse_object("result", text, &j, e);
+	struct product p = { .format = FORMAT_NONE };
+	enum err_code code = parse_stored("result", text, &j, p.sha256, e);
 	if (code != OK)
 		return code;
-	struct product p = { .format = get_format(j),
-		.width = (int)json_get_int(j, "width", 0),
-		.height = (int)json_get_int(j, "height", 0),
-		.bytes = json_get_int(j, "bytes", 0) };
-	if (!hex_parse(json_get_str(j, "sha256", ""), p.sha256, SHA256_LEN) ||
-		p.format == FORMAT_NONE)
-		return err_set(e, ERR_INTERNAL, "result: no digest or format in the store's text");
+	p.format = get_format(j);
+	if (p.format == FORMAT_NONE)
+		return err_set(e, ERR_INTERNAL, "result: no format in the store's text");
+	p.width = (int)json_get_int(j, "width", 0);
+	p.height = (int)json_get_int(j, "height", 0);
+	p.bytes = json_get_int(j, "bytes", 0);
 	get_text(j, "key", p.key, sizeof(p.key));
 	*ret = p;
 	return OK;
 }
 
-/* Statuses after which the same download may pass (RFC 9110, RFC 6585). */
+/* Statuses after which the same download may pass (RFC 9110, RFC 6585): 501 and 505 stay. */
 static bool may_pass(const struct outcome *o)
 {
-	if (o->code == ERR_FETCH_STATUS)
-		return o->source_status == 408 || o->source_status == 425 ||
-			o->source_status == 429 || o->source_status >= 500;
-	return err_retryable(o->code);
+	int status = o->source_status;
+	if (o->code != ERR_FETCH_STATUS)
+		return err_retryable(o->code);
+	if (status >= 500)
+		return status != 501 && status != 505;
+	return status == 408 || status == 425 || status == 429;
 }
 
 static json_t *error_json(const struct outcome *o)

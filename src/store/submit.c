@@ -20,39 +20,38 @@ struct twin {
 	char id[JOB_ID_MAX + 1];
 };
 
+static enum err_code read_twin(struct sql_rows *r, const struct submit *in, struct twin *ret)
+{
+	uint8_t body[SHA256_LEN];
+
+	if (sql_next(r)) {
+		ret->no = sql_int(r, 0);
+		snprintf(ret->id, sizeof ret->id, "%s", sql_text(r, 1));
+		sql_bytes(r, 2, body, sizeof body);
+		ret->same = memcmp(body, in->body_sha256, sizeof body) == 0;
+	}
+	return sql_end(r);
+}
+
 static enum err_code find_by_key(struct tx *t, const struct submit *in, struct twin *ret,
 	struct err *e)
 {
-	uint8_t body[SHA256_LEN];
 	struct sql_rows r = sql_query(t->db,
 	    "SELECT j.no, j.id, k.body_sha256 FROM idempotency k JOIN job j ON j.no = k.job"
 	    " WHERE k.tenant = $1 AND k.key = $2 AND k.expires_ms > $3 AND j.hidden = 0",
 	    SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_i(t->now_ms)), e);
 
-	if (sql_next(&r)) {
-		ret->no = sql_int(&r, 0);
-		snprintf(ret->id, sizeof ret->id, "%s", sql_text(&r, 1));
-		sql_bytes(&r, 2, body, sizeof body);
-		ret->same = memcmp(body, in->body_sha256, sizeof body) == 0;
-	}
-	return sql_end(&r);
+	return read_twin(&r, in, ret);
 }
 
 static enum err_code find_by_id(struct tx *t, const struct submit *in, struct twin *ret,
 	struct err *e)
 {
-	uint8_t body[SHA256_LEN];
 	struct sql_rows r = sql_query(t->db,
 	    "SELECT no, id, body_sha256 FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0",
 	    SQL(sql_i(in->tenant), sql_t(in->id)), e);
 
-	if (sql_next(&r)) {
-		ret->no = sql_int(&r, 0);
-		snprintf(ret->id, sizeof ret->id, "%s", sql_text(&r, 1));
-		sql_bytes(&r, 2, body, sizeof body);
-		ret->same = memcmp(body, in->body_sha256, sizeof body) == 0;
-	}
-	return sql_end(&r);
+	return read_twin(&r, in, ret);
 }
 
 static enum err_code find_twin(struct tx *t, const struct submit *in, struct twin *ret,

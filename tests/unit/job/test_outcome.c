@@ -90,9 +90,12 @@ static void a_failure_says_what_where_and_whether_it_may_pass(void **state)
 	assert_string_equal(back.stage, "download");
 	assert_int_equal(back.source_status, 503);
 	assert_string_equal(back.final_url, "https://cdn/a");
-	o.source_status = 404;
-	autojson *gone = outcome_json(&o);
-	assert_false(json_get_bool(json_object_get(gone, "error"), "retryable", true));
+	static const int stay[] = { 404, 501, 505 };
+	for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+		o.source_status = stay[i];
+		autojson *gone = outcome_json(&o);
+		assert_false(json_get_bool(json_object_get(gone, "error"), "retryable", true));
+	}
 }
 
 static void a_code_of_a_newer_bulb_is_still_a_failure(void **state)
