@@ -152,8 +152,10 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 
 	if (code == OK)
 		code = original_learn(t, k, &op->made->original, &o, e);
+	/* An original that was deleted meanwhile takes with it what was made of it. */
 	for (size_t i = 0; code == OK && i < op->made->n; i++)
-		code = result_put(t, k, &op->made->products[i], e);
+		code = o.id ? result_put(t, k, &op->made->products[i], e)
+			    : trash_put(t, op->made->products[i].key, t->now_ms, e);
 	return code != OK ? code
 			  : settle_begin(t, k, TASK_DONE, o.id, false, &op->made->outcome, e);
 }

@@ -2,6 +2,7 @@
  *
  * The trash: blobs that no row names any more, with the time from which they may be deleted. A blob
  * enters it in the transaction that drops its last name, and leaves it when it is gone for good.
+ * One that was named after all (a clock that leapt made it look forgotten) stays where it is.
  */
 #include "store/tx.h"
 
@@ -63,7 +64,10 @@ enum err_code op_trash_due(struct tx *t, void *arg, struct err *e)
 {
 	struct op_blobs *op = arg;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT blob FROM trash WHERE after_ms <= $1 ORDER BY after_ms LIMIT $2",
+	    "SELECT blob FROM trash WHERE after_ms <= $1"
+	    " AND NOT EXISTS (SELECT 1 FROM original o WHERE o.blob = trash.blob)"
+	    " AND NOT EXISTS (SELECT 1 FROM result r WHERE r.blob = trash.blob)"
+	    " ORDER BY after_ms LIMIT $2",
 	    SQL(sql_i(t->now_ms), sql_i((int64_t)op->max)), e);
 
 	op->n = 0;

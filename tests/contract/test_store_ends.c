@@ -472,6 +472,40 @@ static void the_second_of_two_equal_downloads_goes_to_the_trash(void **state)
 	assert_string_equal(keys[0], r[1].original.key);
 }
 
+static void what_is_made_of_something_deleted_meanwhile_goes_too(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a = submit(f, "{'urls':['https://a.test/1'],"
+	    "'variants':[{'name':'a','width':10}]}");
+	const char **keys;
+
+	plan(f);
+	struct task t = claim_one(f), make = finish_fetch(f, &t);
+	del(f, &a, true);
+	finish_make(f, &make);
+	assert_int_equal(gc(f, 0).results, 0);
+	clock_add(f->opts.link_ms);
+	assert_int_equal(trash(f, &keys), 2);
+}
+
+/* The clock leapt, so that a blob on its way looked old and forgotten. */
+static void what_was_named_after_all_is_not_taken_out_with_the_trash(void **state)
+{
+	struct fixture *f = *state;
+	const char *key, **keys;
+	struct err e;
+
+	submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':10}]}");
+	plan(f);
+	struct task t = claim_one(f), make = finish_fetch(f, &t);
+	struct made m = made_of(f, &make);
+	key = m.products[0].key;
+	assert_ok(store_trash_add(f->s, &key, 1, &e));
+	assert_int_equal(trash(f, &keys), 1);
+	assert_ok(store_finish_make(f->s, make.id, make.lease, &m, &e));
+	assert_int_equal(trash(f, &keys), 0);
+}
+
 static void trash_takes_what_nobody_names(void **state)
 {
 	struct fixture *f = *state;
@@ -506,4 +540,6 @@ STORE_TEST_MAIN(TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
     TEST(an_unkept_source_goes_also_when_nothing_comes_of_it),
     TEST(an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry),
     TEST(the_second_of_two_equal_downloads_goes_to_the_trash),
+    TEST(what_is_made_of_something_deleted_meanwhile_goes_too),
+    TEST(what_was_named_after_all_is_not_taken_out_with_the_trash),
     TEST(trash_takes_what_nobody_names))
