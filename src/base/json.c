@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * JSON through jansson, made strict. jansson refuses bad UTF-8, lone surrogates, NUL and duplicate
- * members; it recurses as deep as 2048 levels, so the depth is looked at before it starts. Its
- * messages quote the text, which may hold a secret, so ours are made from its codes.
+ * members; it recurses as deep as 2048 levels and makes a hundred bytes and more of three, so depth
+ * and memory are looked at before it starts. Its messages quote the text, which may hold a secret, so ours are made from its codes.
  */
 #include "base/json.h"
 
@@ -17,11 +17,17 @@ __attribute__((constructor)) static void allocate_or_end(void)
 	json_set_alloc_funcs(mem_zalloc, free);
 }
 
-/* The first byte of the value that stands too deep, or NULL. Strings are skipped; whether the rest
- * is well-formed is jansson's business. */
-static const char *too_deep(const char *text, size_t n)
+/* What jansson takes on a 64-bit machine, rounded up: an object or array with its first table, and
+ * any value with its place there. */
+#define CONTAINER_BYTES 400
+#define VALUE_BYTES     100
+
+/* The first byte of the value that stands too deep, or NULL; and about how much memory the tree
+ * will take. Strings are skipped; whether the rest is well-formed is jansson's business. */
+static const char *too_deep(const char *text, size_t n, size_t *ret_bytes)
 {
 	int depth = 0;
+	*ret_bytes = n;
 	bool in_string = false;
 	for (size_t i = 0; i < n; i++) {
 		char c = text[i];
@@ -32,7 +38,10 @@ static const char *too_deep(const char *text, size_t n)
 				in_string = false;
 		} else if (c == '"') {
 			in_string = true;
+		} else if (c == ',') {
+			*ret_bytes += VALUE_BYTES;
 		} else if (c == '[' || c == '{') {
+			*ret_bytes += CONTAINER_BYTES;
 			if (++depth > JSON_DEPTH)
 				return text + i;
 		} else if (c == ']' || c == '}') {
@@ -65,10 +74,15 @@ static const char *reason(const json_error_t *error)
 
 enum err_code json_parse(const char *text, size_t n, json_t **ret, struct err *e)
 {
-	const char *deep = too_deep(text, n);
+	size_t bytes;
+	const char *deep = too_deep(text, n, &bytes);
 	if (deep)
 		return err_set(e, ERR_REQUEST_MALFORMED, "JSON nested deeper than %d levels, at byte %zu",
 			JSON_DEPTH, (size_t)(deep - text));
+	if (bytes > JSON_BYTES)
+		return err_set(e, ERR_REQUEST_LIMIT,
+			"so many JSON values that they would take more than %d MiB of memory",
+			JSON_BYTES >> 20);
 	json_error_t error;
 	json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!j)

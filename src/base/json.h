@@ -13,12 +13,13 @@
 #include <jansson.h>
 
 #define JSON_DEPTH 32
+#define JSON_BYTES (128 << 20) /* of memory, about */
 
 /* autojson *j = NULL; drops its reference at the end of the scope. */
 #define autojson CLEANUP(json_decrefp) json_t
 
 /* ERR_REQUEST_MALFORMED with line and column, never with the text itself. Any JSON value is taken,
- * not only objects and arrays. */
+ * not only objects and arrays. ERR_REQUEST_LIMIT when the tree would take more than JSON_BYTES. */
 enum err_code json_parse(const char *text, size_t n, json_t **ret, struct err *e) MUST_CHECK;
 /* Compact text in the members' order; the caller frees; never NULL. */
 char *json_text(const json_t *j);

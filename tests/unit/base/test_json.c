@@ -137,12 +137,46 @@ static void quoting_escapes_what_could_break_a_line(void **state)
 	buf_done(&small);
 }
 
+static enum err_code parse_list(const char *element, size_t times)
+{
+	struct buf b = BUF_INIT(64 << 20);
+	autojson *j = NULL;
+	buf_putc(&b, '[');
+	for (size_t i = 0; i < times; i++) {
+		buf_puts(&b, i ? "," : "");
+		buf_puts(&b, element);
+	}
+	buf_putc(&b, ']');
+	enum err_code code = json_parse(buf_str(&b), b.len, &j, NULL);
+	buf_done(&b);
+	return code;
+}
+
+static void a_text_that_would_take_far_more_memory_is_refused_before(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_list("{}", 3000000), ERR_REQUEST_LIMIT);
+	assert_int_equal(parse_list("{\"a\":0}", 1000000), ERR_REQUEST_LIMIT);
+	assert_int_equal(parse_list("[]", 3000000), ERR_REQUEST_LIMIT);
+	assert_int_equal(parse_list("0", 5000000), ERR_REQUEST_LIMIT);
+	/* ten thousand URLs with twelve variants each, and commas in a string */
+	assert_int_equal(parse_list("{\"url\":\"http://a/b\",\"variants\":["
+		"{\"name\":\"a\",\"width\":1,\"format\":\"avif\"},{\"name\":\"b\",\"width\":2},"
+		"{\"name\":\"c\",\"width\":3},{\"name\":\"d\",\"width\":4},"
+		"{\"name\":\"e\",\"width\":5},{\"name\":\"f\",\"width\":6},"
+		"{\"name\":\"g\",\"width\":7},{\"name\":\"h\",\"width\":8},"
+		"{\"name\":\"i\",\"width\":9},{\"name\":\"j\",\"width\":10},"
+		"{\"name\":\"k\",\"width\":11},{\"name\":\"l\",\"width\":12}],"
+		"\"ref\":\",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\"}", 10000), OK);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(any_value_is_a_text),
 	cmocka_unit_test(what_is_not_quite_json_is_refused),
 	cmocka_unit_test(text_that_is_not_utf8_is_refused),
 	cmocka_unit_test(nul_and_lone_surrogates_are_refused),
 	cmocka_unit_test(depth_is_counted_outside_strings),
+	cmocka_unit_test(a_text_that_would_take_far_more_memory_is_refused_before),
 	cmocka_unit_test(the_message_says_where_and_not_what),
 	cmocka_unit_test(the_canonical_form_sorts_members_at_every_level),
 	cmocka_unit_test(getters_give_the_default_for_another_type),
