@@ -85,6 +85,8 @@ void lane_leave_host(struct lane *l)
 {
 	pthread_mutex_lock(&l->w->lock);
 	l->at_host = false;
+	l->w->freed = true;
+	pthread_cond_signal(&l->w->work);
 	pthread_mutex_unlock(&l->w->lock);
 }
 
