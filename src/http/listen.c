@@ -114,7 +114,9 @@ enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128],
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 		.ai_socktype = SOCK_STREAM, .ai_family = host[0] ? AF_UNSPEC : AF_INET6 };
 	struct addrinfo *list = NULL;
-	int bad = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+	/* RFC 6761: localhost is loopback, whether /etc/hosts says so or is not there. */
+	const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+	int bad = getaddrinfo(host[0] ? name : NULL, port, &hints, &list);
 	if (bad)
 		return err_set(e, ERR_USAGE, "listen address '%.200s': %s", addr_port,
 			gai_strerror(bad));
