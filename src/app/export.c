@@ -115,9 +115,11 @@ static enum err_code copy_blob(struct export *x, const char *key, const char *pa
 		unlink(partial);
 		return e->code;
 	}
-	if (rename(partial, path) != 0)
-		return err_sys(e, ERR_SYSTEM, errno, "rename '%s'", partial);
-	return OK;
+	if (rename(partial, path) == 0)
+		return OK;
+	err_sys(e, ERR_SYSTEM, errno, "rename '%s'", partial);
+	unlink(partial);
+	return e->code;
 }
 
 static enum err_code place(struct export *x, const char *key, const char *name, struct err *e)
