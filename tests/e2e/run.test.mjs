@@ -220,7 +220,7 @@ test('what a killed run left undone is not done by the next that asks for someth
   const { files, out } = folder(t, 1);
   const urls = Array.from({ length: 60 }, (_, i) => `${source.url}/hang?n=${i}`);
   const p = await start(t, bulbBin, ['run', '-o', out, '--allow-address', '127.0.0.0/8', ...urls]);
-  await until('it to be under way', () => source.seen.requests > 0);
+  await until('it to have asked for as much as one host is asked at a time', () => source.seen.requests === 6);
   await p.stop('SIGKILL');
   source.reset();
   const r = await run(['run', '-o', out, '--allow-address', '127.0.0.0/8', `${source.url}/png?seed=1&delay=1500`, ...files]);

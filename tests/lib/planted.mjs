@@ -63,7 +63,8 @@ export const plants = {
   },
   'a result that names a deleted blob': {
     caught: /variant .* answers 404/,
-    sql: 'CREATE TRIGGER planted AFTER INSERT ON result BEGIN INSERT INTO trash VALUES (NEW.blob, 0); END',
+    sql: `CREATE TRIGGER planted AFTER INSERT ON result BEGIN INSERT INTO trash VALUES (NEW.blob, 0);
+        UPDATE result SET blob = 'gone/' || id WHERE id = NEW.id; END`,
   },
   'a blob that is not durable when its result is': { torn: true, caught: /variant .* has other bytes/ },
   'an idempotency key that is forgotten': {
