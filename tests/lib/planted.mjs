@@ -97,7 +97,7 @@ export async function catches(t, source, plant) {
   await server.stop('SIGKILL');
   undo?.();
   server = await bulb(t, data);
-  const limit = plant.sql ? 1500 : 20000; // a planted bug may keep a job open for ever
+  const limit = plant.sql ? 8000 : 20000; // a planted bug may keep a job open for ever
   await Promise.all(ids.map((id) => ended(server.url, id, limit).catch(() => {})));
   ageBlobs(data);
   await run(['gc', '--data', data]);
