@@ -149,8 +149,13 @@ void api_handle(void *ctx, struct http_request *r)
 {
 	struct call *c = arena_alloc(http_arena(r), sizeof(*c));
 
-	*c = (struct call){ .api = ctx, .r = r, .a = http_arena(r), .method = http_method(r),
-		.tenant = 1, .is_websocket = http_is_websocket(r), .cache_control = "no-store" };
+	*c = (struct call){ .api = ctx,
+		.r = r,
+		.a = http_arena(r),
+		.method = http_method(r),
+		.tenant = 1,
+		.is_websocket = http_is_websocket(r),
+		.cache_control = "no-store" };
 	call_run(c);
 }
 
@@ -162,7 +167,9 @@ void api_problem(void *ctx, enum err_code code, const char *detail, const char *
 	/* Behind a proxy, or on every address, there is no one name; then the link is relative. */
 	bool one_name = !api->o.open && api->o.trusted_proxies_n == 0;
 	autojson *doc = view_problem(code, detail, instance,
-		api->public_url ? api->public_url : one_name ? api->o.self_url : NULL);
+		api->public_url    ? api->public_url
+			: one_name ? api->o.self_url
+				   : NULL);
 	autofree char *text = json_text(doc);
 
 	*ret_body = arena_strdup(a, text);

@@ -19,21 +19,22 @@ struct api_opts {
 	struct push *push;
 	const struct presets *presets;
 	struct request_limits limits;
-	const uint8_t *link_key, *seal_key;  /* 32 bytes each */
+	const uint8_t *link_key, *seal_key; /* 32 bytes each */
 	int64_t link_ttl_ms, token_ttl_ms;
-	int64_t max_wait_ms;                 /* 25 s */
-	int64_t max_open_items;              /* queue_full above it; 0: none */
+	int64_t max_wait_ms;                            /* 25 s */
+	int64_t max_open_items;                         /* queue_full above it; 0: none */
 	const char *public_url, *events_url, *blob_url; /* or NULL */
-	const char *listen_host;             /* what --listen named */
-	const char *self_url;     /* where it listens: for answers to requests that named no host, or NULL */
-	const char *const *allow_hosts;      /* --allow-host */
+	const char *listen_host;                        /* what --listen named */
+	const char *
+		self_url; /* where it listens: for answers to requests that named no host, or NULL */
+	const char *const *allow_hosts; /* --allow-host */
 	size_t allow_hosts_n;
-	const char *const *allow_origins;    /* --allow-origin */
+	const char *const *allow_origins; /* --allow-origin */
 	size_t allow_origins_n;
-	const struct cidr *trusted_proxies;  /* --trusted-proxy */
+	const struct cidr *trusted_proxies; /* --trusted-proxy */
 	size_t trusted_proxies_n;
-	bool open;                           /* --open: any Host will do */
-	bool ops_only;                       /* --ops-listen: health and metrics only */
+	bool open;     /* --open: any Host will do */
+	bool ops_only; /* --ops-listen: health and metrics only */
 	/* What /readyz asks besides the store and the blobs; NULL when all is well, else the part. */
 	const char *(*not_ready)(void *ctx);
 	void *ctx;

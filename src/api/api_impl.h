@@ -18,8 +18,8 @@ struct api {
 	char *public_url, *events_url, *blob_url; /* normalised; NULL where not set */
 	_Atomic bool draining, store_down;
 	pthread_mutex_t ready_lock;
-	int64_t ready_ms;                         /* monotonic: when readiness was last looked at */
-	char ready_part[64], ready_detail[400];   /* "": all is well */
+	int64_t ready_ms;                       /* monotonic: when readiness was last looked at */
+	char ready_part[64], ready_detail[400]; /* "": all is well */
 };
 
 struct call;
@@ -93,7 +93,8 @@ void call_wait(struct call *c, const struct job_row *job, bool ended_only, int64
 
 /* from.c: the items of the job that the request names. ERR_STORE_UNAVAILABLE; what is wrong with
  * the request is in f. */
-enum err_code from_read(struct call *c, struct request *r, struct faults *f, struct err *e) MUST_CHECK;
+enum err_code from_read(struct call *c, struct request *r, struct faults *f, struct err *e)
+	MUST_CHECK;
 
 /* submit.c */
 json_t *call_body_json(struct call *c); /* NULL: answered */

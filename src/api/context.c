@@ -78,7 +78,8 @@ bool context_open(struct call *c)
 	if (!api->public_url) {
 		const char *scheme = f.proto ? f.proto : "http";
 		const char *name = without_default_port(scheme, f.host ? f.host : host, c->a);
-		c->base_url = arena_printf(c->a, "%s://%s%s", scheme, name, f.prefix ? f.prefix : "");
+		c->base_url = arena_printf(c->a, "%s://%s%s", scheme, name,
+			f.prefix ? f.prefix : "");
 	}
 	c->events_url = api->events_url ? api->events_url : c->base_url;
 	return true;
@@ -89,10 +90,14 @@ struct view_links call_links(const struct call *c)
 {
 	const struct api_opts *o = &c->api->o;
 
-	return (struct view_links){ .base_url = c->base_url, .events_url = c->events_url,
-		.blob_url = c->api->blob_url, .link_key = o->link_key,
-		.link_ttl_ms = o->link_ttl_ms, .token_ttl_ms = o->token_ttl_ms,
-		.token = c->token_text, .now_ms = clock_wall_ms() };
+	return (struct view_links){ .base_url = c->base_url,
+		.events_url = c->events_url,
+		.blob_url = c->api->blob_url,
+		.link_key = o->link_key,
+		.link_ttl_ms = o->link_ttl_ms,
+		.token_ttl_ms = o->token_ttl_ms,
+		.token = c->token_text,
+		.now_ms = clock_wall_ms() };
 }
 
 /* ---- may they ------------------------------------------------------------------------------- */
@@ -130,8 +135,7 @@ static bool token_allows(struct call *c)
 	bool reads = c->route->flags & ROUTE_TOKEN;
 	if (!reads || !c->args[0] || strcmp(c->args[0], c->token.job) != 0) {
 		call_fail(c, ERR_AUTH_FORBIDDEN,
-			"this token opens job %s for reading and nothing else",
-			c->token.job);
+			"this token opens job %s for reading and nothing else", c->token.job);
 		return false;
 	}
 	c->token_text = token;
@@ -149,8 +153,7 @@ static bool origin_allows(struct call *c)
 	if (!origin || (reads && !c->is_websocket) || origin_is_ours(c, origin))
 		return true;
 	call_fail(c, ERR_AUTH_FORBIDDEN,
-		"the origin '%s' is not allowed; --allow-origin would allow it",
-		origin);
+		"the origin '%s' is not allowed; --allow-origin would allow it", origin);
 	return false;
 }
 

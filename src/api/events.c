@@ -57,7 +57,7 @@ static void page(struct events_call *ec)
 	size_t n;
 
 	if (store_events(c->api->o.store, ec->job->no, ec->after, PAGE_ROWS, PAGE_BYTES, c->a,
-		&rows, &n, &last, &ended, &e) != OK) {
+		    &rows, &n, &last, &ended, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}
@@ -75,8 +75,11 @@ static void page(struct events_call *ec)
 static void stream(struct events_call *ec, enum http_stream_kind kind, int64_t heartbeat_s)
 {
 	struct call *c = ec->c;
-	const struct push_reader_opts o = { .tenant = c->tenant, .job = ec->job, .after = ec->after,
-		.base_url = c->base_url, .events_url = c->events_url,
+	const struct push_reader_opts o = { .tenant = c->tenant,
+		.job = ec->job,
+		.after = ec->after,
+		.base_url = c->base_url,
+		.events_url = c->events_url,
 		.heartbeat_ms = heartbeat_s * 1000,
 		.expires_ms = c->token_text ? c->token.expires_ms : 0 };
 

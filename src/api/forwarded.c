@@ -227,6 +227,7 @@ struct forwarded forwarded_read(const struct api_opts *o, struct http_request *r
 	else
 		read_customary(o, r, a, &f);
 	f.prefix = good_prefix(pick(http_header(r, "X-Forwarded-Prefix"),
-		trusted_hops(o, http_header(r, "X-Forwarded-For"), a), a), a);
+				       trusted_hops(o, http_header(r, "X-Forwarded-For"), a), a),
+		a);
 	return f;
 }

@@ -50,7 +50,8 @@ static enum err_code add(struct from *fr, const struct item_row *row, struct err
 	it->refs = arena_alloc(a, (row->refs_n + 1) * sizeof(*it->refs));
 	for (size_t i = 0; i < row->refs_n; i++)
 		it->refs[i] = arena_strdup(a, row->refs[i]);
-	if (row->metadata && json_parse(row->metadata, strlen(row->metadata), &it->metadata, e) != OK)
+	if (row->metadata &&
+		json_parse(row->metadata, strlen(row->metadata), &it->metadata, e) != OK)
 		return e->code;
 	return open_headers(fr, row->headers, &it->headers, e);
 }

@@ -51,7 +51,8 @@ static bool read_query(struct call *c, struct item_query *ret)
 {
 	int64_t size;
 
-	*ret = (struct item_query){ .status = call_query(c, "status"), .ref = call_query(c, "ref"),
+	*ret = (struct item_query){ .status = call_query(c, "status"),
+		.ref = call_query(c, "ref"),
 		.url = call_query(c, "url") };
 	if (ret->status && !is_item_status(ret->status)) {
 		call_fail(c, ERR_REQUEST_INVALID, "an item has no status '%s'", ret->status);
@@ -86,7 +87,8 @@ void items_list(struct call *c)
 	put_rows(&b, rows, shown, job->id, &links);
 	buf_putc(&b, ']');
 	if (n > shown)
-		buf_printf(&b, ",\"next_page_token\":\"%s\"", page_token_make(c, rows[shown - 1].n));
+		buf_printf(&b, ",\"next_page_token\":\"%s\"",
+			page_token_make(c, rows[shown - 1].n));
 	buf_putc(&b, '}');
 	respond_text(c, &b);
 }

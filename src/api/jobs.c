@@ -197,7 +197,8 @@ static bool retry_body(struct call *c)
 		return false;
 	if (!json_is_object(doc))
 		faults_add(&f, ERR_REQUEST_INVALID, "", "must be an object");
-	json_object_foreach(doc, name, v) {
+	json_object_foreach(doc, name, v)
+	{
 		autofree char *pointer = mem_printf("/%s", name);
 		if (strcmp(name, "confirm_charge") != 0)
 			faults_add(&f, ERR_REQUEST_UNKNOWN_MEMBER, pointer,

@@ -10,9 +10,9 @@
 
 #include <string.h>
 
-#define MARK_BYTES 6
+#define MARK_BYTES     6
 #define POSITION_BYTES 8
-#define TOKEN_BYTES (MARK_BYTES + POSITION_BYTES)
+#define TOKEN_BYTES    (MARK_BYTES + POSITION_BYTES)
 
 static void mark_of(struct call *c, uint8_t out[MARK_BYTES])
 {

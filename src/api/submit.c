@@ -68,9 +68,14 @@ static enum err_code submit(struct call *c, const char *id, const char *key, con
 {
 	const struct api_opts *o = &c->api->o;
 	autofree char *canonical = json_text_sorted(doc);
-	struct submit in = { .tenant = c->tenant, .id = id, .idempotency_key = key,
-		.request = request, .base_url = c->base_url, .seal_key = o->seal_key,
-		.max_open_items = o->max_open_items, .known_only = known_only };
+	struct submit in = { .tenant = c->tenant,
+		.id = id,
+		.idempotency_key = key,
+		.request = request,
+		.base_url = c->base_url,
+		.seal_key = o->seal_key,
+		.max_open_items = o->max_open_items,
+		.known_only = known_only };
 	char new_id[JOB_ID_MAX + 1];
 	enum submit_result result;
 	int64_t no;
@@ -129,8 +134,8 @@ static void answer_accepted(struct call *c, const struct job_row *job)
 /* Committed: answer now, or when it has ended. */
 static void submitted(struct call *c, const char *id, bool is_news)
 {
-	void (*answer)(struct call *, const struct job_row *) = is_news
-		? answer_accepted : answer_known;
+	void (*answer)(struct call *, const struct job_row *) = is_news ? answer_accepted
+									: answer_known;
 	struct job_row *job = call_job_by_id(c, id);
 	int64_t wait_ms = prefer_wait_ms(c);
 
@@ -192,4 +197,3 @@ void jobs_put(struct call *c)
 		call_fail(c, ERR_REQUEST_INVALID, "a job's id is 1 to %d of A-Z a-z 0-9 _ -",
 			JOB_ID_MAX);
 }
-

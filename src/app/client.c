@@ -103,8 +103,8 @@ static bool gather(void *ctx, const void *data, size_t n)
 	return buf_add(ctx, data, n);
 }
 
-enum err_code client_call(struct client *c, const char *method, const char *path, const json_t *body,
-	json_t **ret, struct err *e)
+enum err_code client_call(struct client *c, const char *method, const char *path,
+	const json_t *body, json_t **ret, struct err *e)
 {
 	autofree char *url = mem_printf("%s%s", c->server, path);
 	autofree char *text = body ? json_text(body) : NULL;
@@ -126,7 +126,8 @@ enum err_code client_call(struct client *c, const char *method, const char *path
 	autojson *doc = NULL;
 	enum err_code code = net_do(c->net, &r, &res, e);
 	if (code == OK && res.stopped)
-		code = err_set(e, ERR_INTERNAL, "the answer is longer than %d MiB", ANSWER_MAX >> 20);
+		code = err_set(e, ERR_INTERNAL, "the answer is longer than %d MiB",
+			ANSWER_MAX >> 20);
 	if (code == OK && answer.len)
 		code = json_parse(answer.data, answer.len, &doc, e);
 	buf_done(&answer);
@@ -172,8 +173,8 @@ static bool on_body(void *ctx, const void *data, size_t n)
 }
 
 /* One connection, until it breaks or the log is read to its end. *ret_over: nothing more comes. */
-static enum err_code watch_once(struct client *c, const char *job, struct watching *w, bool *ret_over,
-	struct err *e)
+static enum err_code watch_once(struct client *c, const char *job, struct watching *w,
+	bool *ret_over, struct err *e)
 {
 	autofree char *url = mem_printf("%s/v1/jobs/%s/events?after=%lld", c->server, job,
 		(long long)show_sequence(w->show));
@@ -222,7 +223,8 @@ static bool may_come_back(enum err_code code)
 	return err_retryable(code) || code == ERR_REQUEST_MALFORMED;
 }
 
-static enum err_code watch_loop(struct client *c, const char *job, struct watching *w, struct err *e)
+static enum err_code watch_loop(struct client *c, const char *job, struct watching *w,
+	struct err *e)
 {
 	int64_t backoff = BACKOFF_MS;
 	bool away = false;

@@ -29,8 +29,8 @@ void client_idempotency_key(struct client *c, const char *key);
 
 /* One call; path begins with '/'. body may be NULL. An answer that is a problem document becomes
  * the error with its code, its detail and the first of its errors. *ret is NULL for 204 and 304. */
-enum err_code client_call(struct client *c, const char *method, const char *path, const json_t *body,
-	json_t **ret, struct err *e) MUST_CHECK;
+enum err_code client_call(struct client *c, const char *method, const char *path,
+	const json_t *body, json_t **ret, struct err *e) MUST_CHECK;
 /* Show the job's events until it has ended or *stop is set, reconnecting with back-off from where
  * it was. ERR_NOT_FOUND, ERR_CANCELED (stopped), or what could not be reached for a minute. */
 enum err_code client_watch(struct client *c, const char *job, struct show *show, atomic_bool *stop,

@@ -20,7 +20,8 @@ static int act_on_jobs(const struct conf *c, const char *verb)
 		autofree char *path = mem_printf("/v1/jobs/%s/%s", c->args.v[i], verb);
 		if (client_call(cl, "POST", path, NULL, &job, &e) != OK)
 			return say_error(&e);
-		printf("%s %s\n", json_get_str(job, "id", c->args.v[i]), json_get_str(job, "status", "?"));
+		printf("%s %s\n", json_get_str(job, "id", c->args.v[i]),
+			json_get_str(job, "status", "?"));
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@
 #define OPEN_FILES_WANTED 4096
 
 /* An 8 × 8 grey PNG. */
+/* clang-format off */
 static const unsigned char tiny_png[] = {
 	0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
 	0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x08, 0x08, 0x00, 0x00, 0x00, 0x00, 0xe1, 0x64, 0xe1,
@@ -26,6 +27,7 @@ static const unsigned char tiny_png[] = {
 	0xca, 0x18, 0x00, 0x80, 0x84, 0x20, 0x01, 0x10, 0xe8, 0x6a, 0x17, 0x00, 0x00, 0x00, 0x00, 0x49,
 	0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 };
+/* clang-format on */
 
 struct doctor {
 	const struct conf *conf;
@@ -37,11 +39,13 @@ static void line(struct doctor *d, const char *what, enum err_code code, const s
 	int64_t began_us, const char *note)
 {
 	if (code == OK) {
-		printf("ok    %-10s %s (%.1f ms)\n", what, note, (double)(clock_mono_us() - began_us) / 1000);
+		printf("ok    %-10s %s (%.1f ms)\n", what, note,
+			(double)(clock_mono_us() - began_us) / 1000);
 		return;
 	}
 	d->faults++;
-	printf("FAIL  %-10s %s (%s)\n                 %s\n", what, e->text, err_name(code), err_hint(code));
+	printf("FAIL  %-10s %s (%s)\n                 %s\n", what, e->text, err_name(code),
+		err_hint(code));
 }
 
 static void check_store(struct doctor *d)
@@ -129,7 +133,8 @@ static void check_listen(struct doctor *d)
 	autofd fd = -1;
 	enum err_code code = http_listen(d->conf->listen, &fd, url, &e);
 	if (code == OK && !d->conf->open && !http_listens_on_loopback(fd))
-		code = err_set(&e, ERR_USAGE, "%s is not loopback: serve refuses it without --open", url);
+		code = err_set(&e, ERR_USAGE, "%s is not loopback: serve refuses it without --open",
+			url);
 	if (code == OK || code == ERR_USAGE)
 		line(d, "listen", code, &e, began, url);
 	else
@@ -158,9 +163,10 @@ int cmd_doctor(const struct conf *c)
 {
 	struct doctor d = { .conf = c };
 	struct err e = { 0 };
-	struct engine_opts o = {
-		.data = c->data, .store_url = c->store, .blob_url = c->blob, .visitor = true
-	};
+	struct engine_opts o = { .data = c->data,
+		.store_url = c->store,
+		.blob_url = c->blob,
+		.visitor = true };
 	int64_t began = clock_mono_us();
 	enum err_code code = engine_open(c, &o, &d.engine, &e);
 	line(&d, "data", code, &e, began, c->data);

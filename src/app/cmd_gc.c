@@ -16,9 +16,10 @@ int cmd_gc(const struct conf *c)
 	struct err e = { 0 };
 	struct engine g;
 	struct gc_report r;
-	struct engine_opts o = {
-		.data = c->data, .store_url = c->store, .blob_url = c->blob, .visitor = true
-	};
+	struct engine_opts o = { .data = c->data,
+		.store_url = c->store,
+		.blob_url = c->blob,
+		.visitor = true };
 	/* A name mistyped would make a new folder, and find nothing in it. */
 	if (c->source[CONF_data] != CONF_DEFAULT && access(c->data, F_OK) != 0)
 		err_set(&e, ERR_USAGE, "--data '%s': there is no such folder", c->data);

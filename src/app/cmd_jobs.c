@@ -26,8 +26,8 @@ static void jobs_row(struct table *t, const json_t *job)
 
 static int list_jobs(const struct conf *c, struct client *cl)
 {
-	static const char *const heads[] = { "ID", "STATUS", "ITEMS", "DONE", "FAILED", "CACHED", "CREATED",
-		"TAG" };
+	static const char *const heads[] = { "ID", "STATUS", "ITEMS", "DONE", "FAILED", "CACHED",
+		"CREATED", "TAG" };
 	struct err e = { 0 };
 	autojson *page = NULL;
 	CLEANUP(arena_freep) struct arena *a = arena_new();
@@ -117,8 +117,8 @@ static void print_sum(const json_t *job)
 
 static int show_job(const struct conf *c, struct client *cl, const char *id)
 {
-	static const char *const heads[TABLE_COLUMNS] = { "PICTURE", "STATUS", "CACHE", "PIXELS", "BYTES",
-		"MADE", "BYTES", "DOWNLOAD", "PROCESS", "ERROR" };
+	static const char *const heads[TABLE_COLUMNS] = { "PICTURE", "STATUS", "CACHE", "PIXELS",
+		"BYTES", "MADE", "BYTES", "DOWNLOAD", "PROCESS", "ERROR" };
 	struct err e = { 0 };
 	autojson *job = NULL;
 	autofree char *path = mem_printf("/v1/jobs/%s", id);

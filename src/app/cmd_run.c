@@ -19,9 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TENANT     1
-#define PAGE_ROWS  200
-#define PAGE_BYTES (256 << 10)
+#define TENANT      1
+#define PAGE_ROWS   200
+#define PAGE_BYTES  (256 << 10)
 #define PATIENCE_MS 10000 /* with a disk that takes nothing */
 
 struct run {
@@ -35,7 +35,7 @@ struct run {
 	atomic_bool stop;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int64_t newest; /* sequence that the store has told of */
+	int64_t newest;  /* sequence that the store has told of */
 	int64_t well_ms; /* monotonic: when something could last be written */
 };
 
@@ -102,8 +102,8 @@ static void plan_names(struct run *r)
 			names[v] = recipe->variants[v].name;
 			exts[v] = format_extension(recipe->variants[v].format);
 		}
-		export_plan(r->out, (int64_t)i + 1, it->url, it->refs_n ? it->refs[0] : NULL, names, exts,
-			recipe->n);
+		export_plan(r->out, (int64_t)i + 1, it->url, it->refs_n ? it->refs[0] : NULL, names,
+			exts, recipe->n);
 	}
 }
 
@@ -169,8 +169,8 @@ static enum err_code begin(struct run *r, struct err *e)
 
 /* ---- following the log ---------------------------------------------------------------------- */
 
-static enum err_code take_event(struct run *r, const struct event_row *ev, const struct job_row *job,
-	struct err *e)
+static enum err_code take_event(struct run *r, const struct event_row *ev,
+	const struct job_row *job, struct err *e)
 {
 	struct view_links l = links(r);
 	struct buf text = BUF_INIT(1 << 20);
@@ -198,8 +198,8 @@ static enum err_code take_page(struct run *r, bool *ret_over, struct err *e)
 		return e->code;
 	if (!job)
 		return err_set(e, ERR_GONE, "the job is gone from the store");
-	if (store_events(r->engine.store, r->no, r->after, PAGE_ROWS, PAGE_BYTES, a, &rows, &n, &last,
-		    &ended, e) != OK)
+	if (store_events(r->engine.store, r->no, r->after, PAGE_ROWS, PAGE_BYTES, a, &rows, &n,
+		    &last, &ended, e) != OK)
 		return e->code;
 	for (size_t i = 0; i < n; i++)
 		if (take_event(r, &rows[i], job, e) != OK)
@@ -235,7 +235,8 @@ static enum err_code follow(struct run *r, struct err *e)
 	r->well_ms = clock_mono_ms();
 	for (bool over = false; !over;) {
 		if (atomic_load(&r->stop))
-			return err_set(e, ERR_CANCELED, "interrupted; a second run goes on from here");
+			return err_set(e, ERR_CANCELED,
+				"interrupted; a second run goes on from here");
 		if (!wait_for_news(r) && check_disk(r, e) != OK)
 			return e->code;
 		if (take_page(r, &over, e) != OK)

@@ -53,7 +53,8 @@ static void collect(struct serve *s)
 		return;
 	}
 	if (r.jobs || r.originals || r.results || r.blobs || r.orphans)
-		log_event(LOG_GC_DONE, NULL, "jobs=%lld originals=%lld results=%lld blobs=%lld orphans=%lld",
+		log_event(LOG_GC_DONE, NULL,
+			"jobs=%lld originals=%lld results=%lld blobs=%lld orphans=%lld",
 			(long long)r.jobs, (long long)r.originals, (long long)r.results,
 			(long long)r.blobs, (long long)r.orphans);
 }
@@ -64,7 +65,8 @@ static void *gc_loop(void *arg)
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
 		struct timespec until = clock_deadline(s->conf->gc_every_ms);
-		int timed_out = pthread_cond_clockwait(&s->stop_gc, &s->lock, CLOCK_MONOTONIC, &until);
+		int timed_out = pthread_cond_clockwait(&s->stop_gc, &s->lock, CLOCK_MONOTONIC,
+			&until);
 		if (s->stopping || !timed_out)
 			continue;
 		pthread_mutex_unlock(&s->lock);
@@ -138,13 +140,14 @@ static enum err_code open_listener(const struct conf *c, int *ret_fd, char url[1
 	if (!c->open && !http_listens_on_loopback(fd))
 		return err_set(e, ERR_USAGE,
 			"%s can be reached from other machines, and no key protects this server: "
-			"listen on 127.0.0.1, or say --open", url);
+			"listen on 127.0.0.1, or say --open",
+			url);
 	*ret_fd = fd_take(&fd);
 	return OK;
 }
 
-static enum err_code start_http(const struct conf *c, int fd, struct api *api, struct http_server **ret,
-	struct err *e)
+static enum err_code start_http(const struct conf *c, int fd, struct api *api,
+	struct http_server **ret, struct err *e)
 {
 	struct http_opts o = {
 		.listen_fd = fd,
@@ -177,7 +180,10 @@ static enum err_code start(struct serve *s, struct err *e)
 {
 	const struct conf *c = s->conf;
 	struct engine_opts eo = {
-		.data = c->data, .store_url = c->store, .blob_url = c->blob, .lanes = c->workers,
+		.data = c->data,
+		.store_url = c->store,
+		.blob_url = c->blob,
+		.lanes = c->workers,
 		.wait_for_blobs = true,
 	};
 	int fd = -1;
@@ -196,7 +202,8 @@ static enum err_code start(struct serve *s, struct err *e)
 		return e->code;
 	bus_subscribe(s->engine.bus, news, s->push);
 	struct api_opts ao = api_settings(s);
-	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK || start_ops(s, e) != OK)
+	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK ||
+		start_ops(s, e) != OK)
 		return e->code;
 	if (start_http(c, fd, s->api, &s->http, e) != OK)
 		return e->code;

@@ -150,7 +150,8 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 
 static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, struct err *e)
 {
-	if (io_mkdirs(g->data, 0700, e) != OK || bus_open(g->conf->bus ? g->conf->bus : "local:", &g->bus, e) != OK ||
+	if (io_mkdirs(g->data, 0700, e) != OK ||
+		bus_open(g->conf->bus ? g->conf->bus : "local:", &g->bus, e) != OK ||
 		open_presets(g, e) != OK)
 		return e->code;
 	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)
@@ -170,8 +171,10 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 {
 	*ret = (struct engine){ .conf = c };
 	ret->data = mem_strdup(o->data);
-	ret->store_url = o->store_url ? mem_strdup(o->store_url) : mem_printf("sqlite:%s/bulb.db", o->data);
-	ret->blob_url = o->blob_url ? mem_strdup(o->blob_url) : mem_printf("file:%s/blobs", o->data);
+	ret->store_url = o->store_url ? mem_strdup(o->store_url)
+				      : mem_printf("sqlite:%s/bulb.db", o->data);
+	ret->blob_url = o->blob_url ? mem_strdup(o->blob_url)
+				    : mem_printf("file:%s/blobs", o->data);
 	ret->lanes = o->visitor ? 0 : o->lanes;
 	ret->wait_for_blobs = o->wait_for_blobs;
 	if (open_rooms(ret, o, e) != OK) {

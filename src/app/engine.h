@@ -31,13 +31,13 @@ struct engine {
 };
 
 struct engine_opts {
-	const char *data;       /* folder, made if missing */
-	const char *store_url;  /* NULL: sqlite in data */
-	const char *blob_url;   /* NULL: files in data */
-	bool allow_files;       /* file:// sources (`bulb run`) */
-	bool visitor;           /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
-	bool wait_for_blobs;    /* a full disk is waited for; else its items fail after some tries */
-	int64_t lanes;          /* 0: no worker */
+	const char *data;      /* folder, made if missing */
+	const char *store_url; /* NULL: sqlite in data */
+	const char *blob_url;  /* NULL: files in data */
+	bool allow_files;      /* file:// sources (`bulb run`) */
+	bool visitor; /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
+	bool wait_for_blobs; /* a full disk is waited for; else its items fail after some tries */
+	int64_t lanes;       /* 0: no worker */
 };
 
 /* Opens everything and recovers what an earlier process left; nothing runs yet. */

@@ -22,7 +22,8 @@ struct planned {
 	size_t n;
 };
 
-struct export {
+struct export
+{
 	struct blob *blob;
 	char *dir, *tmpl;
 	bool move;
@@ -63,7 +64,11 @@ void export_free(struct export *x)
 static char *name_for(struct export *x, const struct planned *it, int64_t n, const char *variant,
 	const char *ext, const char *sha256)
 {
-	struct name_parts p = { .url = it->url, .ref = it->ref, .variant = variant, .ext = ext, .index = n,
+	struct name_parts p = { .url = it->url,
+		.ref = it->ref,
+		.variant = variant,
+		.ext = ext,
+		.index = n,
 		.sha256 = sha256 };
 	autofree char *wanted = name_make(x->tmpl, &p);
 	return name_set_take(x->taken, wanted);
@@ -77,8 +82,8 @@ void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
 		x->items = mem_realloc(x->items, x->cap, sizeof(*x->items));
 	}
 	struct planned *it = &x->items[x->items_n++];
-	*it = (struct planned){ mem_strdup(url), mem_strdup(ref), mem_array(variants_n + 1, sizeof(char *)),
-		variants_n };
+	*it = (struct planned){ mem_strdup(url), mem_strdup(ref),
+		mem_array(variants_n + 1, sizeof(char *)), variants_n };
 	if (name_template_needs(x->tmpl, "sha256"))
 		return;
 	for (size_t v = 0; v < variants_n; v++)
@@ -93,8 +98,8 @@ static enum err_code make_folders(const struct export *x, const char *path, stru
 		struct stat st;
 		*slash = 0;
 		if (lstat(dir, &st) == 0 && S_ISLNK(st.st_mode))
-			return err_set(e, ERR_SYSTEM, "'%s' is a symbolic link: nothing is written through it",
-				dir);
+			return err_set(e, ERR_SYSTEM,
+				"'%s' is a symbolic link: nothing is written through it", dir);
 	}
 	*strrchr(dir, '/') = 0;
 	return io_mkdirs(dir, 0755, e);

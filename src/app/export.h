@@ -20,7 +20,8 @@ void export_free(struct export *x);
 void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
 	const char *const *variants, const char *const *extensions, size_t variants_n);
 /* Write the variants of a succeeded item (a document as in docs/http.md). ERR_SYSTEM. */
-enum err_code export_item(struct export *x, int64_t n, const json_t *item, struct err *e) MUST_CHECK;
+enum err_code export_item(struct export *x, int64_t n, const json_t *item, struct err *e)
+	MUST_CHECK;
 /* Rewrite the links of an item's document to paths relative to the folder. */
 void export_relative(const struct export *x, int64_t n, json_t *item);
 /* {"bulb", "job", "items"}: takes over items. ERR_SYSTEM. */

@@ -68,12 +68,14 @@ static enum err_code add_stdin(json_t *urls, bool paths, struct err *e)
 }
 
 /* file: what -f named, or NULL. */
-static enum err_code read_urls(const struct conf *c, char *file, bool paths, json_t **ret, struct err *e)
+static enum err_code read_urls(const struct conf *c, char *file, bool paths, json_t **ret,
+	struct err *e)
 {
 	autojson *urls = json_arr();
 	for (size_t i = 0; i < c->args.n; i++) {
 		bool list = strcmp(c->args.v[i], "-") == 0;
-		if ((list ? add_stdin(urls, paths, e) : add_one(urls, c->args.v[i], paths, e)) != OK)
+		if ((list ? add_stdin(urls, paths, e) : add_one(urls, c->args.v[i], paths, e)) !=
+			OK)
 			return e->code;
 	}
 	if (file && add_lines(urls, file, paths, e) != OK)
@@ -115,7 +117,8 @@ static enum err_code add_variant(json_t *list, const char *spec, struct err *e)
 			continue;
 		}
 		if (!value)
-			return err_set(e, ERR_USAGE, "--variant '%s': '%s' is no option=value", spec, word);
+			return err_set(e, ERR_USAGE, "--variant '%s': '%s' is no option=value",
+				spec, word);
 		*value++ = 0;
 		json_put(v, word, option_value(value));
 	}
@@ -156,7 +159,8 @@ static enum err_code add_settings(const struct conf *c, bool run, json_t *body, 
 }
 
 /* A whole job as JSON, when the file begins like one; *ret_text is else what it holds. */
-static enum err_code read_file(const struct conf *c, json_t **ret_job, char **ret_text, struct err *e)
+static enum err_code read_file(const struct conf *c, json_t **ret_job, char **ret_text,
+	struct err *e)
 {
 	struct buf text = BUF_INIT(LIST_MAX);
 	enum err_code code = read_text(c->file, &text, e);

@@ -70,8 +70,9 @@ int main(int argc, char **argv, char **envp)
 		return print_help(COMMAND_COUNT, EXIT_BAD_USAGE);
 	enum command command = command_find(word, &near);
 	if (command == COMMAND_COUNT) {
-		fprintf(stderr, "bulb: no command '%s'%s%s%s\n", word, near ? "; did you mean '" : "",
-			near ? near : "", near ? "'?" : "; bulb --help lists them");
+		fprintf(stderr, "bulb: no command '%s'%s%s%s\n", word,
+			near ? "; did you mean '" : "", near ? near : "",
+			near ? "'?" : "; bulb --help lists them");
 		return EXIT_BAD_USAGE;
 	}
 	return run_command(command, argc - 2, argv + 2, envp);

@@ -34,7 +34,8 @@ bool name_template_needs(const char *tmpl, const char *word)
 enum err_code name_template_check(const char *tmpl, struct err *e)
 {
 	if (tmpl[0] == '/' || strstr(tmpl, "..") || tmpl[0] == 0)
-		return err_set(e, ERR_USAGE, "--name '%s': must stay inside the output folder", tmpl);
+		return err_set(e, ERR_USAGE, "--name '%s': must stay inside the output folder",
+			tmpl);
 	for (const unsigned char *p = (const unsigned char *)tmpl; *p; p += utf8_length(p))
 		if (utf8_length(p) == 0)
 			return err_set(e, ERR_USAGE, "--name: is not UTF-8");
@@ -42,7 +43,8 @@ enum err_code name_template_check(const char *tmpl, struct err *e)
 		const char *end = strchr(p, '}');
 		if (!end || !is_word(p + 1, (size_t)(end - p - 1)))
 			return err_set(e, ERR_USAGE,
-				"--name '%s': knows {name} {variant} {ext} {ref} {index} {sha256} only", tmpl);
+				"--name '%s': knows {name} {variant} {ext} {ref} {index} {sha256} only",
+				tmpl);
 	}
 	if (!name_template_needs(tmpl, "variant"))
 		return err_set(e, ERR_USAGE, "--name '%s': needs {variant}", tmpl);
@@ -75,26 +77,40 @@ static void put_url_name(struct buf *out, const char *url)
 	const char *from = strstr(url, "://");
 	from = from && from < end ? from + 3 : url;
 	const char *slash = memrchr(from, '/', (size_t)(end - from));
-	autofree char *last = slash ? mem_strndup(slash + 1, (size_t)(end - slash - 1)) : mem_strdup("");
+	autofree char *last = slash ? mem_strndup(slash + 1, (size_t)(end - slash - 1))
+				    : mem_strdup("");
 	long n = url_decode(last, false);
 	const char *dot = n > 0 ? strrchr(last, '.') : NULL;
-	put_clean(out, last, n < 0 ? strlen(last) : dot && dot > last ? (size_t)(dot - last) : (size_t)n);
+	put_clean(out, last,
+		n < 0                       ? strlen(last)
+			: dot && dot > last ? (size_t)(dot - last)
+					    : (size_t)n);
 }
 
 static void put_word(struct buf *out, const char *word, const struct name_parts *p)
 {
 	switch (word[0]) {
-	case 'v': put_clean(out, p->variant, strlen(p->variant)); break;
-	case 'e': buf_puts(out, p->ext); break;
-	case 'i': buf_printf(out, "%lld", (long long)p->index); break;
-	case 's': buf_puts(out, p->sha256 ? p->sha256 : ""); break;
+	case 'v':
+		put_clean(out, p->variant, strlen(p->variant));
+		break;
+	case 'e':
+		buf_puts(out, p->ext);
+		break;
+	case 'i':
+		buf_printf(out, "%lld", (long long)p->index);
+		break;
+	case 's':
+		buf_puts(out, p->sha256 ? p->sha256 : "");
+		break;
 	case 'r':
 		if (p->ref)
 			put_clean(out, p->ref, strlen(p->ref));
 		else
 			put_url_name(out, p->url);
 		break;
-	default: put_url_name(out, p->url); break;
+	default:
+		put_url_name(out, p->url);
+		break;
 	}
 }
 
@@ -137,7 +153,8 @@ char *name_set_take(struct name_set *s, const char *wanted)
 	if (!dot || (slash && dot < slash))
 		dot = wanted + strlen(wanted);
 	autofree char *name = mem_strdup(wanted);
-	int64_t i = json_get_int(s->taken, name, 2); /* a thousand of one name are not tried from 2 each */
+	int64_t i = json_get_int(s->taken, name,
+		2); /* a thousand of one name are not tried from 2 each */
 	for (; json_object_get(s->taken, name); i++) {
 		free(name);
 		name = mem_printf("%.*s-%lld%s", (int)(dot - wanted), wanted, (long long)i, dot);

@@ -13,11 +13,11 @@
 #include <stdint.h>
 
 struct name_parts {
-	const char *url;      /* {name} is its last path segment without the extension */
-	const char *ref;      /* or NULL: {ref} is then {name} */
+	const char *url; /* {name} is its last path segment without the extension */
+	const char *ref; /* or NULL: {ref} is then {name} */
 	const char *variant, *ext;
-	int64_t index;        /* from 1 */
-	const char *sha256;   /* hex of the original, or NULL while it is not known */
+	int64_t index;      /* from 1 */
+	const char *sha256; /* hex of the original, or NULL while it is not known */
 };
 
 /* ERR_USAGE for an unknown {word}, a template that is absolute, has "..", or lacks {variant}. */

@@ -60,9 +60,10 @@ static void bar_draw(struct show *s, bool now)
 	memset(bar, '#', (size_t)full);
 	bar[BAR_WIDTH] = 0;
 	double seconds = (double)(ms - s->started_ms) / 1000;
-	fprintf(stderr, "\r\033[K[%s] %lld/%lld  %lld running, %lld cached, %lld failed  %.1f/s", bar,
-		(long long)s->ended, (long long)s->total, (long long)s->running, (long long)s->cached,
-		(long long)s->failed, seconds > 0 ? (double)s->ended / seconds : 0);
+	fprintf(stderr, "\r\033[K[%s] %lld/%lld  %lld running, %lld cached, %lld failed  %.1f/s",
+		bar, (long long)s->ended, (long long)s->total, (long long)s->running,
+		(long long)s->cached, (long long)s->failed,
+		seconds > 0 ? (double)s->ended / seconds : 0);
 	fflush(stderr);
 }
 
@@ -117,8 +118,9 @@ static void print_end(const struct show *s, const json_t *data)
 	fprintf(out,
 		"%s: %lld of %lld done, %lld failed, %lld cached; saved %lld downloads, %lld encodes; "
 		"%.2f s\n",
-		s->status, (long long)(s->ended - s->failed), (long long)s->total, (long long)s->failed,
-		(long long)s->cached, (long long)json_get_int(saved, "downloads", 0),
+		s->status, (long long)(s->ended - s->failed), (long long)s->total,
+		(long long)s->failed, (long long)s->cached,
+		(long long)json_get_int(saved, "downloads", 0),
 		(long long)json_get_int(saved, "encodes", 0),
 		(double)(clock_mono_ms() - s->started_ms) / 1000);
 	fflush(out);

@@ -12,13 +12,14 @@
 
 struct sse_parser {
 	struct buf line, data;
-	bool skip_lf;   /* a CR ended the last line */
+	bool skip_lf; /* a CR ended the last line */
 	/* Called for every event; false stops the parsing. */
 	bool (*event)(void *ctx, const char *data, size_t n);
 	void *ctx;
 };
 
-void sse_init(struct sse_parser *p, bool (*event)(void *ctx, const char *data, size_t n), void *ctx);
+void sse_init(struct sse_parser *p, bool (*event)(void *ctx, const char *data, size_t n),
+	void *ctx);
 void sse_done(struct sse_parser *p);
 /* false when event() stopped it or an event was over 1 MiB. */
 bool sse_feed(struct sse_parser *p, const void *data, size_t n);

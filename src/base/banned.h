@@ -20,22 +20,22 @@
 #undef strtok
 #undef sprintf
 #undef vsprintf
-#define strcpy(d, s)     BANNED(strcpy)     /* snprintf, mem_strdup */
-#define strcat(d, s)     BANNED(strcat)     /* buf_puts */
-#define strncpy(d, s, n) BANNED(strncpy)    /* snprintf */
-#define strncat(d, s, n) BANNED(strncat)    /* buf_add */
-#define strtok(s, d)     BANNED(strtok)     /* strsep, strchr */
-#define sprintf(...)     BANNED(sprintf)    /* snprintf, buf_printf */
-#define vsprintf(...)    BANNED(vsprintf)   /* vsnprintf */
-#define gmtime(t)        BANNED(gmtime)     /* gmtime_r, clock_format_rfc3339 */
-#define localtime(t)     BANNED(localtime)  /* nothing here is local */
+#define strcpy(d, s)     BANNED(strcpy)    /* snprintf, mem_strdup */
+#define strcat(d, s)     BANNED(strcat)    /* buf_puts */
+#define strncpy(d, s, n) BANNED(strncpy)   /* snprintf */
+#define strncat(d, s, n) BANNED(strncat)   /* buf_add */
+#define strtok(s, d)     BANNED(strtok)    /* strsep, strchr */
+#define sprintf(...)     BANNED(sprintf)   /* snprintf, buf_printf */
+#define vsprintf(...)    BANNED(vsprintf)  /* vsnprintf */
+#define gmtime(t)        BANNED(gmtime)    /* gmtime_r, clock_format_rfc3339 */
+#define localtime(t)     BANNED(localtime) /* nothing here is local */
 #define asctime(t)       BANNED(asctime)
 #define ctime(t)         BANNED(ctime)
-#define atoi(s)          BANNED(atoi)       /* strtoll and a look at its end */
+#define atoi(s)          BANNED(atoi) /* strtoll and a look at its end */
 #define atol(s)          BANNED(atol)
 #define atof(s)          BANNED(atof)
-#define rand()           BANNED(rand)       /* random_below */
-#define system(s)        BANNED(system)     /* posix_spawn */
+#define rand()           BANNED(rand)   /* random_below */
+#define system(s)        BANNED(system) /* posix_spawn */
 #define popen(c, m)      BANNED(popen)
 
 #endif

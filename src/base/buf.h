@@ -19,8 +19,11 @@ struct buf {
 	bool full;
 };
 
-#define BUF_INIT(max_bytes) { .max = (max_bytes) }
-void buf_done(struct buf *b); /* frees; b may be used again */
+#define BUF_INIT(max_bytes)                                                                        \
+	{                                                                                          \
+		.max = (max_bytes)                                                                 \
+	}
+void buf_done(struct buf *b);  /* frees; b may be used again */
 void buf_reset(struct buf *b); /* len = 0, keeps the memory */
 bool buf_add(struct buf *b, const void *data, size_t n);
 bool buf_puts(struct buf *b, const char *s);

@@ -107,12 +107,15 @@ bool clock_parse_http(const char *s, int64_t *ret_wall_ms)
 	for (size_t i = 0; i < sizeof(mask) - 1; i++)
 		if (strchr(", :", mask[i]) && s[i] != mask[i])
 			return false;
-	struct tm t = { .tm_mday = digits(s + 5, 2), .tm_mon = name_index(s + 8, months, 12),
-		.tm_year = digits(s + 12, 4) - 1900, .tm_hour = digits(s + 17, 2),
-		.tm_min = digits(s + 20, 2), .tm_sec = digits(s + 23, 2) };
+	struct tm t = { .tm_mday = digits(s + 5, 2),
+		.tm_mon = name_index(s + 8, months, 12),
+		.tm_year = digits(s + 12, 4) - 1900,
+		.tm_hour = digits(s + 17, 2),
+		.tm_min = digits(s + 20, 2),
+		.tm_sec = digits(s + 23, 2) };
 	if (name_index(s, days, 7) < 0 || memcmp(s + 26, "GMT", 3) != 0 || t.tm_mon < 0 ||
-		t.tm_mday < 1 || t.tm_mday > 31 || t.tm_year < 0 || t.tm_hour < 0 || t.tm_hour > 23 ||
-		t.tm_min < 0 || t.tm_min > 59 || t.tm_sec < 0 || t.tm_sec > 60)
+		t.tm_mday < 1 || t.tm_mday > 31 || t.tm_year < 0 || t.tm_hour < 0 ||
+		t.tm_hour > 23 || t.tm_min < 0 || t.tm_min > 59 || t.tm_sec < 0 || t.tm_sec > 60)
 		return false;
 	struct tm day = { .tm_mday = t.tm_mday, .tm_mon = t.tm_mon, .tm_year = t.tm_year };
 	(void)timegm(&day);

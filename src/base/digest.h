@@ -29,11 +29,11 @@ void sha1_of(const void *data, size_t n, uint8_t out[20]);
 bool bytes_equal_secret(const void *a, const void *b, size_t n); /* constant time */
 
 #define HEX_MAX(n) ((n)*2 + 1)
-void hex_format(const void *data, size_t n, char *out);          /* HEX_MAX(n) chars, lower case */
-bool hex_parse(const char *s, void *out, size_t n);              /* exactly 2n hex digits */
+void hex_format(const void *data, size_t n, char *out); /* HEX_MAX(n) chars, lower case */
+bool hex_parse(const char *s, void *out, size_t n);     /* exactly 2n hex digits */
 #define BASE64_MAX(n) (((n) + 2) / 3 * 4 + 1)
-size_t base64_format(const void *data, size_t n, char *out);     /* with padding; returns length */
-size_t base64url_format(const void *data, size_t n, char *out);  /* RFC 4648 §5, no padding */
+size_t base64_format(const void *data, size_t n, char *out);    /* with padding; returns length */
+size_t base64url_format(const void *data, size_t n, char *out); /* RFC 4648 §5, no padding */
 /* Both strict; *n is the room on entry and the length on return. */
 bool base64_parse(const char *s, size_t len, void *out, size_t *n);
 bool base64url_parse(const char *s, size_t len, void *out, size_t *n);

@@ -85,9 +85,9 @@ enum err_code io_write_all(int fd, const void *data, size_t n, struct err *e)
 static enum err_code sync_folder_of(const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
-	autofree char *folder = slash == path ? mem_strdup("/") :
-		slash			      ? mem_strndup(path, (size_t)(slash - path)) :
-						mem_strdup(".");
+	autofree char *folder = slash == path ? mem_strdup("/")
+		: slash                       ? mem_strndup(path, (size_t)(slash - path))
+					      : mem_strdup(".");
 	autofd fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
 		return err_sys(e, ERR_SYSTEM, errno, "sync the folder %s", folder);

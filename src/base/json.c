@@ -77,8 +77,9 @@ enum err_code json_parse(const char *text, size_t n, json_t **ret, struct err *e
 	size_t bytes;
 	const char *deep = too_deep(text, n, &bytes);
 	if (deep)
-		return err_set(e, ERR_REQUEST_MALFORMED, "JSON nested deeper than %d levels, at byte %zu",
-			JSON_DEPTH, (size_t)(deep - text));
+		return err_set(e, ERR_REQUEST_MALFORMED,
+			"JSON nested deeper than %d levels, at byte %zu", JSON_DEPTH,
+			(size_t)(deep - text));
 	if (bytes > JSON_BYTES)
 		return err_set(e, ERR_REQUEST_LIMIT,
 			"so many JSON values that they would take more than %d MiB of memory",
@@ -229,8 +230,8 @@ bool json_quote(struct buf *b, const char *s)
 	const unsigned char *p = (const unsigned char *)s;
 	while (*p) {
 		size_t plain = 0, n = 1;
-		while (p[plain] >= 0x20 && p[plain] != '"' && p[plain] != '\\' && p[plain] != 0x7F &&
-			(n = utf8_length(p + plain)) > 0)
+		while (p[plain] >= 0x20 && p[plain] != '"' && p[plain] != '\\' &&
+			p[plain] != 0x7F && (n = utf8_length(p + plain)) > 0)
 			plain += n;
 		buf_add(b, p, plain);
 		p += plain;

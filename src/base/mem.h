@@ -14,11 +14,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void *mem_zalloc(size_t bytes);                          /* zeroed, never NULL */
-void *mem_array(size_t n, size_t size);                  /* zeroed, overflow-checked, never NULL */
-void *mem_realloc(void *p, size_t n, size_t size);       /* overflow-checked, never NULL */
-void *mem_try_alloc(size_t bytes);                       /* NULL when there is none */
-char *mem_strdup(const char *s);                         /* NULL stays NULL */
+void *mem_zalloc(size_t bytes);                    /* zeroed, never NULL */
+void *mem_array(size_t n, size_t size);            /* zeroed, overflow-checked, never NULL */
+void *mem_realloc(void *p, size_t n, size_t size); /* overflow-checked, never NULL */
+void *mem_try_alloc(size_t bytes);                 /* NULL when there is none */
+char *mem_strdup(const char *s);                   /* NULL stays NULL */
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 char *mem_vprintf(const char *fmt, va_list ap);
@@ -47,10 +47,10 @@ static inline void arena_freep(struct arena **a)
 	arena_free(*a);
 	*a = NULL;
 }
-void *arena_alloc(struct arena *a, size_t bytes);        /* zeroed, aligned to 16, never NULL */
-char *arena_strdup(struct arena *a, const char *s);      /* NULL stays NULL */
+void *arena_alloc(struct arena *a, size_t bytes);   /* zeroed, aligned to 16, never NULL */
+char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
-size_t arena_bytes(const struct arena *a);               /* what it holds from the system */
+size_t arena_bytes(const struct arena *a); /* what it holds from the system */
 
 #endif

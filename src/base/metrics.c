@@ -32,8 +32,8 @@ static const struct row {
 struct series {
 	struct series *next;
 	char *label[LABELS_MAX];
-	double value;              /* a histogram's sum */
-	uint64_t bucket[BUCKETS];  /* observations of at most that bound, not cumulated */
+	double value;             /* a histogram's sum */
+	uint64_t bucket[BUCKETS]; /* observations of at most that bound, not cumulated */
 	uint64_t count;
 };
 static struct series *all[METRIC_COUNT];

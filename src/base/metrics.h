@@ -20,7 +20,7 @@ enum metric {
  * They must be static strings or short copies of our own tables' names. */
 void metric_add(enum metric m, double v, const char *l1, const char *l2, const char *l3);
 void metric_set(enum metric m, double v, const char *l1, const char *l2, const char *l3);
-void metric_observe(enum metric m, double seconds, const char *l1); /* histograms */
+void metric_observe(enum metric m, double seconds, const char *l1);               /* histograms */
 double metric_get(enum metric m, const char *l1, const char *l2, const char *l3); /* for tests */
 /* Everything, process_* included. */
 void metrics_render(struct buf *out);

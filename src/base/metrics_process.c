@@ -38,10 +38,11 @@ static void put_stat(struct buf *out, const char *stat)
 	unsigned long utime, stime;
 	unsigned long long start;
 	long rss;
-	if (!p || sscanf(p + 1,
-			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d"
-			  " %llu %*u %ld",
-			  &utime, &stime, &start, &rss) != 4)
+	if (!p ||
+		sscanf(p + 1,
+			" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d"
+			" %llu %*u %ld",
+			&utime, &stime, &start, &rss) != 4)
 		return;
 	double ticks = (double)sysconf(_SC_CLK_TCK), boot = boot_time();
 	put(out, "process_cpu_seconds_total", "counter", "user and system time",
@@ -49,8 +50,8 @@ static void put_stat(struct buf *out, const char *stat)
 	put(out, "process_resident_memory_bytes", "gauge", "memory held in RAM",
 		(double)rss * (double)sysconf(_SC_PAGESIZE));
 	if (boot > 0)
-		put(out, "process_start_time_seconds", "gauge", "when the process started, since 1970",
-			boot + (double)start / ticks);
+		put(out, "process_start_time_seconds", "gauge",
+			"when the process started, since 1970", boot + (double)start / ticks);
 }
 
 static void put_fds(struct buf *out)

@@ -159,7 +159,8 @@ static enum err_code parse_authority(const char *s, size_t n, struct arena *a, s
 	}
 	if (at) {
 		if (!is_userinfo(s, (size_t)(at - s)))
-			return wrong(e, "the URL's user holds a character that may not stand there");
+			return wrong(e,
+				"the URL's user holds a character that may not stand there");
 		u->has_userinfo = true;
 		n -= (size_t)(at + 1 - s);
 		s = at + 1;
@@ -248,8 +249,9 @@ static char *join(const struct url *u, const char *query, struct arena *a)
 	url_remove_dots(path);
 	if (u->port != default_port(u->scheme))
 		snprintf(port, sizeof(port), ":%u", u->port);
-	return arena_printf(a, "%s://%s%s%s%s%s%s%s", u->scheme, u->host_is_ipv6 ? "[" : "", u->host,
-		u->host_is_ipv6 ? "]" : "", port, path, query ? "?" : "", query ? query : "");
+	return arena_printf(a, "%s://%s%s%s%s%s%s%s", u->scheme, u->host_is_ipv6 ? "[" : "",
+		u->host, u->host_is_ipv6 ? "]" : "", port, path, query ? "?" : "",
+		query ? query : "");
 }
 
 char *url_normalise(const struct url *u, struct arena *a)

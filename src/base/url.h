@@ -15,8 +15,8 @@
 #define URL_MAX 4096
 
 struct url {
-	char scheme[8];    /* lower case */
-	char *host;        /* lower case; IPv6 literals without brackets */
+	char scheme[8]; /* lower case */
+	char *host;     /* lower case; IPv6 literals without brackets */
 	bool host_is_ipv6;
 	bool has_userinfo; /* the userinfo itself is not kept */
 	uint16_t port;     /* the scheme's default when absent; 0 for file */

@@ -75,8 +75,8 @@ static char *absolute(const struct url *base, const char *ref, struct arena *a)
 		return arena_printf(a, "%s%s%s%s", origin(base, a), base->path, query ? "?" : "",
 			query ? query : "");
 	const char *slash = strrchr(base->path, '/');
-	return arena_printf(a, "%s%.*s%s", origin(base, a), (int)(slash - base->path + 1), base->path,
-		ref);
+	return arena_printf(a, "%s%.*s%s", origin(base, a), (int)(slash - base->path + 1),
+		base->path, ref);
 }
 
 enum err_code url_resolve(const struct url *base, const char *ref, struct arena *a, struct url *ret,
@@ -89,7 +89,8 @@ enum err_code url_resolve(const struct url *base, const char *ref, struct arena 
 	if (code != OK)
 		return code;
 	if (strcmp(u.scheme, "file") == 0 && strcmp(base->scheme, "file") != 0)
-		return err_set(e, ERR_REQUEST_INVALID, "a redirect from %s to a file", base->scheme);
+		return err_set(e, ERR_REQUEST_INVALID, "a redirect from %s to a file",
+			base->scheme);
 	url_remove_dots(u.path);
 	*ret = u;
 	return OK;

@@ -55,7 +55,7 @@ static bool key_is_good(const char *key)
 	bool part_starts = true;
 	for (const char *p = key; *p != '\0'; p++) {
 		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_' ||
-			     *p == '-';
+			*p == '-';
 		if (!plain && (part_starts || (*p != '.' && *p != '/')))
 			return false;
 		part_starts = *p == '/';
@@ -65,7 +65,8 @@ static bool key_is_good(const char *key)
 
 static enum err_code check_key(const char *key, struct err *e)
 {
-	return key_is_good(key) ? OK : err_set(e, ERR_BLOB_NOT_FOUND, "'%.60s' is no blob key", key);
+	return key_is_good(key) ? OK
+				: err_set(e, ERR_BLOB_NOT_FOUND, "'%.60s' is no blob key", key);
 }
 
 enum err_code blob_put(struct blob *b, const char *key, int fd, int64_t bytes,

@@ -34,7 +34,8 @@
 #include <unistd.h>
 
 enum {
-	LEFTOVER_MS = 60 * 60 * 1000, /* younger: `bulb gc` may have opened a running server's folder */
+	LEFTOVER_MS = 60 * 60 *
+		1000, /* younger: `bulb gc` may have opened a running server's folder */
 	SUSPECT_MS = 60 * 1000,
 	DEPTH_MAX = 8,
 };
@@ -48,11 +49,11 @@ struct file_blob {
 	enum sync_mode mode;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	bool running;            /* a sync is under way */
-	uint64_t begun, done;    /* syncs, counted */
-	uint64_t failed;         /* number of the newest that failed, 0 if none */
+	bool running;         /* a sync is under way */
+	uint64_t begun, done; /* syncs, counted */
+	uint64_t failed;      /* number of the newest that failed, 0 if none */
 	int64_t suspect_until_ms;
-	struct err why;          /* of that failure */
+	struct err why; /* of that failure */
 };
 
 static struct file_blob *file_of(struct blob *b)
@@ -94,8 +95,8 @@ static enum err_code parse_url(struct file_blob *f, const char *url, struct err 
 	else if (strcmp(query, "?sync=none") == 0)
 		f->mode = SYNC_NONE;
 	else
-		return err_set(e, ERR_USAGE, "--blob '%.100s': after '?' comes sync=fs, each or none",
-			url);
+		return err_set(e, ERR_USAGE,
+			"--blob '%.100s': after '?' comes sync=fs, each or none", url);
 	return OK;
 }
 
@@ -179,7 +180,8 @@ static enum err_code make_parents(struct file_blob *f, const char *key, struct e
 	for (char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdirat(f->dir_fd, path, 0755) != 0 && errno != EEXIST)
-			return err_sys(e, ERR_BLOB_IO, errno, "making folder '%s/%s'", f->dir, path);
+			return err_sys(e, ERR_BLOB_IO, errno, "making folder '%s/%s'", f->dir,
+				path);
 		*slash = '/';
 	}
 	return OK;

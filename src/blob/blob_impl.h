@@ -21,8 +21,8 @@ struct blob_impl {
 		struct err *e);
 	enum err_code (*remove)(struct blob *b, const char *key, struct err *e);
 	enum err_code (*list)(struct blob *b,
-		bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
-		struct err *e);
+		bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms),
+		void *ctx, struct err *e);
 	char *(*path)(struct blob *b, const char *key);
 	void (*free)(struct blob *b); /* never NULL */
 };

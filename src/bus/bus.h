@@ -12,7 +12,7 @@
 
 struct bus;
 struct bus_hint {
-	bool work;       /* something can be planned or claimed */
+	bool work;        /* something can be planned or claimed */
 	int64_t job, seq; /* job != 0: its log has events up to seq */
 };
 

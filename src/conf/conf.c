@@ -96,8 +96,10 @@ void conf_done(struct conf *c)
 
 enum log_level conf_log_level(const struct conf *c)
 {
-	static const char *const words[] = { [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_ERROR] = "error" };
+	static const char *const words[] = { [LOG_LEVEL_DEBUG] = "debug",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_WARN] = "warn",
+		[LOG_LEVEL_ERROR] = "error" };
 	for (size_t i = 0; c->log_level && i < ARRAY_LEN(words); i++)
 		if (strcmp(c->log_level, words[i]) == 0)
 			return (enum log_level)i;

@@ -50,13 +50,13 @@ struct conf_cidrs {
 /* The field of each type in settings.def. Strings are NULL where the default is "". */
 #define CONF_FIELD_STRING    const char *
 #define CONF_FIELD_FILE_NAME const char *
-#define CONF_FIELD_URL       const char *       /* http or https; no slash at its end */
-#define CONF_FIELD_CHOICE    const char *       /* one of the words */
-#define CONF_FIELD_SECRET    const char *       /* wiped by conf_done */
+#define CONF_FIELD_URL       const char * /* http or https; no slash at its end */
+#define CONF_FIELD_CHOICE    const char * /* one of the words */
+#define CONF_FIELD_SECRET    const char * /* wiped by conf_done */
 #define CONF_FIELD_INT       int64_t
 #define CONF_FIELD_COUNT     int64_t
 #define CONF_FIELD_BYTES     int64_t
-#define CONF_FIELD_DURATION  int64_t            /* milliseconds; -1: forever */
+#define CONF_FIELD_DURATION  int64_t /* milliseconds; -1: forever */
 #define CONF_FIELD_BOOL      bool
 #define CONF_FIELD_LIST      struct conf_list
 #define CONF_FIELD_TEXTS     struct conf_list
@@ -66,17 +66,17 @@ struct conf {
 #define SET(field, name, letter, type, ...) CONF_FIELD_##type field;
 #include "conf/settings.def"
 #undef SET
-	struct conf_list args;      /* what is no setting, in order */
-	bool help, version;         /* --help or --version was there: nothing else was looked at */
+	struct conf_list args; /* what is no setting, in order */
+	bool help, version;    /* --help or --version was there: nothing else was looked at */
 	enum conf_source source[CONF_COUNT];
 
 	/* What other programs tell through the environment. */
-	bool no_color;              /* NO_COLOR */
-	const char *notify_socket;  /* systemd's, or NULL */
-	int64_t watchdog_ms;        /* systemd's; 0: none */
-	int listen_fds;             /* descriptors from 3 on that systemd hands over; 0: none */
+	bool no_color;             /* NO_COLOR */
+	const char *notify_socket; /* systemd's, or NULL */
+	int64_t watchdog_ms;       /* systemd's; 0: none */
+	int listen_fds;            /* descriptors from 3 on that systemd hands over; 0: none */
 
-	struct arena *arena;        /* owns every string */
+	struct arena *arena; /* owns every string */
 };
 
 /* argv is what follows the command's name; envp as main() has it. Defaults that hang on others or

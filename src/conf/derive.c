@@ -45,7 +45,8 @@ static enum err_code derive_listen(struct conf *c, char *const *envp, struct err
 	if (port && number(port, 65535) < 0)
 		return err_set(e, ERR_USAGE, "PORT: '%.40s' is not a port number", port);
 	if (port)
-		c->listen = arena_printf(c->arena, "%s:%s", c->open ? "0.0.0.0" : "127.0.0.1", port);
+		c->listen = arena_printf(c->arena, "%s:%s", c->open ? "0.0.0.0" : "127.0.0.1",
+			port);
 	else
 		c->listen = "127.0.0.1:8080";
 	return OK;

@@ -62,12 +62,14 @@ static void put_group(struct buf *out, enum command c, enum conf_group g)
 
 static void put_overview(struct buf *out)
 {
-	buf_puts(out, "usage: bulb COMMAND [OPTION]... [ARGUMENT]...\n\n"
-		      "Makes variants of pictures in batches that outlast any gateway's time limit.\n\n");
+	buf_puts(out,
+		"usage: bulb COMMAND [OPTION]... [ARGUMENT]...\n\n"
+		"Makes variants of pictures in batches that outlast any gateway's time limit.\n\n");
 	for (int c = 0; c < COMMAND_COUNT; c++)
 		buf_printf(out, "  %-8s %s\n", conf_commands[c].name, conf_commands[c].summary);
-	buf_puts(out, "\n`bulb COMMAND --help` lists the options of one, `bulb --version` says which "
-		      "bulb this is.\n");
+	buf_puts(out,
+		"\n`bulb COMMAND --help` lists the options of one, `bulb --version` says which "
+		"bulb this is.\n");
 }
 
 void conf_help(enum command c, struct buf *out)
@@ -77,13 +79,14 @@ void conf_help(enum command c, struct buf *out)
 		return;
 	}
 	const struct command_row *row = &conf_commands[c];
-	buf_printf(out, "usage: bulb %s [OPTION]...%s%s\n\n%s\n", row->name, *row->arguments ? " " : "",
-		row->arguments, row->summary);
+	buf_printf(out, "usage: bulb %s [OPTION]...%s%s\n\n%s\n", row->name,
+		*row->arguments ? " " : "", row->arguments, row->summary);
 	for (int g = 0; g < GROUP_COUNT; g++)
 		put_group(out, c, (enum conf_group)g);
-	buf_puts(out, "\nGeneral:\n  -h, --help\n        print this and end\n  --version\n"
-		      "        print the version and end\n\n"
-		      "An option may also stand in the environment as BULB_NAME, or in the file that\n"
-		      "--config names as 'name = value'. The command line wins over the environment,\n"
-		      "and that over the file.\n");
+	buf_puts(out,
+		"\nGeneral:\n  -h, --help\n        print this and end\n  --version\n"
+		"        print the version and end\n\n"
+		"An option may also stand in the environment as BULB_NAME, or in the file that\n"
+		"--config names as 'name = value'. The command line wins over the environment,\n"
+		"and that over the file.\n");
 }

@@ -36,7 +36,8 @@ const char *environment_get(char *const *envp, const char *name)
 static enum conf_setting find_secret(const char *flag)
 {
 	for (int i = 0; i < CONF_COUNT; i++)
-		if (conf_settings[i].type == TYPE_SECRET && strcmp(conf_settings[i].name, flag) == 0)
+		if (conf_settings[i].type == TYPE_SECRET &&
+			strcmp(conf_settings[i].name, flag) == 0)
 			return (enum conf_setting)i;
 	return CONF_COUNT;
 }
@@ -49,8 +50,8 @@ static enum err_code unknown_variable(const char *name, const char *flag, struct
 	snprintf(env, sizeof(env), "BULB_%s", near);
 	for (char *p = env; *p; p++)
 		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-	return err_set(e, ERR_USAGE, "%.80s: unknown setting in the environment; did you mean %s?", name,
-		env);
+	return err_set(e, ERR_USAGE, "%.80s: unknown setting in the environment; did you mean %s?",
+		name, env);
 }
 
 static enum err_code set_secret(struct conf *c, enum conf_setting id, const char *name,
@@ -83,17 +84,17 @@ static enum err_code take(struct conf *c, enum command cmd, const char *entry, c
 	id = secret != CONF_COUNT ? secret : id;
 	if (!setting_serves(&conf_settings[id], cmd))
 		return OK;
-	enum err_code code = secret != CONF_COUNT ?
-		set_secret(c, id, name, entry + n + 1, envp, e) :
-		source_set(c, id, CONF_ENV, entry + n + 1, e);
+	enum err_code code = secret != CONF_COUNT ? set_secret(c, id, name, entry + n + 1, envp, e)
+						  : source_set(c, id, CONF_ENV, entry + n + 1, e);
 	return code == OK ? OK : err_wrap(e, "%s", name);
 }
 
 enum err_code source_environment(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 {
 	for (char *const *entry = envp; entry && *entry; entry++) {
-		enum err_code code = strncmp(*entry, "BULB_", 5) == 0 ? take(c, cmd, *entry, envp, e) :
-									OK;
+		enum err_code code = strncmp(*entry, "BULB_", 5) == 0
+			? take(c, cmd, *entry, envp, e)
+			: OK;
 		if (code != OK)
 			return code;
 	}

@@ -36,7 +36,8 @@ static enum err_code unknown_key(const char *key, struct err *e)
 {
 	char near[64];
 	if (setting_near(key, COMMAND_COUNT, near))
-		return err_set(e, ERR_USAGE, "unknown setting '%.60s'; did you mean '%s'?", key, near);
+		return err_set(e, ERR_USAGE, "unknown setting '%.60s'; did you mean '%s'?", key,
+			near);
 	return err_set(e, ERR_USAGE, "unknown setting '%.60s'", key);
 }
 
@@ -53,8 +54,8 @@ static enum err_code take_line(struct conf *c, enum command cmd, char *line, str
 	const char *key = trim(line), *value = trim(equals + 1);
 	enum conf_setting id = setting_find(key);
 	if (id == CONF_COUNT || id == CONF_config)
-		return id == CONF_config ? err_set(e, ERR_USAGE, "a file cannot name another") :
-					   unknown_key(key, e);
+		return id == CONF_config ? err_set(e, ERR_USAGE, "a file cannot name another")
+					 : unknown_key(key, e);
 	if (!setting_serves(&conf_settings[id], cmd))
 		return OK;
 	return source_set(c, id, CONF_FILE, value, e) == OK ? OK : err_wrap(e, "%s", key);

@@ -26,17 +26,18 @@ static enum err_code unknown_flag(const struct scan *s, const char *name, struct
 			continue;
 		setting_env_name(set, env);
 		return err_set(e, ERR_USAGE,
-			"--%s: a secret must not stand on a command line; use --%s-file FILE or %s", name,
-			name, env);
+			"--%s: a secret must not stand on a command line; use --%s-file FILE or %s",
+			name, name, env);
 	}
 	if (setting_near(name, s->cmd, near))
-		return err_set(e, ERR_USAGE, "unknown option --%.60s; did you mean --%s?", name, near);
+		return err_set(e, ERR_USAGE, "unknown option --%.60s; did you mean --%s?", name,
+			near);
 	return err_set(e, ERR_USAGE, "unknown option --%.60s; see bulb %s --help", name,
 		command_name(s->cmd));
 }
 
-static enum err_code other_command(const struct scan *s, const struct setting *set, const char *flag,
-	struct err *e)
+static enum err_code other_command(const struct scan *s, const struct setting *set,
+	const char *flag, struct err *e)
 {
 	int other = 0;
 	while (!setting_serves(set, (enum command)other))
@@ -46,8 +47,8 @@ static enum err_code other_command(const struct scan *s, const struct setting *s
 }
 
 /* value NULL: it is the next argument. */
-static enum err_code take(struct scan *s, enum conf_setting id, const char *shown, const char *value,
-	struct err *e)
+static enum err_code take(struct scan *s, enum conf_setting id, const char *shown,
+	const char *value, struct err *e)
 {
 	if (conf_settings[id].type == TYPE_BOOL) {
 		value = value ? value : "yes";

@@ -40,11 +40,16 @@ const struct command_row conf_commands[COMMAND_COUNT] = {
 const char *conf_group_title(enum conf_group g)
 {
 	static const char *const titles[GROUP_COUNT] = {
-		[GROUP_WHERE] = "Where things live", [GROUP_LISTEN] = "Listening and addresses",
-		[GROUP_SOURCES] = "Downloads", [GROUP_WORK] = "Work",
-		[GROUP_KEEP] = "Caches and keeping", [GROUP_LIMITS] = "Limits",
-		[GROUP_PICTURES] = "Pictures", [GROUP_BATCH] = "This call",
-		[GROUP_CLIENT] = "Reaching a server", [GROUP_OUTPUT] = "Output",
+		[GROUP_WHERE] = "Where things live",
+		[GROUP_LISTEN] = "Listening and addresses",
+		[GROUP_SOURCES] = "Downloads",
+		[GROUP_WORK] = "Work",
+		[GROUP_KEEP] = "Caches and keeping",
+		[GROUP_LIMITS] = "Limits",
+		[GROUP_PICTURES] = "Pictures",
+		[GROUP_BATCH] = "This call",
+		[GROUP_CLIENT] = "Reaching a server",
+		[GROUP_OUTPUT] = "Output",
 	};
 	return titles[g];
 }

@@ -8,24 +8,44 @@
 #include "conf/conf.h"
 
 enum conf_type {
-	TYPE_STRING, TYPE_FILE_NAME, TYPE_URL, TYPE_CHOICE, TYPE_SECRET, TYPE_INT, TYPE_COUNT,
-	TYPE_BYTES, TYPE_DURATION, TYPE_BOOL, TYPE_LIST, TYPE_TEXTS, TYPE_CIDRS
+	TYPE_STRING,
+	TYPE_FILE_NAME,
+	TYPE_URL,
+	TYPE_CHOICE,
+	TYPE_SECRET,
+	TYPE_INT,
+	TYPE_COUNT,
+	TYPE_BYTES,
+	TYPE_DURATION,
+	TYPE_BOOL,
+	TYPE_LIST,
+	TYPE_TEXTS,
+	TYPE_CIDRS
 };
 enum conf_group {
-	GROUP_WHERE, GROUP_LISTEN, GROUP_SOURCES, GROUP_WORK, GROUP_KEEP, GROUP_LIMITS, GROUP_PICTURES,
-	GROUP_BATCH, GROUP_CLIENT, GROUP_OUTPUT, GROUP_COUNT
+	GROUP_WHERE,
+	GROUP_LISTEN,
+	GROUP_SOURCES,
+	GROUP_WORK,
+	GROUP_KEEP,
+	GROUP_LIMITS,
+	GROUP_PICTURES,
+	GROUP_BATCH,
+	GROUP_CLIENT,
+	GROUP_OUTPUT,
+	GROUP_COUNT
 };
 
 struct setting {
 	const char *name;
-	char letter;               /* -x, or 0 */
+	char letter; /* -x, or 0 */
 	enum conf_type type;
 	const char *dflt;
 	int64_t least, most;
-	unsigned commands;         /* bits: 1u << enum command */
+	unsigned commands; /* bits: 1u << enum command */
 	enum conf_group group;
 	const char *metavar, *help;
-	size_t offset;             /* of its field in struct conf */
+	size_t offset; /* of its field in struct conf */
 };
 struct command_row {
 	const char *name, *arguments, *summary;

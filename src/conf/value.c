@@ -34,8 +34,8 @@ struct unit {
 static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
 static const struct unit thousands[] = { { "", 1 }, { "k", 1000 }, { "m", 1000000 },
 	{ "g", 1000000000 }, { NULL, 0 } };
-static const struct unit bytes[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 },
-	{ NULL, 0 } };
+static const struct unit bytes[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 },
+	{ "g", 1 << 30 }, { NULL, 0 } };
 static const struct unit times[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
 	{ "d", 86400000 }, { NULL, 0 } };
 
@@ -90,8 +90,8 @@ static enum err_code set_number(struct conf *c, const struct setting *s, const c
 static enum err_code set_bool(struct conf *c, const struct setting *s, const char *text,
 	struct err *e)
 {
-	static const char *const words[][2] = { { "yes", "no" }, { "true", "false" }, { "on", "off" },
-		{ "1", "0" } };
+	static const char *const words[][2] = { { "yes", "no" }, { "true", "false" },
+		{ "on", "off" }, { "1", "0" } };
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		for (int no = 0; no < 2; no++)
 			if (strcasecmp(text, words[i][no]) == 0) {
@@ -115,7 +115,8 @@ static enum err_code set_choice(struct conf *c, const struct setting *s, const c
 	return err_set(e, ERR_USAGE, "'%.80s' is none of %s", text, s->metavar);
 }
 
-static enum err_code set_url(struct conf *c, const struct setting *s, const char *text, struct err *e)
+static enum err_code set_url(struct conf *c, const struct setting *s, const char *text,
+	struct err *e)
 {
 	struct url u;
 	enum err_code code = url_parse(text, c->arena, &u, e);
@@ -172,8 +173,8 @@ static enum err_code add_elements(struct conf *c, const struct setting *s, const
 		if (trimmed == 0)
 			return err_set(e, ERR_USAGE, "an element of the list is empty");
 		const char *one = arena_strndup(c->arena, p, trimmed);
-		enum err_code code = s->type == TYPE_CIDRS ? add_cidr(c, s, one, e) :
-							     add_text(c, s, one);
+		enum err_code code = s->type == TYPE_CIDRS ? add_cidr(c, s, one, e)
+							   : add_text(c, s, one);
 		if (code != OK)
 			return code;
 		p += n;
@@ -204,11 +205,13 @@ enum err_code value_set(struct conf *c, enum conf_setting id, const char *text, 
 	case TYPE_COUNT:
 		return set_number(c, s, text, thousands, "a number such as 500, 20k or 50m", e);
 	case TYPE_BYTES:
-		return set_number(c, s, text, bytes, "a number of bytes such as 500, 64k, 10m or 1g", e);
+		return set_number(c, s, text, bytes,
+			"a number of bytes such as 500, 64k, 10m or 1g", e);
 	case TYPE_DURATION:
 		return set_number(c, s, text, times,
-			s->least < 0 ? "a time such as 90s, 15m, 24h or 30d, or forever" :
-				       "a time such as 500ms, 90s, 15m, 24h or 30d", e);
+			s->least < 0 ? "a time such as 90s, 15m, 24h or 30d, or forever"
+				     : "a time such as 500ms, 90s, 15m, 24h or 30d",
+			e);
 	case TYPE_BOOL:
 		return set_bool(c, s, text, e);
 	case TYPE_CHOICE:
@@ -248,10 +251,11 @@ enum err_code value_set_from_file(struct conf *c, enum conf_setting id, const ch
 	} else {
 		size_t n = strcspn(buf_str(&text), "\r\n");
 		if (n == 0 || n != text.len - strspn(buf_str(&text) + n, "\r\n"))
-			code = err_set(e, ERR_USAGE, "%s must hold one line and nothing else", path);
+			code = err_set(e, ERR_USAGE, "%s must hold one line and nothing else",
+				path);
 		else
-			*(const char **)field(c, &conf_settings[id]) =
-				arena_strndup(c->arena, buf_str(&text), n);
+			*(const char **)field(c, &conf_settings[id]) = arena_strndup(c->arena,
+				buf_str(&text), n);
 	}
 	if (text.data)
 		mem_wipe(text.data, text.cap);

@@ -23,8 +23,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define LOOK_MS  50    /* how often cancel is looked at */
-#define DIE_MS   5000  /* a killed process is gone by then, memory and all */
+#define LOOK_MS  50   /* how often cancel is looked at */
+#define DIE_MS   5000 /* a killed process is gone by then, memory and all */
 #define READY_MS 10000
 
 struct child *child_new(pid_t pid, int sock, int line)
@@ -232,7 +232,8 @@ static enum err_code take_summary(struct talk *t, struct err *e)
 {
 	struct err how = { 0 };
 	const struct wire_msg *m = &t->m;
-	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+	static const char base64[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	if (t->ret->n != t->p->recipe->n)
 		(void)err_set(&how, ERR_DARKROOM, "DONE after %zu of %zu outputs", t->ret->n,
 			t->p->recipe->n);
@@ -291,8 +292,10 @@ static enum err_code develop(struct talk *t, struct err *e)
 static bool send_job(struct talk *t)
 {
 	const struct darkroom_opts *o = t->p->opts;
-	t->m = (struct wire_msg){ .type = WIRE_JOB, .max_pixels = o->max_pixels,
-		.max_frames = o->max_frames, .max_bytes_out = o->max_bytes_out,
+	t->m = (struct wire_msg){ .type = WIRE_JOB,
+		.max_pixels = o->max_pixels,
+		.max_frames = o->max_frames,
+		.max_bytes_out = o->max_bytes_out,
 		.bytes = io_size(t->p->fd) };
 	json_t *recipe = recipe_json(t->p->recipe);
 	autofree char *text = json_text(recipe);

@@ -21,10 +21,10 @@
 struct child {
 	pid_t pid;
 	int sock, line;
-	int64_t scope;    /* whose pictures it has seen; SCOPE_NONE: nobody's */
+	int64_t scope; /* whose pictures it has seen; SCOPE_NONE: nobody's */
 	int pictures;
-	bool ready;       /* it has said that it is in the jail */
-	int landlock;     /* what it then said: ABI, 0 for none */
+	bool ready;   /* it has said that it is in the jail */
+	int landlock; /* what it then said: ABI, 0 for none */
 	uid_t uid;
 	bool alone;
 	const char *died; /* NULL while it lives, else the reason; static */

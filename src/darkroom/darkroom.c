@@ -187,7 +187,10 @@ enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const 
 	if (code != OK)
 		return code;
 	struct place *p = take_place(d, scope);
-	struct picture picture = { .fd = fd, .recipe = r, .cancel = cancel, .opts = &d->opts,
+	struct picture picture = { .fd = fd,
+		.recipe = r,
+		.cancel = cancel,
+		.opts = &d->opts,
 		.memory = d->memory };
 	code = process_in(d, p, &picture, scope, ret, e);
 	leave_place(d, p);

@@ -23,15 +23,15 @@
 
 struct darkroom;
 struct darkroom_opts {
-	const char *exe;           /* path of the binary; NULL: /proc/self/exe */
-	size_t children;           /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
-	int64_t memory_bytes;      /* budget of decoded bytes over all children */
-	int64_t item_ms;           /* wall time of one picture, waiting not counted */
-	int64_t cpu_s;             /* processor time of a child's life; 0: item_ms × pictures */
+	const char *exe;      /* path of the binary; NULL: /proc/self/exe */
+	size_t children;      /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
+	int64_t memory_bytes; /* budget of decoded bytes over all children */
+	int64_t item_ms;      /* wall time of one picture, waiting not counted */
+	int64_t cpu_s;        /* processor time of a child's life; 0: item_ms × pictures */
 	int64_t max_pixels;
 	int max_frames;
-	int64_t max_bytes_out;     /* of one variant */
-	int pictures_per_child;    /* then it is replaced */
+	int64_t max_bytes_out;  /* of one variant */
+	int pictures_per_child; /* then it is replaced */
 	/* A child was replaced, for logs and metrics. Deaths: "signal" "killed" "time" "memory"
 	 * "protocol" "lost" (with the process that forked it); by plan: "worn" (after its pictures,
 	 * after one that failed, or for another scope). On the thread of a darkroom_process. */
@@ -48,21 +48,21 @@ static inline void darkroom_freep(struct darkroom **d)
 }
 
 struct darkroom_output {
-	int fd;                    /* sealed memfd; darkroom_result_done closes it. Read it with
+	int fd; /* sealed memfd; darkroom_result_done closes it. Read it with
 	                              pread or io_copy: the child shares its offset */
 	int64_t bytes;
 	enum format format;
 	int width, height;
-	size_t index;              /* in the recipe */
+	size_t index; /* in the recipe */
 };
 struct darkroom_result {
-	enum format format;        /* of the source */
-	int width, height;         /* upright */
+	enum format format; /* of the source */
+	int width, height;  /* upright */
 	char thumbhash[64], color[8];
 	struct darkroom_output outputs[VARIANTS_MAX];
-	size_t n;                  /* == recipe n on success */
-	bool crashed;              /* on failure: the child died on this picture */
-	int64_t process_ms;        /* without waiting for a place */
+	size_t n;           /* == recipe n on success */
+	bool crashed;       /* on failure: the child died on this picture */
+	int64_t process_ms; /* without waiting for a place */
 };
 void darkroom_result_done(struct darkroom_result *r);
 /* Blocks until a child is free and the picture's memory is admitted. fd is a sealed memfd with the
@@ -77,7 +77,7 @@ struct darkroom_stats {
 	int64_t memory_used;
 	pid_t pids[DARKROOM_CHILDREN_MAX]; /* of the living children, for tests and doctor */
 	size_t pids_n;
-	pid_t keeper;   /* the process that forks them */
+	pid_t keeper; /* the process that forks them */
 };
 void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret);
 

@@ -19,8 +19,8 @@
 
 /* Descriptors: the socket, two of /dev/null, one picture, one result; the rest is slack for
  * descriptors on their way, which count for the user and not for the process. */
-#define MAX_FDS     16
-#define MAX_THREADS 1024 /* of the user; fork is refused anyway, and stacks count as memory */
+#define MAX_FDS      16
+#define MAX_THREADS  1024 /* of the user; fork is refused anyway, and stacks count as memory */
 #define MEMORY_SLACK ((int64_t)512 << 20) /* thread stacks, malloc's arenas, the picture itself */
 
 static enum err_code limit(int what, const char *name, int64_t soft, int64_t hard, struct err *e)

@@ -21,7 +21,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define JAIL_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                        \
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
 	__has_feature(memory_sanitizer)
 #define JAIL_SANITIZED 1
 #endif
@@ -39,7 +39,7 @@ struct jail_limits {
 	pid_t parent;         /* ends with it; 0: with nobody */
 };
 struct jail_report {
-	int landlock;         /* ABI in force, 0: none */
+	int landlock; /* ABI in force, 0: none */
 	uid_t uid;
 };
 

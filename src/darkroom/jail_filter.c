@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* clang-format off */
 static const char *const allowed[] = {
 	/* descriptors that we have; the memfds of results */
 	"read", "write", "close", "lseek", "fstat", "ftruncate", "memfd_create",
@@ -35,28 +36,35 @@ static const char *const allowed[] = {
 	/* TIFF asks how much memory there is */
 	"sysinfo",
 };
+/* clang-format on */
 
 /* Looked up by path, by a library that can do without. */
+/* clang-format off */
 static const char *const no_access[] = {
 	"open", "openat", "openat2", "creat", "stat", "lstat", "newfstatat", "statx", "access",
 	"faccessat", "faccessat2", "readlink", "readlinkat", "statfs", "getcwd", "chdir", "mkdir",
 	"mkdirat", "unlink", "unlinkat", "rename", "renameat", "renameat2",
 };
+/* clang-format on */
 /* Asked for by libraries out of curiosity. */
+/* clang-format off */
 static const char *const not_permitted[] = {
 	"getrlimit", "setrlimit", "kill", "tkill", "ioctl",
 	"sched_getattr", "sched_setattr", "sched_setaffinity", "sched_setscheduler", "setpriority",
 	"uname", "umask", "getrusage", "times", "sigaltstack",
 };
+/* clang-format on */
 static const char *const not_there[] = { "clone3" };
 
 /* Where even the wide filter of a sanitizer build says no. */
+/* clang-format off */
 static const char *const ways_out[] = {
 	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
 	"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "io_uring_setup",
 	"io_uring_enter", "io_uring_register", "bpf", "mount", "unshare", "setns", "keyctl",
 	"add_key", "perf_event_open", "userfaultfd", "kexec_load", "init_module", "finit_module",
 };
+/* clang-format on */
 
 static int add_names(scmp_filter_ctx f, uint32_t action, const char *const *names, size_t n)
 {

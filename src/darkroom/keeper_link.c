@@ -35,9 +35,9 @@
 struct keeper_link {
 	pthread_mutex_t lock; /* one question at a time */
 	char *exe;
-	int sock;             /* -1: no keeper */
+	int sock; /* -1: no keeper */
 	pid_t pid;
-	bool broken;          /* it ended, fell silent or answered nonsense */
+	bool broken; /* it ended, fell silent or answered nonsense */
 };
 
 static enum err_code spawn_actions(posix_spawn_file_actions_t *fa, int sock, struct err *e)
@@ -178,8 +178,10 @@ static enum err_code ask(struct keeper_link *k, const struct child_order *o, str
 	struct err *e)
 {
 	autofree struct wire_msg *m = mem_new(struct wire_msg);
-	*m = (struct wire_msg){ .type = WIRE_FORK, .memory_bytes = o->memory_bytes,
-		.cpu_s = o->cpu_s, .max_bytes_out = o->max_bytes_out };
+	*m = (struct wire_msg){ .type = WIRE_FORK,
+		.memory_bytes = o->memory_bytes,
+		.cpu_s = o->cpu_s,
+		.max_bytes_out = o->max_bytes_out };
 	int fds[WIRE_FDS_MAX] = { -1, -1 };
 	enum err_code code = wire_send(k->sock, m, NULL, e);
 	k->broken = code != OK;

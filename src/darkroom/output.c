@@ -83,8 +83,12 @@ enum err_code output_take(const struct wire_msg *m, int fd, const struct picture
 	if (code != OK)
 		return code;
 	ret->outputs[ret->n++] = (struct darkroom_output){
-		.fd = fd_take(&mine), .bytes = m->bytes, .format = (enum format)m->format,
-		.width = (int)m->width, .height = (int)m->height, .index = (size_t)m->index,
+		.fd = fd_take(&mine),
+		.bytes = m->bytes,
+		.format = (enum format)m->format,
+		.width = (int)m->width,
+		.height = (int)m->height,
+		.index = (size_t)m->index,
 	};
 	return OK;
 }

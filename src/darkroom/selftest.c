@@ -32,8 +32,10 @@ static enum err_code describe(const struct child *c, struct buf *ret, struct err
 {
 	long seccomp = status_of(c->pid, "Seccomp"), no_new = status_of(c->pid, "NoNewPrivs");
 	if (seccomp != -1 && (seccomp != 2 || no_new != 1))
-		return err_set(e, ERR_DARKROOM, "the child says it is jailed, but /proc shows "
-			"Seccomp: %ld, NoNewPrivs: %ld", seccomp, no_new);
+		return err_set(e, ERR_DARKROOM,
+			"the child says it is jailed, but /proc shows "
+			"Seccomp: %ld, NoNewPrivs: %ld",
+			seccomp, no_new);
 	buf_printf(ret, "seccomp: filter in force%s\n",
 		JAIL_SANITIZED ? " (wide: a sanitizer build)" : "");
 	buf_puts(ret, "no_new_privs: yes\n");
@@ -42,9 +44,11 @@ static enum err_code describe(const struct child *c, struct buf *ret, struct err
 	else
 		buf_puts(ret, "landlock: not in this kernel; the seccomp filter stands alone\n");
 	buf_printf(ret, "user: %u%s\n", (unsigned)c->uid,
-		c->uid == JAIL_UID ? " (nobody)" : c->uid == 0 ? " (root, without capabilities)" : "");
-	buf_printf(ret, "network: %s\n", c->alone ? "an empty namespace of its own" :
-						     "no sockets, by the seccomp filter");
+		c->uid == JAIL_UID    ? " (nobody)"
+			: c->uid == 0 ? " (root, without capabilities)"
+				      : "");
+	buf_printf(ret, "network: %s\n",
+		c->alone ? "an empty namespace of its own" : "no sockets, by the seccomp filter");
 	buf_printf(ret, "limits: %sprocessor time, file size, descriptors, no core\n",
 		JAIL_SANITIZED ? "" : "address space, ");
 	return OK;
@@ -54,7 +58,8 @@ enum err_code darkroom_selftest(const char *exe, struct buf *ret, struct err *e)
 {
 	struct keeper_link *k = NULL;
 	struct child *c = NULL;
-	const struct child_order order = { .memory_bytes = (int64_t)256 << 20, .cpu_s = 5,
+	const struct child_order order = { .memory_bytes = (int64_t)256 << 20,
+		.cpu_s = 5,
 		.max_bytes_out = 1 << 20 };
 	enum err_code code = keeper_link_new(exe, &k, e);
 	if (code == OK)

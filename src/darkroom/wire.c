@@ -196,7 +196,9 @@ enum err_code wire_recv(int sock, struct wire_msg *ret, int fds[WIRE_FDS_MAX], s
 	uint8_t packet[WIRE_MAX];
 	struct iovec iov = { packet, sizeof(packet) };
 	union ancillary a;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = a.space,
+	struct msghdr h = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = a.space,
 		.msg_controllen = sizeof(a.space) };
 	ssize_t n;
 	do

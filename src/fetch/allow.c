@@ -22,8 +22,8 @@ static bool prefix_allows(const char *source, const struct url *u, struct arena 
 bool source_allowed(const char *const *sources, size_t n, const struct url *u, struct arena *a)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (strstr(sources[i], "://") != NULL ? prefix_allows(sources[i], u, a) :
-							strcasecmp(sources[i], u->host) == 0)
+		if (strstr(sources[i], "://") != NULL ? prefix_allows(sources[i], u, a)
+						      : strcasecmp(sources[i], u->host) == 0)
 			return true;
 	}
 	return n == 0;

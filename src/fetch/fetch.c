@@ -30,7 +30,7 @@ enum {
 };
 
 struct fetch {
-	struct arena *arena;    /* of what opts points to */
+	struct arena *arena; /* of what opts points to */
 	struct fetch_opts opts;
 	struct hosts *hosts;
 };
@@ -134,11 +134,12 @@ static struct net_header *make_headers(const struct chain *c, size_t *ret_n)
 		{ "If-None-Match", r->etag },
 		{ "If-Modified-Since", r->last_modified },
 	};
-	struct net_header *list =
-		arena_alloc(c->arena, (OWN_HEADERS_MAX + r->headers_n) * sizeof(*list));
+	struct net_header *list = arena_alloc(c->arena,
+		(OWN_HEADERS_MAX + r->headers_n) * sizeof(*list));
 	size_t n = 0;
 	for (size_t i = 0; i < OWN_HEADERS_MAX; i++)
-		if (own[i].value != NULL && own[i].value[0] != '\0' && !caller_sends(c, own[i].name))
+		if (own[i].value != NULL && own[i].value[0] != '\0' &&
+			!caller_sends(c, own[i].name))
 			list[n++] = own[i];
 	for (size_t i = 0; i < r->headers_n && !c->abroad; i++)
 		list[n++] = r->headers[i];
@@ -153,7 +154,8 @@ static enum err_code ask(struct chain *c, bool undo_encoding, int64_t left_ms, s
 	struct net_request r = {
 		.method = "GET",
 		.url = url_format(&c->now, c->arena),
-		.connect_ms = o->connect_ms > 0 && o->connect_ms < left_ms ? o->connect_ms : left_ms,
+		.connect_ms = o->connect_ms > 0 && o->connect_ms < left_ms ? o->connect_ms
+									   : left_ms,
 		.total_ms = left_ms,
 		.low_speed_bytes = o->low_speed_bytes,
 		.low_speed_ms = o->low_speed_ms,
@@ -208,7 +210,8 @@ static enum err_code follow(struct chain *c, struct err *e)
 	struct url target;
 	struct err why;
 	if (in->location[0] == '\0')
-		return err_set(e, ERR_FETCH_REDIRECT, "a redirect (%d) without a Location", in->status);
+		return err_set(e, ERR_FETCH_REDIRECT, "a redirect (%d) without a Location",
+			in->status);
 	if (c->hops == REDIRECTS_MAX)
 		return err_set(e, ERR_FETCH_REDIRECT, "more than %d redirects", REDIRECTS_MAX);
 	if (url_resolve(&c->now, in->location, c->arena, &target, &why) != OK)
@@ -292,7 +295,10 @@ enum err_code fetch_get(struct fetch_lane *l, const struct fetch_request *r,
 	struct fetch_result *ret, struct err *e)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
-	struct chain c = { .lane = l, .request = r, .ret = ret, .arena = a,
+	struct chain c = { .lane = l,
+		.request = r,
+		.ret = ret,
+		.arena = a,
 		.sink = SINK_INIT(l->fetch->opts.max_bytes, r->bytes) };
 	*ret = (struct fetch_result){ .fd = -1 };
 	if (r->bytes != NULL)

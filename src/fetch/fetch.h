@@ -15,13 +15,14 @@
 struct fetch;
 struct fetch_opts {
 	struct net_guard guard;
-	const char *const *sources;   /* --allow-source HOST|PREFIX, at each redirect; n == 0: any */
+	const char *const *sources; /* --allow-source HOST|PREFIX, at each redirect; n == 0: any */
 	size_t sources_n;
-	int64_t max_bytes;            /* of a source, also after decompression */
-	int64_t connect_ms, total_ms; /* deadlines of one attempt, redirects included; total_ms > 0 */
+	int64_t max_bytes; /* of a source, also after decompression */
+	int64_t connect_ms,
+		total_ms; /* deadlines of one attempt, redirects included; total_ms > 0 */
 	int64_t low_speed_bytes, low_speed_ms;
-	size_t per_host;              /* concurrent fetches of one host in this process */
-	bool allow_files;             /* file:///path, for `bulb run` only */
+	size_t per_host;  /* concurrent fetches of one host in this process */
+	bool allow_files; /* file:///path, for `bulb run` only */
 	const char *user_agent;
 };
 struct fetch *fetch_new(const struct fetch_opts *o); /* copies what it needs */
@@ -43,11 +44,11 @@ struct fetch_request {
 };
 struct fetch_result {
 	bool not_modified;
-	int fd;                 /* sealed memfd; the caller closes it; -1 when not modified */
-	int64_t bytes;          /* as the origin has them: a Content-Encoding is undone */
+	int fd;        /* sealed memfd; the caller closes it; -1 when not modified */
+	int64_t bytes; /* as the origin has them: a Content-Encoding is undone */
 	uint8_t sha256[SHA256_LEN];
 	char etag[256], last_modified[64]; /* "" when the origin sent none */
-	char final_url[512];    /* after redirects, for people, without query; "" when none happened */
+	char final_url[512]; /* after redirects, for people, without query; "" when none happened */
 	int status;
 };
 /* ERR_FETCH_* (e->source_status, e->retry_after_ms where known), ERR_CANCELED, ERR_MEMORY,

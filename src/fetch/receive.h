@@ -10,17 +10,17 @@
 
 struct receive {
 	struct sink *sink;
-	_Atomic int64_t *bytes_total;  /* progress, or NULL */
-	bool undo_encoding;            /* the client undoes a Content-Encoding */
-	int status;                    /* 0 until it is known */
-	bool encoded;                  /* and there is one: the declared length is not the body's */
-	bool odd_encoding;             /* there is one that cannot be undone; the transfer was stopped */
-	int64_t declared_bytes;        /* Content-Length, -1 without */
+	_Atomic int64_t *bytes_total; /* progress, or NULL */
+	bool undo_encoding;           /* the client undoes a Content-Encoding */
+	int status;                   /* 0 until it is known */
+	bool encoded;                 /* and there is one: the declared length is not the body's */
+	bool odd_encoding;      /* there is one that cannot be undone; the transfer was stopped */
+	int64_t declared_bytes; /* Content-Length, -1 without */
 	int64_t retry_after_ms;
-	int64_t drained_bytes;         /* of a body that nobody wants */
+	int64_t drained_bytes; /* of a body that nobody wants */
 	char etag[256], last_modified[64];
-	char location[URL_MAX + 2];    /* longer than URL_MAX: cut, and refused by url_parse */
-	enum err_code rc;              /* why a callback stopped the transfer; OK: not for an error */
+	char location[URL_MAX + 2]; /* longer than URL_MAX: cut, and refused by url_parse */
+	enum err_code rc;           /* why a callback stopped the transfer; OK: not for an error */
 	struct err why;
 };
 

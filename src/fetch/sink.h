@@ -14,7 +14,10 @@ struct sink {
 	struct sha256 *sha;
 	_Atomic int64_t *progress; /* or NULL */
 };
-#define SINK_INIT(max, prog) { .fd = -1, .max_bytes = (max), .progress = (prog) }
+#define SINK_INIT(max, prog)                                                                       \
+	{                                                                                          \
+		.fd = -1, .max_bytes = (max), .progress = (prog)                                   \
+	}
 
 /* ERR_FETCH_TOO_LARGE, ERR_SYSTEM, ERR_MEMORY. */
 enum err_code sink_add(struct sink *s, const void *data, size_t n, struct err *e) MUST_CHECK;

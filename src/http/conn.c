@@ -323,8 +323,9 @@ static void read_timeout(struct conn *c)
 	else if (phase == H1_BODY && until > conn_now(c))
 		conn_due(c, until);
 	else
-		refuse(c, ERR_REQUEST_TIMEOUT, phase == H1_BODY ?
-			"the body came too slowly" : "the header did not come in time");
+		refuse(c, ERR_REQUEST_TIMEOUT,
+			phase == H1_BODY ? "the body came too slowly"
+					 : "the header did not come in time");
 }
 
 void conn_timeout(struct conn *c)

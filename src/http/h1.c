@@ -20,8 +20,8 @@
 
 /* Where the guard is within the head's lines. */
 struct guard {
-	size_t head, line;  /* bytes of the field lines so far; of the line in hand */
-	uint64_t tail;      /* the last eight bytes of the request line */
+	size_t head, line; /* bytes of the field lines so far; of the line in hand */
+	uint64_t tail;     /* the last eight bytes of the request line */
 	bool cr, requested, done;
 };
 
@@ -33,8 +33,8 @@ struct h1 {
 	struct buf text;        /* url\0name\0value\0name\0value\0… */
 	size_t fields, name_at; /* name_at: where the field in hand begins in text */
 	bool headed, whole, wants_continue;
-	char last;              /* byte of the feed before */
-	struct err refused;     /* set by a callback */
+	char last;          /* byte of the feed before */
+	struct err refused; /* set by a callback */
 };
 
 /* ---- the message --------------------------------------------------------------------------- */
@@ -293,8 +293,7 @@ static enum err_code check_body(struct h1 *h, struct err *e)
 	const char *expect = h1_header(&h->m, "expect");
 	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return err_set(e, ERR_REQUEST_EXPECTATION, "Expect: %.64s", expect);
-	h->wants_continue = expect && h->m.minor == 1 &&
-		(bytes || h->parser.flags & F_CHUNKED);
+	h->wants_continue = expect && h->m.minor == 1 && (bytes || h->parser.flags & F_CHUNKED);
 	return OK;
 }
 

@@ -35,8 +35,8 @@ struct h1_message {
 	struct ip peer;
 	char id[H1_ID_MAX + 1];
 	int64_t started_us;
-	uint8_t minor;                     /* of HTTP/1.x */
-	bool keep_alive, upgrade;          /* upgrade: to websocket */
+	uint8_t minor;            /* of HTTP/1.x */
+	bool keep_alive, upgrade; /* upgrade: to websocket */
 };
 
 /* Shared by all connections of a server. */
@@ -65,8 +65,8 @@ enum h1_result h1_feed(struct h1 *h, const char *data, size_t n, size_t *ret_use
 	MUST_CHECK;
 void h1_take(struct h1 *h, struct h1_message *ret); /* the caller owns it; h begins anew */
 enum h1_phase h1_phase(const struct h1 *h);
-size_t h1_body_bytes(const struct h1 *h);      /* received so far */
-bool h1_continue(struct h1 *h);                /* true once: answer 100 now */
-const char *h1_id(const struct h1 *h);         /* of the request in hand, also a refused one */
+size_t h1_body_bytes(const struct h1 *h); /* received so far */
+bool h1_continue(struct h1 *h);           /* true once: answer 100 now */
+const char *h1_id(const struct h1 *h);    /* of the request in hand, also a refused one */
 
 #endif

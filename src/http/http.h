@@ -24,13 +24,13 @@ struct http_server;
 struct http_request;
 
 struct http_opts {
-	int listen_fd;               /* bound and listening; the server closes it */
-	size_t threads;              /* request threads */
-	size_t reactors;             /* event loops; each accepts from the same descriptor */
-	size_t max_body_bytes;       /* 10 MiB */
-	size_t max_bodies_bytes;     /* all in flight: 64 MiB */
-	size_t max_answers_bytes;    /* large ones that wait for readers: 256 MiB, or one */
-	size_t max_connections;      /* 0: from RLIMIT_NOFILE, 500 kept free */
+	int listen_fd;            /* bound and listening; the server closes it */
+	size_t threads;           /* request threads */
+	size_t reactors;          /* event loops; each accepts from the same descriptor */
+	size_t max_body_bytes;    /* 10 MiB */
+	size_t max_bodies_bytes;  /* all in flight: 64 MiB */
+	size_t max_answers_bytes; /* large ones that wait for readers: 256 MiB, or one */
+	size_t max_connections;   /* 0: from RLIMIT_NOFILE, 500 kept free */
 	int64_t header_ms, body_ms, body_bytes_per_s, idle_ms; /* 0: the defaults above */
 	/* On a request thread: must lead to exactly one http_respond*, http_stream_start or
 	 * http_park … later one of these. */
@@ -57,15 +57,15 @@ void http_server_free(struct http_server *s); /* ends every connection, joins th
 
 /* ---- the request: valid until it was answered ---------------------------------------------- */
 const char *http_method(const struct http_request *r);
-const char *http_path(const struct http_request *r);    /* raw, begins with '/' */
-const char *http_query(const struct http_request *r);   /* or NULL */
+const char *http_path(const struct http_request *r);                     /* raw, begins with '/' */
+const char *http_query(const struct http_request *r);                    /* or NULL */
 const char *http_header(const struct http_request *r, const char *name); /* joined by ", "; NULL */
 const char *http_body(const struct http_request *r, size_t *ret_n);
 const struct ip *http_peer(const struct http_request *r);
 const char *http_request_id(const struct http_request *r); /* X-Request-Id, taken or made */
-struct arena *http_arena(struct http_request *r);       /* dies with the request */
-bool http_is_websocket(const struct http_request *r);   /* asks for an upgrade to websocket */
-int64_t http_started_us(const struct http_request *r);  /* clock_mono_us of its first byte */
+struct arena *http_arena(struct http_request *r);          /* dies with the request */
+bool http_is_websocket(const struct http_request *r);      /* asks for an upgrade to websocket */
+int64_t http_started_us(const struct http_request *r);     /* clock_mono_us of its first byte */
 
 /* ---- plain answers: any thread, once ------------------------------------------------------- */
 /* A header is kept with the answer; before respond, same thread. */
@@ -88,8 +88,8 @@ void http_unpark(struct http_parked *p); /* any thread, any number of times unti
 /* Bytes ready for the wire (a WebSocket frame with its header, or an SSE block), shared by all
  * streams that send it. */
 struct http_frame;
-struct http_frame *http_frame_ws(const void *text, size_t n);      /* one text frame */
-struct http_frame *http_frame_raw(const void *data, size_t n);     /* as it is: SSE */
+struct http_frame *http_frame_ws(const void *text, size_t n);  /* one text frame */
+struct http_frame *http_frame_raw(const void *data, size_t n); /* as it is: SSE */
 struct http_frame *http_frame_ref(struct http_frame *f);
 void http_frame_unref(struct http_frame *f); /* thread-safe, the last one frees */
 size_t http_frame_bytes(const struct http_frame *f);
@@ -110,10 +110,10 @@ struct http_stream_opts {
 	enum http_stream_kind kind;
 	const struct http_stream_ops *ops;
 	void *ctx;
-	size_t max_message;          /* of received text; more is closed with 1009 */
-	int64_t ping_ms;             /* WebSocket: server ping; SSE: comment line. 20 s / 15 s */
-	int64_t stall_ms;            /* no byte taken for so long while something waits: 1013. 30 s */
-	const char *protocol;        /* Sec-WebSocket-Protocol to answer with, or NULL */
+	size_t max_message;   /* of received text; more is closed with 1009 */
+	int64_t ping_ms;      /* WebSocket: server ping; SSE: comment line. 20 s / 15 s */
+	int64_t stall_ms;     /* no byte taken for so long while something waits: 1013. 30 s */
+	const char *protocol; /* Sec-WebSocket-Protocol to answer with, or NULL */
 };
 /* Answer the request by becoming a stream: 101 after the handshake rules (else 426 or 400, and
  * NULL returned), or 200 text/event-stream (NULL for HEAD, which has no body). The stream lives

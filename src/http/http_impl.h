@@ -32,7 +32,8 @@ struct http_out {
 	int fd; /* -1: none */
 	int64_t file_at, file_left;
 	bool keep_alive;
-	_Atomic size_t *answers; /* where `held` is counted as long as this is there; NULL: nowhere */
+	_Atomic size_t
+		*answers; /* where `held` is counted as long as this is there; NULL: nowhere */
 	size_t held;
 };
 void http_out_done(struct http_out *o);
@@ -56,12 +57,12 @@ struct http_request {
 	struct http_request *next; /* in the queue of the request threads */
 	struct http_server *server;
 	struct reactor *reactor;
-	struct conn *conn;         /* loop */
+	struct conn *conn; /* loop */
 	struct h1_message m;
-	struct http_field *set;    /* http_set, newest first */
+	struct http_field *set; /* http_set, newest first */
 	struct http_out out;
 	struct http_parked parked;
-	struct turn *turn;         /* only while a handler runs that has not answered */
+	struct turn *turn; /* only while a handler runs that has not answered */
 	struct http_stream *stream;
 };
 struct http_request *request_new(struct conn *c, struct h1_message *m); /* takes what m owns */
@@ -91,13 +92,13 @@ struct reactor {
 	struct inbox *inbox;
 	uv_loop_t loop;
 	uv_async_t async;
-	uv_idle_t turn;   /* active while streams wait for their turn to write */
+	uv_idle_t turn; /* active while streams wait for their turn to write */
 	uv_timer_t tick;
 	uv_poll_t accept;
 	bool accepting, draining, stopping;
-	int spare_fd;     /* closed to accept, and refuse, when there is no other left */
+	int spare_fd;       /* closed to accept, and refuse, when there is no other left */
 	struct wheel wheel; /* every connection that is not closed */
-	size_t conns;     /* structures, closed ones with a request on a thread included */
+	size_t conns;       /* structures, closed ones with a request on a thread included */
 	struct http_stream *dirty, **dirty_end;
 	struct post drain_post, stop_post;
 	char in[HTTP_READ_BYTES];
@@ -105,7 +106,7 @@ struct reactor {
 enum err_code reactor_start(struct reactor *rt, struct http_server *s, struct err *e) MUST_CHECK;
 void reactor_join(struct reactor *rt);
 void server_conn_closed(struct http_server *s); /* one open connection less */
-void reactor_conn_gone(struct reactor *rt); /* a connection structure was freed */
+void reactor_conn_gone(struct reactor *rt);     /* a connection structure was freed */
 
 struct http_server {
 	struct http_opts o;
@@ -113,14 +114,14 @@ struct http_server {
 	struct reactor *reactors;
 	size_t reactors_n;
 	struct h1_limits limits;
-	_Atomic size_t answers;   /* bytes of large answers that are not all sent */
+	_Atomic size_t answers; /* bytes of large answers that are not all sent */
 	_Atomic size_t conns;
-	size_t conns_shown;       /* in the metric; the first reactor's */
+	size_t conns_shown; /* in the metric; the first reactor's */
 	pthread_mutex_t last_lock;
-	pthread_cond_t last;      /* conns has become 0 */
+	pthread_cond_t last; /* conns has become 0 */
 	_Atomic bool draining;
 	_Atomic int64_t full_logged_ms, refused_logged_ms;
-	_Atomic size_t refused;   /* since the last of them that was logged */
+	_Atomic size_t refused; /* since the last of them that was logged */
 };
 void server_show_conns(struct http_server *s);
 /* Strangers cause these lines: at most one in every_ms. */
@@ -128,9 +129,9 @@ bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms);
 
 /* ---- conn.c: one connection (loop) --------------------------------------------------------- */
 enum conn_state {
-	CONN_READ,   /* a request, or waiting for one */
-	CONN_BUSY,   /* a request thread has the request */
-	CONN_WRITE,  /* the answer goes out */
+	CONN_READ,  /* a request, or waiting for one */
+	CONN_BUSY,  /* a request thread has the request */
+	CONN_WRITE, /* the answer goes out */
 	CONN_STREAM,
 	CONN_LINGER, /* all was sent: read and forget until the other side closes */
 	CONN_CLOSED,
@@ -138,23 +139,23 @@ enum conn_state {
 /* What a connection needs only while it speaks plain HTTP. */
 struct plain {
 	struct h1 *h1;
-	struct buf rest;            /* bytes that came after the request in hand */
+	struct buf rest; /* bytes that came after the request in hand */
 	struct http_out out;
-	int64_t since_ms;           /* of the phase: header, body, idle, no progress in writing */
-	uv_fs_t file_op;            /* a sendfile under way */
+	int64_t since_ms; /* of the phase: header, body, idle, no progress in writing */
+	uv_fs_t file_op;  /* a sendfile under way */
 	bool file_busy;
 };
 struct conn {
 	uv_poll_t poll;
 	struct timer timer;
 	struct reactor *reactor;
-	struct plain *plain;        /* NULL once it is a stream */
+	struct plain *plain; /* NULL once it is a stream */
 	struct http_stream *stream;
 	struct http_request *parked; /* CONN_BUSY: only its park may be touched from here */
 	int fd;
-	uint8_t interest;           /* uv_poll events asked for */
+	uint8_t interest; /* uv_poll events asked for */
 	uint8_t state;
-	uint8_t refs;               /* handle, request on a thread, file operation */
+	uint8_t refs; /* handle, request on a thread, file operation */
 };
 void conn_accept(struct reactor *rt, int fd, const struct ip *peer);
 void conn_close(struct conn *c, const char *why); /* why: what a stream's closed() is told */
@@ -165,10 +166,10 @@ void conn_want(struct conn *c, int events);
 void conn_due(struct conn *c, int64_t at_ms);
 void conn_upgrade(struct conn *c, struct http_stream *s); /* from plain HTTP to a stream */
 void conn_linger(struct conn *c, int64_t ms);
-void conn_stop(struct conn *c);       /* the server ends */
-void conn_answer(struct post *p);     /* of a request: write r->out or open r->stream */
+void conn_stop(struct conn *c);   /* the server ends */
+void conn_answer(struct post *p); /* of a request: write r->out or open r->stream */
 void conn_parked(struct conn *c, struct http_request *r, int64_t deadline_ms);
-void conn_written(struct conn *c);    /* the whole answer was taken by the kernel */
+void conn_written(struct conn *c); /* the whole answer was taken by the kernel */
 static inline int64_t conn_now(const struct conn *c)
 {
 	return (int64_t)uv_now(&c->reactor->loop);
@@ -189,25 +190,25 @@ bool etag_matches(const char *list, const char *etag); /* If-None-Match, weak co
 /* ---- stream.c, stream_write.c: (loop unless http.h says otherwise) ------------------------- */
 struct http_stream {
 	struct post wake;
-	struct inbox *inbox;        /* one reference */
+	struct inbox *inbox; /* one reference */
 	_Atomic unsigned refs;
-	_Atomic bool woken;         /* the wake is in the inbox */
-	_Atomic bool over;          /* closed() was called or is about to be */
+	_Atomic bool woken; /* the wake is in the inbox */
+	_Atomic bool over;  /* closed() was called or is about to be */
 	uint8_t kind;
-	bool dirty;                 /* in the reactor's list, which holds a reference */
-	bool blocked;               /* the socket is full: wait until it takes bytes again */
+	bool dirty;   /* in the reactor's list, which holds a reference */
+	bool blocked; /* the socket is full: wait until it takes bytes again */
 	bool ping_due;
-	struct conn *conn;          /* NULL before it is open and after it is gone */
+	struct conn *conn;                 /* NULL before it is open and after it is gone */
 	const struct http_stream_ops *ops; /* NULL once it has ended: only the rest is written */
 	void *ctx;
 	struct http_stream *dirty_next;
-	struct http_frame **queue;  /* handed out and not all sent; NULL when there are none */
-	uint32_t queue_n, queue_at; /* frames; bytes sent of the first */
+	struct http_frame **queue;       /* handed out and not all sent; NULL when there are none */
+	uint32_t queue_n, queue_at;      /* frames; bytes sent of the first */
 	struct http_frame *pong, *close; /* to send: an answer to the latest ping; the last frame */
-	struct ws_recv *rx;         /* a message that has arrived in part, or NULL */
+	struct ws_recv *rx;              /* a message that has arrived in part, or NULL */
 	uint32_t max_message, ping_ms, stall_ms, linger_ms;
 	int64_t received_ms, sent_ms, moved_ms; /* last byte in, frame handed out, byte taken */
-	int64_t ping_at_ms, end_ms; /* end_ms: patience with an ended stream */
+	int64_t ping_at_ms, end_ms;             /* end_ms: patience with an ended stream */
 };
 void stream_open(struct conn *c, struct http_request *r); /* frees r */
 void stream_unref(struct http_stream *s);

@@ -19,8 +19,8 @@ static enum err_code split(const char *s, char host[256], const char **ret_port,
 {
 	const char *colon = strrchr(s, ':');
 	char *end = NULL;
-	if (!colon || colon[1] < '0' || colon[1] > '9' ||
-		strtoul(colon + 1, &end, 10) > 65535 || *end)
+	if (!colon || colon[1] < '0' || colon[1] > '9' || strtoul(colon + 1, &end, 10) > 65535 ||
+		*end)
 		return err_set(e, ERR_USAGE, "listen address '%.200s': no port from 0 to 65535", s);
 	size_t n = (size_t)(colon - s);
 	if (n && s[0] == '[' && colon[-1] == ']') {
@@ -101,8 +101,9 @@ bool http_listens_on_loopback(int fd)
 	if (ss.ss_family == AF_INET)
 		return ntohl(((struct sockaddr_in *)&ss)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 	const struct in6_addr *v6 = &((struct sockaddr_in6 *)&ss)->sin6_addr;
-	return ss.ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(v6) ||
-		(IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
+	return ss.ss_family == AF_INET6 &&
+		(IN6_IS_ADDR_LOOPBACK(v6) ||
+			(IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
 }
 
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)
@@ -112,7 +113,8 @@ enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128],
 	if (split(addr_port, host, &port, e))
 		return e->code;
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM, .ai_family = host[0] ? AF_UNSPEC : AF_INET6 };
+		.ai_socktype = SOCK_STREAM,
+		.ai_family = host[0] ? AF_UNSPEC : AF_INET6 };
 	struct addrinfo *list = NULL;
 	/* RFC 6761: localhost is loopback, whether /etc/hosts says so or is not there. */
 	const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;

@@ -29,7 +29,9 @@ void http_out_done(struct http_out *o)
 static const char *status_text(int status)
 {
 	switch (status) {
-#define REASON(num, name, string) case num: return #name;
+#define REASON(num, name, string)                                                                  \
+	case num:                                                                                  \
+		return #name;
 		HTTP_STATUS_MAP(REASON)
 #undef REASON
 	default:
@@ -310,7 +312,8 @@ struct http_out respond_refusal(struct http_server *s, enum err_code code, const
 	if (err_retryable(code))
 		put_field(&b, "Retry-After", "1");
 	if (code == ERR_REQUEST_UPGRADE)
-		buf_puts(&b, "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"
+		buf_puts(&b,
+			"Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"
 			"Connection: upgrade\r\n");
 	buf_printf(&b, "Content-Length: %zu\r\nConnection: close\r\n\r\n", n);
 	buf_add(&b, body, n);

@@ -109,7 +109,8 @@ void http_server_wait(struct http_server *s, int64_t ms)
 	int timed_out = 0;
 	pthread_mutex_lock(&s->last_lock);
 	while (atomic_load(&s->conns) && !timed_out)
-		timed_out = pthread_cond_clockwait(&s->last, &s->last_lock, CLOCK_MONOTONIC, &until);
+		timed_out = pthread_cond_clockwait(&s->last, &s->last_lock, CLOCK_MONOTONIC,
+			&until);
 	pthread_mutex_unlock(&s->last_lock);
 }
 

@@ -18,8 +18,13 @@
 #include <wslay/wslay.h>
 
 enum { OP_CONTINUE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
-enum { CLOSE_PROTOCOL = 1002, CLOSE_TYPE = 1003, CLOSE_DATA = 1007, CLOSE_BIG = 1009,
-	CLOSE_SERVER = 1011 };
+enum {
+	CLOSE_PROTOCOL = 1002,
+	CLOSE_TYPE = 1003,
+	CLOSE_DATA = 1007,
+	CLOSE_BIG = 1009,
+	CLOSE_SERVER = 1011
+};
 
 struct utf8 {
 	uint8_t need, low, high; /* continuation bytes to come, and the range of the next one */
@@ -31,7 +36,7 @@ struct ws_recv {
 	void *ctx;
 	const uint8_t *in;
 	size_t in_n;
-	uint64_t fed, used, left;     /* left: payload of the frame in hand still to come */
+	uint64_t fed, used, left; /* left: payload of the frame in hand still to come */
 	bool in_frame, in_message, closed;
 	uint8_t opcode, fin;
 	uint8_t control_n, control[125];

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 struct ws_sink {
-	void (*text)(void *ctx, const char *text, size_t n); /* valid UTF-8 */
+	void (*text)(void *ctx, const char *text, size_t n);    /* valid UTF-8 */
 	void (*ping)(void *ctx, const void *payload, size_t n); /* at most 125 bytes */
-	void (*close)(void *ctx, int code);                  /* 0: it named none. The last call */
+	void (*close)(void *ctx, int code); /* 0: it named none. The last call */
 };
 struct ws_recv; /* exists only while a frame or message has come in part */
 void ws_recv_free(struct ws_recv *rx);

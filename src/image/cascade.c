@@ -18,14 +18,14 @@ struct step {
 	const struct variant *v;
 	size_t index;
 	struct geometry g;
-	double size;             /* what orders them */
+	double size; /* what orders them */
 };
 
 struct cascade {
 	const struct cascade_opts *o;
-	int w, h;                /* full size of the original */
-	struct picture from;     /* what the next variant is made from */
-	struct picture latest;   /* a smaller whole picture, if there is one (n > 0) */
+	int w, h;              /* full size of the original */
+	struct picture from;   /* what the next variant is made from */
+	struct picture latest; /* a smaller whole picture, if there is one (n > 0) */
 };
 
 static int by_size(const void *a, const void *b)
@@ -56,8 +56,8 @@ static bool same_size(const struct picture *p, const struct geometry *g)
 static void choose_source(struct cascade *c, const struct geometry *g)
 {
 	struct picture *l = &c->latest;
-	bool enough = l->n > 0 && (same_size(l, g) ||
-		(l->w >= g->scaled_w * margin && l->h >= g->scaled_h * margin));
+	bool enough = l->n > 0 &&
+		(same_size(l, g) || (l->w >= g->scaled_w * margin && l->h >= g->scaled_h * margin));
 	if (!enough)
 		return;
 	picture_done(&c->from);
@@ -106,14 +106,18 @@ static enum err_code add_bars(struct picture *p, const struct step *s, struct er
 	return code;
 }
 
-static enum err_code hand_over(const struct cascade *c, const struct step *s, const struct picture *p,
-	const struct encoded *file, struct err *e)
+static enum err_code hand_over(const struct cascade *c, const struct step *s,
+	const struct picture *p, const struct encoded *file, struct err *e)
 {
 	if ((int64_t)file->n > c->o->max_bytes_out)
 		return err_set(e, ERR_LIMIT_OUTPUT, "%s: %zu bytes, over the limit of %lld",
 			s->v->name, file->n, (long long)c->o->max_bytes_out);
-	struct image_variant out = { .format = s->v->format, .width = p->w, .height = p->h,
-		.index = s->index, .data = file->data, .bytes = file->n };
+	struct image_variant out = { .format = s->v->format,
+		.width = p->w,
+		.height = p->h,
+		.index = s->index,
+		.data = file->data,
+		.bytes = file->n };
 	if (!c->o->sink(c->o->ctx, &out))
 		return err_set(e, ERR_INTERNAL, "%s: the result was not taken", s->v->name);
 	return OK;
@@ -148,8 +152,9 @@ static enum err_code make(struct cascade *c, struct step *s, struct err *e)
 	if (g->has_bars)
 		code = make_whole(c, g, &p, e);
 	else
-		code = picture_resize(&c->from, window(&c->from, g, g->left, g->top, g->out_w,
-			g->out_h), g->out_w, g->out_h, &p, e);
+		code = picture_resize(&c->from,
+			window(&c->from, g, g->left, g->top, g->out_w, g->out_h), g->out_w,
+			g->out_h, &p, e);
 	if (code == OK && g->has_bars)
 		code = add_bars(&p, s, e);
 	if (code == OK)

@@ -12,8 +12,8 @@ static enum err_code search(VipsImage *im, int w, int h, enum position position,
 	int *ret_top, struct err *e)
 {
 	VipsImage *cut = NULL;
-	VipsInteresting what = position == POSITION_ENTROPY ? VIPS_INTERESTING_ENTROPY :
-							      VIPS_INTERESTING_ATTENTION;
+	VipsInteresting what = position == POSITION_ENTROPY ? VIPS_INTERESTING_ENTROPY
+							    : VIPS_INTERESTING_ATTENTION;
 	if (vips_smartcrop(im, &cut, w, h, "interesting", what, NULL))
 		return vips_failed(e, ERR_ENCODE_FAILED, "crop");
 	*ret_left = -vips_image_get_xoffset(cut);

@@ -102,7 +102,7 @@ struct geometry geometry_of(const struct variant *v, int w, int h)
 		g.out_w = smaller(ask_w, g.scaled_w);
 		g.out_h = smaller(ask_h, g.scaled_h);
 		g.is_searched = (v->position == POSITION_ENTROPY ||
-			v->position == POSITION_ATTENTION) &&
+					v->position == POSITION_ATTENTION) &&
 			(g.out_w < g.scaled_w || g.out_h < g.scaled_h);
 	} else if (v->fit == FIT_CONTAIN) {
 		g.out_w = ask_w;

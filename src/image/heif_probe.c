@@ -11,7 +11,7 @@ enum { PROPERTIES_MAX = 1024 };
 struct box {
 	char type[5];
 	struct span body;
-	size_t bytes;            /* with its header */
+	size_t bytes; /* with its header */
 };
 
 /* The box at `at`; false at the end or when it is damaged. */
@@ -91,8 +91,8 @@ static void read_item(struct span ipma, struct span ipco, uint32_t item, struct 
 		at += wide_id ? 4 : 2;
 		uint32_t n = span_u8(ipma, at++);
 		for (uint32_t k = 0; k < n; k++, at += wide_index ? 2 : 1) {
-			uint32_t index = wide_index ? span_be16(ipma, at) & 0x7fff :
-						      span_u8(ipma, at) & 0x7f;
+			uint32_t index = wide_index ? span_be16(ipma, at) & 0x7fff
+						    : span_u8(ipma, at) & 0x7f;
 			struct box b;
 			if (id != item || !property(ipco, index, &b))
 				continue;

@@ -43,8 +43,8 @@ static bool is_xyz(struct span icc, const char *name, const double want[3])
 static bool is_named_srgb(struct span icc)
 {
 	struct span tag;
-	return find_tag(icc, "desc", &tag) && (memmem(tag.p, tag.n, "sRGB", 4) ||
-		memmem(tag.p, tag.n, "s\0R\0G\0B", 7));
+	return find_tag(icc, "desc", &tag) &&
+		(memmem(tag.p, tag.n, "sRGB", 4) || memmem(tag.p, tag.n, "s\0R\0G\0B", 7));
 }
 
 bool icc_is_srgb(const void *profile, size_t n)

@@ -78,9 +78,9 @@ static char codecs[160];
 static void fill_codecs(void)
 {
 	int webp = WebPGetEncoderVersion();
-	snprintf(codecs, sizeof(codecs), "vips %d.%d.%d jpeg %s webp %d.%d.%d heif %s", vips_version(0),
-		vips_version(1), vips_version(2), TEXT_OF_(LIBJPEG_TURBO_VERSION), webp >> 16,
-		webp >> 8 & 255, webp & 255, heif_get_version());
+	snprintf(codecs, sizeof(codecs), "vips %d.%d.%d jpeg %s webp %d.%d.%d heif %s",
+		vips_version(0), vips_version(1), vips_version(2), TEXT_OF_(LIBJPEG_TURBO_VERSION),
+		webp >> 16, webp >> 8 & 255, webp & 255, heif_get_version());
 }
 
 const char *image_codecs(void)
@@ -100,7 +100,9 @@ enum err_code image_make(const void *data, size_t n, const struct image_header *
 	if (code != OK)
 		return code;
 	struct image_summary sum = { .width = l.w, .height = l.h };
-	struct cascade_opts o = { .recipe = r, .max_bytes_out = lim->max_bytes_out, .sink = sink,
+	struct cascade_opts o = { .recipe = r,
+		.max_bytes_out = lim->max_bytes_out,
+		.sink = sink,
 		.ctx = ctx };
 	struct picture smallest = { 0 };
 	code = cascade_run(&l, &o, &smallest, e);

@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 struct image_limits {
-	int64_t max_pixels;      /* width × height of a frame */
+	int64_t max_pixels; /* width × height of a frame */
 	int max_frames;
-	int64_t max_bytes_out;   /* of one variant */
+	int64_t max_bytes_out; /* of one variant */
 };
 
 /* Once per process, before any sandbox: loads libraries, runs no picture, starts no thread. */
@@ -28,11 +28,11 @@ enum format image_sniff(const void *data, size_t n);
 
 struct image_header {
 	enum format format;
-	int width, height;       /* as stored, before orientation */
-	int orientation;         /* EXIF's 1 … 8; applied to every variant */
+	int width, height; /* as stored, before orientation */
+	int orientation;   /* EXIF's 1 … 8; applied to every variant */
 	int frames;
 	bool has_alpha, progressive;
-	int64_t decode_bytes;    /* what decoding will take at its peak, for admission */
+	int64_t decode_bytes; /* what decoding will take at its peak, for admission */
 };
 /* Reads headers only; no pixel is decoded. ERR_FETCH_NOT_IMAGE, ERR_DECODE_UNSUPPORTED,
  * ERR_DECODE_CORRUPT, ERR_LIMIT_PIXELS, ERR_LIMIT_FRAMES. */
@@ -42,14 +42,14 @@ enum err_code image_probe(const void *data, size_t n, const struct image_limits 
 struct image_variant {
 	enum format format;
 	int width, height;
-	size_t index;            /* in the recipe */
-	const void *data;        /* valid during the call of the sink only */
+	size_t index;     /* in the recipe */
+	const void *data; /* valid during the call of the sink only */
 	size_t bytes;
 };
 struct image_summary {
-	int width, height;       /* upright */
-	char thumbhash[64];      /* base64 of the ThumbHash */
-	char color[8];           /* "#rrggbb", the dominant colour */
+	int width, height;  /* upright */
+	char thumbhash[64]; /* base64 of the ThumbHash */
+	char color[8];      /* "#rrggbb", the dominant colour */
 };
 /* Decode once and hand every variant of the recipe to the sink, in any order. The sink returns
  * false to stop (ERR_INTERNAL). Also ERR_ENCODE_FAILED, ERR_LIMIT_OUTPUT. */

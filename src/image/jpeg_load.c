@@ -20,7 +20,7 @@ struct reader {
 	struct jpeg_decompress_struct info;
 	struct jpeg_failure failure;
 	struct jpeg_source_mgr from;
-	uint8_t *rows;           /* of one step: all components, whole blocks */
+	uint8_t *rows; /* of one step: all components, whole blocks */
 	struct picture out;
 };
 
@@ -83,8 +83,10 @@ static int step_rows(const jpeg_component_info *c)
 static enum err_code init_planes(struct reader *r, struct err *e)
 {
 	j_decompress_ptr d = &r->info;
-	r->out = (struct picture){ .w = (int)d->image_width, .h = (int)d->image_height,
-		.is_ycc = true, .n = PARTS };
+	r->out = (struct picture){ .w = (int)d->image_width,
+		.h = (int)d->image_height,
+		.is_ycc = true,
+		.n = PARTS };
 	enum err_code code = OK;
 	for (int i = 0; i < PARTS && code == OK; i++) {
 		struct plane *p = &r->out.planes[i];
@@ -171,9 +173,13 @@ static enum err_code read_file(struct reader *r, double scale, bool *ret_plain, 
 enum err_code jpeg_load(const void *data, size_t n, double scale, struct loaded *ret,
 	bool *ret_plain, struct err *e)
 {
-	struct reader r = { .from = { .next_input_byte = data, .bytes_in_buffer = n,
-		.init_source = no_op, .fill_input_buffer = no_more, .skip_input_data = skip,
-		.resync_to_restart = jpeg_resync_to_restart, .term_source = no_op } };
+	struct reader r = { .from = { .next_input_byte = data,
+				    .bytes_in_buffer = n,
+				    .init_source = no_op,
+				    .fill_input_buffer = no_more,
+				    .skip_input_data = skip,
+				    .resync_to_restart = jpeg_resync_to_restart,
+				    .term_source = no_op } };
 	bool plain = false;
 	r.info.err = jpeg_failure_init(&r.failure);
 	enum err_code code = read_file(&r, scale, &plain, e);

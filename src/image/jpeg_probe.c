@@ -6,8 +6,17 @@
 #include "image/probe.h"
 
 enum {
-	SOF0 = 0xc0, DHT = 0xc4, JPG = 0xc8, DAC = 0xcc, SOF15 = 0xcf,
-	RST0 = 0xd0, SOI = 0xd8, EOI = 0xd9, SOS = 0xda, APP1 = 0xe1, TEM = 0x01,
+	SOF0 = 0xc0,
+	DHT = 0xc4,
+	JPG = 0xc8,
+	DAC = 0xcc,
+	SOF15 = 0xcf,
+	RST0 = 0xd0,
+	SOI = 0xd8,
+	EOI = 0xd9,
+	SOS = 0xda,
+	APP1 = 0xe1,
+	TEM = 0x01,
 	SCANS_MAX = 500
 };
 #define SCANNED_PIXELS_MAX 3e9
@@ -40,7 +49,8 @@ static enum err_code read_frame(struct span seg, int marker, struct probe *p, st
 	bool known = kind <= 2 || kind == 9 || kind == 10;
 	if (!known || bits != 8 || (parts != 1 && parts != 3 && parts != 4))
 		return err_set(e, ERR_DECODE_UNSUPPORTED,
-			"jpeg: process %d with %d bits and %d components is not read", kind, bits, parts);
+			"jpeg: process %d with %d bits and %d components is not read", kind, bits,
+			parts);
 	if (p->h.width > 0)
 		return err_set(e, ERR_DECODE_CORRUPT, "jpeg: two frame headers");
 	p->h.height = (int)span_be16(seg, 3);
@@ -48,7 +58,8 @@ static enum err_code read_frame(struct span seg, int marker, struct probe *p, st
 	p->h.progressive = kind == 2 || kind == 10;
 	if (p->h.height == 0 && p->h.width > 0)
 		return err_set(e, ERR_DECODE_UNSUPPORTED, "jpeg: the height is not in the header");
-	size_t area = 0, largest = 1; /* samples of a block row, in units of the largest component */
+	size_t area = 0,
+	       largest = 1; /* samples of a block row, in units of the largest component */
 	for (int i = 0; i < parts; i++) {
 		uint32_t hv = span_u8(seg, 9 + 3 * (size_t)i);
 		size_t samples = (hv >> 4) * (hv & 15);

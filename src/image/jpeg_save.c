@@ -19,7 +19,7 @@ struct writer {
 	struct jpeg_failure failure;
 	struct jpeg_destination_mgr to;
 	struct buf out;
-	uint8_t *rows;           /* of one step, padded to whole blocks */
+	uint8_t *rows; /* of one step, padded to whole blocks */
 };
 
 /* libjpeg's own memory destination loses its buffer when an error comes in between. */
@@ -63,7 +63,8 @@ static void set_options(struct writer *w, const struct picture *p, const struct 
 static void interleave(const struct picture *p, size_t y, uint8_t *out)
 {
 	size_t at = y * (size_t)p->w;
-	const uint8_t *r = p->planes[0].px + at, *g = p->planes[1].px + at, *b = p->planes[2].px + at;
+	const uint8_t *r = p->planes[0].px + at, *g = p->planes[1].px + at,
+		      *b = p->planes[2].px + at;
 	for (int x = 0; x < p->w; x++, out += 3) {
 		out[0] = r[x];
 		out[1] = g[x];
@@ -142,7 +143,8 @@ enum err_code jpeg_save(const struct picture *p, const struct variant *v, struct
 {
 	struct writer w = {
 		.out = BUF_INIT(JPEG_MAX),
-		.to = { .init_destination = make_room, .empty_output_buffer = step_is_full,
+		.to = { .init_destination = make_room,
+			.empty_output_buffer = step_is_full,
 			.term_destination = step_ends },
 	};
 	w.info.err = jpeg_failure_init(&w.failure);

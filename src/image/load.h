@@ -12,8 +12,8 @@
 double load_scale(const struct image_header *h, const struct recipe *r);
 
 struct loaded {
-	struct picture picture;  /* at full size or less */
-	int w, h;                /* the full size. It may differ from the header's: a HEIF can be
+	struct picture picture; /* at full size or less */
+	int w, h;               /* the full size. It may differ from the header's: a HEIF can be
 	                            cropped by its own properties */
 };
 /* Upright. `scale` is what load_scale said. ERR_DECODE_*, ERR_LIMIT_MEMORY. */

@@ -51,9 +51,9 @@ enum err_code picture_orient(struct picture *p, int orientation, struct err *e)
 	struct turn t = turns[orientation];
 	for (int i = 0; i < p->n; i++) {
 		struct plane *from = &p->planes[i], to;
-		enum err_code code = t.swap ?
-			plane_init(&to, from->h, from->w, from->sy, from->sx, e) :
-			plane_init(&to, from->w, from->h, from->sx, from->sy, e);
+		enum err_code code = t.swap
+			? plane_init(&to, from->h, from->w, from->sy, from->sx, e)
+			: plane_init(&to, from->w, from->h, from->sx, from->sy, e);
 		if (code != OK)
 			return code;
 		turn_pixels(from, &to, t);

@@ -34,9 +34,9 @@ enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, 
 	*p = (struct picture){ .w = w, .h = h, .is_ycc = is_ycc, .n = n };
 	for (int i = 0; i < n; i++) {
 		bool half = is_ycc && i > 0;
-		enum err_code code = half ?
-			plane_init(&p->planes[i], (w + 1) / 2, (h + 1) / 2, 0.5, 0.5, e) :
-			plane_init(&p->planes[i], w, h, 1, 1, e);
+		enum err_code code = half
+			? plane_init(&p->planes[i], (w + 1) / 2, (h + 1) / 2, 0.5, 0.5, e)
+			: plane_init(&p->planes[i], w, h, 1, 1, e);
 		if (code != OK) {
 			picture_done(p);
 			return code;
@@ -77,8 +77,8 @@ enum err_code picture_pack(const struct picture *p, uint8_t **ret, struct err *e
 
 /* The window of the picture in one plane's samples. A plane of the result may stand for a little
  * more than the picture (chroma of odd sizes): it then reads as much more of the source. */
-static struct rect plane_window(const struct plane *from, struct rect window, const struct plane *to,
-	int w, int h)
+static struct rect plane_window(const struct plane *from, struct rect window,
+	const struct plane *to, int w, int h)
 {
 	double over_x = to->w / (to->sx * w), over_y = to->h / (to->sy * h);
 	return (struct rect){ window.x * from->sx, window.y * from->sy,
@@ -195,7 +195,8 @@ enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h,
 		for (int row = 0; row < p->h; row++) {
 			uint8_t *at = to + (size_t)(y + row) * (size_t)w + x;
 			if (i < p->n)
-				memcpy(at, p->planes[i].px + (size_t)row * (size_t)p->w, (size_t)p->w);
+				memcpy(at, p->planes[i].px + (size_t)row * (size_t)p->w,
+					(size_t)p->w);
 			else
 				memset(at, 255, (size_t)p->w);
 		}
@@ -215,7 +216,8 @@ enum err_code picture_flatten(const struct picture *p, struct rgba c, struct pic
 		const uint8_t *from = p->planes[i].px;
 		uint8_t *to = ret->planes[i].px;
 		for (size_t k = 0; k < count; k++)
-			to[k] = (uint8_t)((from[k] * alpha[k] + ground[i] * (255 - alpha[k]) + 127) /
+			to[k] = (uint8_t)((from[k] * alpha[k] + ground[i] * (255 - alpha[k]) +
+						  127) /
 				255);
 	}
 	return code;

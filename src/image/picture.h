@@ -21,15 +21,15 @@
 #define PLANE_PAD  64 /* readable bytes after the last pixel, so that loops may run over */
 
 struct plane {
-	uint8_t *px;             /* owned; rows follow each other without a gap */
+	uint8_t *px; /* owned; rows follow each other without a gap */
 	int w, h;
-	double sx, sy;           /* samples of this plane for one pixel of the picture */
+	double sx, sy; /* samples of this plane for one pixel of the picture */
 };
 struct picture {
-	int w, h;                /* what it stands for; planes may hold more or fewer samples */
+	int w, h; /* what it stands for; planes may hold more or fewer samples */
 	bool is_ycc;
-	bool is_resampled;       /* by us, so it is as sharp as its size allows */
-	int n;                   /* planes: 3, or 4 with alpha (never in YCbCr) */
+	bool is_resampled; /* by us, so it is as sharp as its size allows */
+	int n;             /* planes: 3, or 4 with alpha (never in YCbCr) */
 	struct plane planes[PLANES_MAX];
 };
 struct rect {

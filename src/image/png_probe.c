@@ -53,7 +53,8 @@ static enum err_code check_sums(const struct sums *sum, double raw, struct err *
 	if (sum->picture == 0)
 		return err_set(e, ERR_DECODE_CORRUPT, "png: no picture in it");
 	if ((double)sum->picture > raw * 1.125 + SLACK)
-		return err_set(e, ERR_DECODE_CORRUPT, "png: more data than the picture has pixels for");
+		return err_set(e, ERR_DECODE_CORRUPT,
+			"png: more data than the picture has pixels for");
 	if (sum->text > TEXT_MAX || sum->profile > PROFILE_MAX)
 		return err_set(e, ERR_DECODE_UNSUPPORTED, "png: over %u bytes of packed text",
 			sum->text > TEXT_MAX ? TEXT_MAX : PROFILE_MAX);

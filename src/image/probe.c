@@ -11,8 +11,12 @@
 #include <math.h>
 
 static probe_fn *const readers[] = {
-	[FORMAT_JPEG] = jpeg_probe, [FORMAT_PNG] = png_probe, [FORMAT_WEBP] = webp_probe,
-	[FORMAT_GIF] = gif_probe, [FORMAT_TIFF] = tiff_probe, [FORMAT_AVIF] = heif_probe,
+	[FORMAT_JPEG] = jpeg_probe,
+	[FORMAT_PNG] = png_probe,
+	[FORMAT_WEBP] = webp_probe,
+	[FORMAT_GIF] = gif_probe,
+	[FORMAT_TIFF] = tiff_probe,
+	[FORMAT_AVIF] = heif_probe,
 	[FORMAT_HEIF] = heif_probe,
 };
 
@@ -23,8 +27,8 @@ static enum err_code check_limits(const struct image_header *h, const struct ima
 		return err_set(e, ERR_DECODE_CORRUPT, "the header says %d × %d pixels", h->width,
 			h->height);
 	if ((int64_t)h->width * h->height > lim->max_pixels)
-		return err_set(e, ERR_LIMIT_PIXELS, "%d × %d pixels, over the limit of %lld", h->width,
-			h->height, (long long)lim->max_pixels);
+		return err_set(e, ERR_LIMIT_PIXELS, "%d × %d pixels, over the limit of %lld",
+			h->width, h->height, (long long)lim->max_pixels);
 	if (h->frames > lim->max_frames)
 		return err_set(e, ERR_LIMIT_FRAMES, "over %d frames", lim->max_frames);
 	return OK;
@@ -60,7 +64,8 @@ static double streaming(const struct image_header *h)
 
 static int64_t estimate(const struct probe *p, const struct recipe *r)
 {
-	double overhead = 24 << 20; /* libraries, their tables, stacks, and the file's own buffers */
+	double overhead = 24
+		<< 20; /* libraries, their tables, stacks, and the file's own buffers */
 	bool swap = p->h.orientation >= 5;
 	int w = swap ? p->h.height : p->h.width, h = swap ? p->h.width : p->h.height;
 	double pixels = (double)w * h, most = 0;

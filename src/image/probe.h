@@ -11,9 +11,9 @@
 
 /* What the readers find out: the public header, and what decides how much memory decoding takes. */
 struct probe {
-	struct image_header h;   /* format is set on entry; decode_bytes is not set here */
-	int max_frames;          /* counting may stop one beyond */
-	int bytes_per_pixel;     /* of the decoder's own copy of the whole picture; 0: it streams */
+	struct image_header h; /* format is set on entry; decode_bytes is not set here */
+	int max_frames;        /* counting may stop one beyond */
+	int bytes_per_pixel;   /* of the decoder's own copy of the whole picture; 0: it streams */
 };
 /* ERR_DECODE_CORRUPT, ERR_DECODE_UNSUPPORTED. A width of 0 is found by the caller. */
 typedef enum err_code probe_fn(struct span s, struct probe *p, struct err *e);

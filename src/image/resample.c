@@ -117,8 +117,7 @@ enum err_code resample(const struct plane *src, const struct plane *alpha, struc
 	struct pass p = { .src = src, .alpha = alpha, .dst = dst, .dst_alpha = dst_alpha };
 	enum err_code code = filter_init(&p.columns, window.x, window.w, src->w, dst->w, blur, e);
 	if (code == OK)
-		code = filter_init(&p.rows, window.y, window.h, src->h, dst->h, blur,
-			e);
+		code = filter_init(&p.rows, window.y, window.h, src->h, dst->h, blur, e);
 	if (code == OK)
 		code = run(&p, e);
 	filter_done(&p.columns);

@@ -45,8 +45,8 @@ AVX2 static void block_alpha(const uint8_t *p, const uint8_t *q, size_t stride,
 	}
 }
 
-AVX2 static void columns(const struct plane *src, const struct plane *alpha,
-	const struct filter *f, int y, int x0, int n, float *acc)
+AVX2 static void columns(const struct plane *src, const struct plane *alpha, const struct filter *f,
+	int y, int x0, int n, float *acc)
 {
 	const float *weights = f->weights + (size_t)y * (size_t)f->taps;
 	size_t stride = (size_t)src->w, at = (size_t)f->start[y] * stride + (size_t)x0;

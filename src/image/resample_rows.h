@@ -14,9 +14,9 @@ enum { RESAMPLE_GROUP = 8, RESAMPLE_BLOCK = 32 };
 
 /* For each of n results: count[i] weights from sample start[i] on. */
 struct filter {
-	int n, taps;             /* taps: of each row of weights, a multiple of the group */
-	int *start, *count;      /* n rounded up to whole groups */
-	float *weights;          /* the same number of rows */
+	int n, taps;        /* taps: of each row of weights, a multiple of the group */
+	int *start, *count; /* n rounded up to whole groups */
+	float *weights;     /* the same number of rows */
 };
 
 struct resample_rows {

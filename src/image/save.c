@@ -37,8 +37,8 @@ static enum err_code save_flat(const struct picture *p, const struct variant *v,
 	return code;
 }
 
-enum err_code save_picture(const struct picture *p, const struct variant *v,
-	struct encoded *ret, struct err *e)
+enum err_code save_picture(const struct picture *p, const struct variant *v, struct encoded *ret,
+	struct err *e)
 {
 	switch (v->format) {
 	case FORMAT_JPEG:

@@ -123,11 +123,13 @@ size_t thumbhash(int w, int h, const uint8_t *rgba, uint8_t out[THUMBHASH_MAX])
 		transform(c->a, w, h, 5, 5, &a);
 	bool wide = w > h;
 	uint32_t head = (uint32_t)(half_up(63 * l.dc) | half_up(31.5 + 31.5 * p.dc) << 6 |
-		half_up(31.5 + 31.5 * q.dc) << 12 | half_up(31 * l.scale) << 18 | c->has_alpha << 23);
+		half_up(31.5 + 31.5 * q.dc) << 12 | half_up(31 * l.scale) << 18 |
+		c->has_alpha << 23);
 	uint32_t tail = (uint32_t)((wide ? ly : lx) | half_up(63 * p.scale) << 3 |
 		half_up(63 * q.scale) << 9 | wide << 15);
 	memset(out, 0, THUMBHASH_MAX);
-	const uint8_t fixed[5] = { head & 255, head >> 8 & 255, head >> 16 & 255, tail & 255, tail >> 8 };
+	const uint8_t fixed[5] = { head & 255, head >> 8 & 255, head >> 16 & 255, tail & 255,
+		tail >> 8 };
 	memcpy(out, fixed, sizeof(fixed));
 	if (c->has_alpha)
 		out[5] = (uint8_t)(half_up(15 * a.dc) | half_up(15 * a.scale) << 4);

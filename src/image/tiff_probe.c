@@ -6,8 +6,13 @@
 #include "image/probe.h"
 
 enum {
-	TAG_WIDTH = 256, TAG_HEIGHT = 257, TAG_BITS = 258, TAG_ORIENTATION = 274, TAG_SAMPLES = 277,
-	TAG_EXTRA = 338, ENTRIES_MAX = 4096
+	TAG_WIDTH = 256,
+	TAG_HEIGHT = 257,
+	TAG_BITS = 258,
+	TAG_ORIENTATION = 274,
+	TAG_SAMPLES = 277,
+	TAG_EXTRA = 338,
+	ENTRIES_MAX = 4096
 };
 
 struct tiff {
@@ -97,8 +102,8 @@ enum err_code tiff_probe(struct span s, struct probe *p, struct err *e)
 		at = read_directory(&t, at, NULL, NULL);
 	}
 	if (shape.bits > 64 || shape.samples > 32)
-		return err_set(e, ERR_DECODE_UNSUPPORTED, "tiff: %u samples of %u bits", shape.samples,
-			shape.bits);
+		return err_set(e, ERR_DECODE_UNSUPPORTED, "tiff: %u samples of %u bits",
+			shape.samples, shape.bits);
 	/* a strip or tile may be the whole picture, and libtiff unpacks it into a second copy */
 	p->bytes_per_pixel = (int)(2 * shape.samples * ((shape.bits + 7) / 8)) + 4;
 	return OK;

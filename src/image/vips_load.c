@@ -5,8 +5,8 @@
  * honoured; without one the numbers are taken for sRGB and left alone. A profile that makes no
  * sense is ignored, as browsers do.
  */
-#include "image/load.h"
 #include "image/icc.h"
+#include "image/load.h"
 #include "image/vips_picture.h"
 
 #include <math.h>
@@ -33,8 +33,8 @@ static int open_image(void *data, size_t n, enum format f, double scale, VipsIma
 	VipsFailOn fail = VIPS_FAIL_ON_ERROR;
 	switch (f) {
 	case FORMAT_JPEG:
-		return vips_jpegload_buffer(data, n, ret, "access", access, "fail_on", fail, "shrink",
-			jpeg_shrink(scale), NULL);
+		return vips_jpegload_buffer(data, n, ret, "access", access, "fail_on", fail,
+			"shrink", jpeg_shrink(scale), NULL);
 	case FORMAT_PNG:
 		return vips_pngload_buffer(data, n, ret, "access", access, "fail_on", fail, NULL);
 	case FORMAT_WEBP:
@@ -62,13 +62,16 @@ static bool has_profile(VipsImage *im)
 static bool to_srgb(VipsImage **im)
 {
 	VipsImage *out = NULL;
-	if (has_profile(*im) && next(im, &out, vips_icc_transform(*im, &out, "srgb", "embedded", TRUE,
-		"intent", VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL)))
+	if (has_profile(*im) &&
+		next(im, &out,
+			vips_icc_transform(*im, &out, "srgb", "embedded", TRUE, "intent",
+				VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL)))
 		return true;
 	vips_error_clear();
 	if (vips_image_get_interpretation(*im) == VIPS_INTERPRETATION_CMYK)
-		return next(im, &out, vips_icc_transform(*im, &out, "srgb", "input_profile", "cmyk",
-			"intent", VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL));
+		return next(im, &out,
+			vips_icc_transform(*im, &out, "srgb", "input_profile", "cmyk", "intent",
+				VIPS_INTENT_PERCEPTUAL, "black_point_compensation", TRUE, NULL));
 	return next(im, &out, vips_colourspace(*im, &out, VIPS_INTERPRETATION_sRGB, NULL));
 }
 
@@ -92,8 +95,9 @@ static bool shrink(VipsImage **im, double scale)
 	if (scale >= 1)
 		return true;
 	/* bytes again before anything is held: floats would take four times the memory */
-	if (alpha && (!next(im, &out, vips_premultiply(*im, &out, NULL)) ||
-		!next(im, &out, vips_cast_uchar(*im, &out, NULL))))
+	if (alpha &&
+		(!next(im, &out, vips_premultiply(*im, &out, NULL)) ||
+			!next(im, &out, vips_cast_uchar(*im, &out, NULL))))
 		return false;
 	double x = fmax(1, round(w * scale)) / w, y = fmax(1, round(h * scale)) / h;
 	if (!next(im, &out, vips_resize(*im, &out, x, "vscale", y, NULL)))
@@ -144,8 +148,9 @@ enum err_code vips_load(const void *data, size_t n, const struct image_header *h
 	if (open_image((void *)(uintptr_t)data, n, h->format, scale, &im))
 		return vips_failed(e, ERR_DECODE_CORRUPT, "decode");
 	int w = vips_image_get_width(im), high = vips_image_get_height(im);
-	enum err_code code = convert(&im, h->format, scale) ? read_pixels(im, h, &ret->picture, e) :
-		vips_failed(e, ERR_DECODE_CORRUPT, "decode");
+	enum err_code code = convert(&im, h->format, scale)
+		? read_pixels(im, h, &ret->picture, e)
+		: vips_failed(e, ERR_DECODE_CORRUPT, "decode");
 	g_object_unref(im);
 	vips_error_clear(); /* warnings about this picture are not the next one's error */
 	ret->w = h->format == FORMAT_JPEG ? h->width : w;

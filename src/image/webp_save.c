@@ -51,8 +51,8 @@ static bool import(WebPPicture *pic, const struct picture *p, struct err *e)
 	autofree uint8_t *packed = NULL;
 	if (picture_pack(p, &packed, e) != OK)
 		return false;
-	return p->n == 4 ? WebPPictureImportRGBA(pic, packed, p->w * 4) :
-			   WebPPictureImportRGB(pic, packed, p->w * 3);
+	return p->n == 4 ? WebPPictureImportRGBA(pic, packed, p->w * 4)
+			 : WebPPictureImportRGB(pic, packed, p->w * 3);
 }
 
 static enum err_code failed(const WebPPicture *pic, struct err *e)

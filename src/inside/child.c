@@ -58,7 +58,8 @@ static enum err_code map_picture(struct work *w, int fd, struct err *e)
 static enum err_code take_job(struct work *w, int fd, struct err *e)
 {
 	w->limits = (struct image_limits){ .max_pixels = w->m.max_pixels,
-		.max_frames = (int)w->m.max_frames, .max_bytes_out = w->m.max_bytes_out };
+		.max_frames = (int)w->m.max_frames,
+		.max_bytes_out = w->m.max_bytes_out };
 	enum err_code code = map_picture(w, fd, e);
 	if (code != OK)
 		return code;
@@ -85,8 +86,12 @@ static enum err_code announce(struct work *w, struct image_header *ret, struct e
 	if (code != OK)
 		return code;
 	int fds[WIRE_FDS_MAX];
-	w->m = (struct wire_msg){ .type = WIRE_HEADER, .format = ret->format, .width = ret->width,
-		.height = ret->height, .frames = ret->frames, .decode_bytes = ret->decode_bytes };
+	w->m = (struct wire_msg){ .type = WIRE_HEADER,
+		.format = ret->format,
+		.width = ret->width,
+		.height = ret->height,
+		.frames = ret->frames,
+		.decode_bytes = ret->decode_bytes };
 	code = wire_send(SOCK, &w->m, NULL, e);
 	if (code == OK)
 		code = wire_recv(SOCK, &w->m, fds, e);
@@ -102,8 +107,12 @@ static bool hand_over(void *ctx, const struct image_variant *v)
 	autofd fd = -1;
 	if (io_memfd("variant", &fd, &e) != OK || io_write_all(fd, v->data, v->bytes, &e) != OK)
 		return false;
-	w->m = (struct wire_msg){ .type = WIRE_OUTPUT, .format = v->format, .width = v->width,
-		.height = v->height, .index = (int64_t)v->index, .bytes = (int64_t)v->bytes };
+	w->m = (struct wire_msg){ .type = WIRE_OUTPUT,
+		.format = v->format,
+		.width = v->width,
+		.height = v->height,
+		.index = (int64_t)v->index,
+		.bytes = (int64_t)v->bytes };
 	return wire_send(SOCK, &w->m, &fd, &e) == OK;
 }
 
@@ -118,7 +127,9 @@ static enum err_code develop(struct work *w, struct err *e)
 	code = image_make(w->data, w->n, &h, &w->limits, &w->recipe, hand_over, w, &s, e);
 	if (code != OK)
 		return code;
-	w->m = (struct wire_msg){ .type = WIRE_DONE, .width = s.width, .height = s.height,
+	w->m = (struct wire_msg){ .type = WIRE_DONE,
+		.width = s.width,
+		.height = s.height,
 		.color = s.color[0] == '#' ? strtol(s.color + 1, NULL, 16) : 0 };
 	snprintf(w->m.text, sizeof(w->m.text), "%s", s.thumbhash);
 	return wire_send(SOCK, &w->m, NULL, e);
@@ -146,7 +157,9 @@ static enum err_code enter(const struct jail_limits *l, bool alone, struct work 
 	enum err_code code = jail_enter(l, &r, e);
 	if (code != OK)
 		return code;
-	w->m = (struct wire_msg){ .type = WIRE_READY, .landlock = r.landlock, .uid = r.uid,
+	w->m = (struct wire_msg){ .type = WIRE_READY,
+		.landlock = r.landlock,
+		.uid = r.uid,
 		.alone = alone };
 	return wire_send(SOCK, &w->m, NULL, e);
 }

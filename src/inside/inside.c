@@ -50,7 +50,8 @@ struct keeper {
  * not take the pictures from a server that drains. */
 static void set_signals(void)
 {
-	const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ };
+	const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2,
+		SIGXFSZ };
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 }
@@ -92,8 +93,10 @@ static enum err_code fork_child(struct keeper *k, struct err *e)
 {
 	if (k->n == WARDS_MAX)
 		return err_set(e, ERR_DARKROOM, "%d children already", WARDS_MAX);
-	struct jail_limits l = { .memory_bytes = k->m.memory_bytes, .cpu_s = k->m.cpu_s,
-		.file_bytes = k->m.max_bytes_out, .parent = getpid() };
+	struct jail_limits l = { .memory_bytes = k->m.memory_bytes,
+		.cpu_s = k->m.cpu_s,
+		.file_bytes = k->m.max_bytes_out,
+		.parent = getpid() };
 	int pair[2] = { -1, -1 }, lines[2] = { -1, -1 };
 	enum err_code code = make_pairs(pair, lines, e);
 	if (code != OK)
@@ -194,8 +197,9 @@ NORETURN void inside_main(void)
 	struct keeper *k = mem_new(struct keeper);
 	struct err e = { 0 };
 	if (JAIL_SANITIZED)
-		fprintf(stderr, "darkroom: a sanitizer build: children run without RLIMIT_AS and leak "
-				"check, and with a wider system-call filter\n");
+		fprintf(stderr,
+			"darkroom: a sanitizer build: children run without RLIMIT_AS and leak "
+			"check, and with a wider system-call filter\n");
 	enum err_code code = prepare(k, &e);
 	if (code == OK) {
 		k->m = (struct wire_msg){ .type = WIRE_HELLO };

@@ -91,7 +91,8 @@ void members_read(const json_t *o, const struct member *table, size_t n, const s
 	}
 	const char *name;
 	json_t *v;
-	json_object_foreach ((json_t *)o, name, v) {
+	json_object_foreach((json_t *)o, name, v)
+	{
 		if (!is_known(name, table, n))
 			unknown_member(name, table, n, at, f);
 	}

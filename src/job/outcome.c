@@ -38,7 +38,8 @@ static enum err_code parse_object(const char *what, const char *text, json_t **r
 {
 	autojson *doc = NULL;
 	if (json_parse(text, strlen(text), &doc, e) != OK || !json_is_object(doc))
-		return err_set(e, ERR_INTERNAL, "%s: the text in the store is no JSON object", what);
+		return err_set(e, ERR_INTERNAL, "%s: the text in the store is no JSON object",
+			what);
 	*ret = TAKE(&doc);
 	return OK;
 }

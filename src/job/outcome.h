@@ -14,13 +14,13 @@
 
 /* An original: what the origin sent. The last block is known once it was decoded. */
 struct original {
-	char key[BLOB_KEY_MAX + 1];     /* blob; "" when dropped */
+	char key[BLOB_KEY_MAX + 1]; /* blob; "" when dropped */
 	uint8_t sha256[SHA256_LEN];
 	int64_t bytes;
-	enum format format;             /* FORMAT_NONE until sniffed */
-	int width, height;              /* pixels, upright; 0 until decoded */
-	char thumbhash[64];             /* base64; "" until decoded */
-	char color[8];                  /* "#8a7b6c"; "" until decoded */
+	enum format format; /* FORMAT_NONE until sniffed */
+	int width, height;  /* pixels, upright; 0 until decoded */
+	char thumbhash[64]; /* base64; "" until decoded */
+	char color[8];      /* "#8a7b6c"; "" until decoded */
 };
 json_t *original_json(const struct original *o);
 enum err_code original_parse(const char *text, struct original *ret, struct err *e) MUST_CHECK;
@@ -40,11 +40,11 @@ enum err_code product_parse(const char *text, struct product *ret, struct err *e
 /* How the last attempt of a task ended, and what it took: {"error": {"code","detail","stage",
  * "retryable","source_status","final_url"}, "timing_ms": {"download","process","store"}} */
 struct outcome {
-	enum err_code code;        /* OK: succeeded */
+	enum err_code code; /* OK: succeeded */
 	char detail[400];
-	const char *stage;         /* "download", "process", "store"; static */
-	int source_status;         /* 0: none */
-	char final_url[512];       /* where redirects led, no query; "" when the same */
+	const char *stage;   /* "download", "process", "store"; static */
+	int source_status;   /* 0: none */
+	char final_url[512]; /* where redirects led, no query; "" when the same */
 	int64_t download_ms, process_ms, store_ms; /* -1: did not happen */
 };
 json_t *outcome_json(const struct outcome *o);

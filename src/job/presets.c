@@ -75,7 +75,8 @@ enum err_code presets_add_json(struct presets *p, const char *text, size_t n, st
 		return err_set(e, ERR_USAGE, "presets: must be an object of name: [variants]");
 	const char *name;
 	json_t *variants;
-	json_object_foreach (doc, name, variants) {
+	json_object_foreach(doc, name, variants)
+	{
 		enum err_code code = add_one(p, name, variants, e);
 		if (code != OK)
 			return code;

@@ -16,26 +16,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RECIPE_REV          1 /* raise when the same options make other bytes than before */
-#define VARIANTS_MAX        20
-#define VARIANT_NAME_MAX    64
-#define VARIANT_DIGEST_LEN  SHA256_LEN
-#define VARIANT_SIDE_MAX    16384    /* pixels of width or height; 16,383 for webp */
-#define VARIANT_AREA_MAX    50000000 /* pixels of a variant whose width and height are both given */
+#define RECIPE_REV         1 /* raise when the same options make other bytes than before */
+#define VARIANTS_MAX       20
+#define VARIANT_NAME_MAX   64
+#define VARIANT_DIGEST_LEN SHA256_LEN
+#define VARIANT_SIDE_MAX   16384    /* pixels of width or height; 16,383 for webp */
+#define VARIANT_AREA_MAX   50000000 /* pixels of a variant whose width and height are both given */
 
 enum fit { FIT_COVER, FIT_CONTAIN, FIT_FILL, FIT_INSIDE, FIT_OUTSIDE };
 enum position {
-	POSITION_CENTRE, POSITION_NORTH, POSITION_NORTHEAST, POSITION_EAST, POSITION_SOUTHEAST,
-	POSITION_SOUTH, POSITION_SOUTHWEST, POSITION_WEST, POSITION_NORTHWEST, POSITION_ENTROPY,
+	POSITION_CENTRE,
+	POSITION_NORTH,
+	POSITION_NORTHEAST,
+	POSITION_EAST,
+	POSITION_SOUTHEAST,
+	POSITION_SOUTH,
+	POSITION_SOUTHWEST,
+	POSITION_WEST,
+	POSITION_NORTHWEST,
+	POSITION_ENTROPY,
 	POSITION_ATTENTION
 };
 enum format {
-	FORMAT_NONE, FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP, FORMAT_GIF, FORMAT_TIFF, FORMAT_AVIF,
+	FORMAT_NONE,
+	FORMAT_JPEG,
+	FORMAT_PNG,
+	FORMAT_WEBP,
+	FORMAT_GIF,
+	FORMAT_TIFF,
+	FORMAT_AVIF,
 	FORMAT_HEIF
 };
-const char *format_name(enum format f);     /* "jpeg" */
-const char *format_extension(enum format f); /* "jpg", without the dot */
-const char *format_media_type(enum format f); /* "image/jpeg" */
+const char *format_name(enum format f);             /* "jpeg" */
+const char *format_extension(enum format f);        /* "jpg", without the dot */
+const char *format_media_type(enum format f);       /* "image/jpeg" */
 bool format_parse(const char *s, enum format *ret); /* also "jpg" and "tif" */
 /* From the first bytes alone (256 are enough): FORMAT_NONE when it is none that bulb reads. */
 enum format format_sniff(const void *data, size_t n);
@@ -51,12 +65,12 @@ struct variant {
 	enum fit fit;                    /* default cover, as sharp's */
 	enum position position;          /* default centre */
 	bool without_enlargement;
-	enum format format;              /* jpeg, png, webp or avif */
-	int quality;                     /* 1 … 100; the format's own default filled in */
-	int effort;                      /* webp 0 … 6 (4), avif 0 … 9 (2), png 0 … 10 (7), else -1 */
-	bool lossless;                   /* webp, avif */
-	bool progressive;                /* jpeg, png */
-	struct rgba background;          /* for contain's bars and for flattening; default black */
+	enum format format;     /* jpeg, png, webp or avif */
+	int quality;            /* 1 … 100; the format's own default filled in */
+	int effort;             /* webp 0 … 6 (4), avif 0 … 9 (2), png 0 … 10 (7), else -1 */
+	bool lossless;          /* webp, avif */
+	bool progressive;       /* jpeg, png */
+	struct rgba background; /* for contain's bars and for flattening; default black */
 };
 
 struct recipe {
@@ -76,9 +90,11 @@ void faults_add(struct faults *f, enum err_code code, const char *pointer, const
 void faults_done(struct faults *f);
 
 /* Parse a JSON array of variants found at `pointer`. false: faults were added. */
-bool recipe_parse(const json_t *variants, const char *pointer, struct recipe *ret, struct faults *f);
+bool recipe_parse(const json_t *variants, const char *pointer, struct recipe *ret,
+	struct faults *f);
 /* The same for text of our own: a fault is ERR_INTERNAL with its place and detail. */
-enum err_code recipe_from_json(const json_t *variants, struct recipe *ret, struct err *e) MUST_CHECK;
+enum err_code recipe_from_json(const json_t *variants, struct recipe *ret, struct err *e)
+	MUST_CHECK;
 /* The canonical JSON of one variant, without its name; the caller frees. */
 char *variant_canonical(const struct variant *v);
 /* SHA-256 of RECIPE_REV ‖ codec versions ‖ canonical form: two variants that differ in their name
@@ -93,7 +109,8 @@ struct presets;
 struct presets *presets_new(void); /* with the built-in ones */
 void presets_free(struct presets *p);
 /* Add and override from a JSON text {"name": [variant…], …}. */
-enum err_code presets_add_json(struct presets *p, const char *text, size_t n, struct err *e) MUST_CHECK;
+enum err_code presets_add_json(struct presets *p, const char *text, size_t n, struct err *e)
+	MUST_CHECK;
 const struct recipe *presets_find(const struct presets *p, const char *name);
 /* The name that was perhaps meant, or NULL; lives as long as the presets. */
 const char *presets_nearest(const struct presets *p, const char *name);

@@ -25,7 +25,8 @@ static void read_variant_name(void *dst, const json_t *v, const struct at *at, s
 	if (!read_str(v, VARIANT_NAME_MAX, at, f, &s))
 		return;
 	if (s[strspn(s, NAME_CHARS)] != '\0')
-		at_fault(f, at, ERR_REQUEST_INVALID, "only A-Z, a-z, 0-9, '_' and '-' may stand in it");
+		at_fault(f, at, ERR_REQUEST_INVALID,
+			"only A-Z, a-z, 0-9, '_' and '-' may stand in it");
 	else
 		snprintf(to->name, sizeof(to->name), "%s", s);
 }
@@ -181,8 +182,8 @@ static void check_geometry(const struct reading *r, const struct at *at, struct 
 		at_fault(f, &side, ERR_REQUEST_LIMIT, "the limit of %s is %d pixels",
 			format_name(v->format), side_max);
 	if ((int64_t)v->width * v->height > VARIANT_AREA_MAX)
-		at_fault(f, at, ERR_REQUEST_LIMIT, "%d x %d is %lld pixels: the limit is %d", v->width,
-			v->height, (long long)v->width * v->height, VARIANT_AREA_MAX);
+		at_fault(f, at, ERR_REQUEST_LIMIT, "%d x %d is %lld pixels: the limit is %d",
+			v->width, v->height, (long long)v->width * v->height, VARIANT_AREA_MAX);
 	if (v->fit != FIT_COVER &&
 		(v->position == POSITION_ENTROPY || v->position == POSITION_ATTENTION))
 		fault_at(at, "position", f, ERR_REQUEST_INVALID,
@@ -210,7 +211,8 @@ static void check_names(const struct recipe *r, const struct at *list, struct fa
 				strcmp(r->variants[i].name, r->variants[j].name) != 0)
 				continue;
 			struct at at = { .up = list, .index = i };
-			fault_at(&at, "name", f, ERR_REQUEST_INVALID, "two variants have this name");
+			fault_at(&at, "name", f, ERR_REQUEST_INVALID,
+				"two variants have this name");
 			break;
 		}
 	}
@@ -225,7 +227,8 @@ bool recipe_parse(const json_t *variants, const char *pointer, struct recipe *re
 		return false;
 	}
 	if (n > VARIANTS_MAX) {
-		at_fault(f, &list, ERR_REQUEST_LIMIT, "%zu variants: the limit is %d", n, VARIANTS_MAX);
+		at_fault(f, &list, ERR_REQUEST_LIMIT, "%zu variants: the limit is %d", n,
+			VARIANTS_MAX);
 		return false;
 	}
 	struct recipe r = { .variants = mem_array(n, sizeof(struct variant)), .n = n };

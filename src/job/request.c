@@ -56,7 +56,8 @@ static void read_from_status(void *dst, const json_t *v, const struct at *at, st
 
 static void read_from(void *dst, const json_t *v, const struct at *at, struct faults *f)
 {
-	static const struct member members[] = { { "job", read_from_job }, { "status", read_from_status } };
+	static const struct member members[] = { { "job", read_from_job },
+		{ "status", read_from_status } };
 	struct reading *in = dst;
 	struct at job = { .up = at, .name = "job" };
 	size_t before = f->n;
@@ -169,7 +170,8 @@ static const struct recipe *find_preset(struct request_context *c, const json_t 
 	const struct recipe *found = presets_find(c->presets, name);
 	const char *near = found ? NULL : presets_nearest(c->presets, name);
 	if (near)
-		at_fault(f, at, ERR_REQUEST_INVALID, "no preset '%s': did you mean '%s'?", name, near);
+		at_fault(f, at, ERR_REQUEST_INVALID, "no preset '%s': did you mean '%s'?", name,
+			near);
 	else if (!found)
 		at_fault(f, at, ERR_REQUEST_INVALID, "no preset '%s': GET /v1/presets lists them",
 			name);
@@ -248,7 +250,8 @@ bool request_parse(const json_t *body, const struct request_limits *lim,
 	size_t before = f->n;
 	struct at root = { .name = "" };
 	struct request *r = mem_new(struct request);
-	*r = (struct request){ .arena = arena_new(), .priority = PRIORITY_NORMAL,
+	*r = (struct request){ .arena = arena_new(),
+		.priority = PRIORITY_NORMAL,
 		.keep_source = true };
 	struct reading in = { .c = { .r = r, .lim = lim, .presets = presets } };
 	members_read(body, members, ARRAY_LEN(members), &root, &in, f);

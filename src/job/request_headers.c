@@ -10,11 +10,13 @@
 #include <strings.h>
 
 /* RFC 9110 §7.6.1 and what frames or negotiates the message. */
+/* clang-format off */
 static const char *const refused[] = {
 	"accept-encoding", "alt-used", "connection", "content-length", "cookie", "cookie2", "expect",
 	"host", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authorization",
 	"proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade", "via",
 };
+/* clang-format on */
 
 static bool is_refused(const char *name)
 {
@@ -30,8 +32,10 @@ static bool is_refused(const char *name)
 /* token, RFC 9110 §5.6.2 */
 static bool is_token(const char *s)
 {
-	return s[0] && s[strspn(s, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "abcdefghijklmnopqrstuvwxyz")] == '\0';
+	return s[0] &&
+		s[strspn(s,
+			"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"abcdefghijklmnopqrstuvwxyz")] == '\0';
 }
 
 static bool is_field_value(const char *s)
@@ -52,7 +56,8 @@ static bool check_header(struct request_context *c, const char *name, const json
 	if (!is_token(name))
 		at_fault(f, at, ERR_REQUEST_INVALID, "no header has such a name");
 	else if (is_refused(name))
-		at_fault(f, at, ERR_REQUEST_INVALID, "'%.64s' is not a header to give: bulb sets it", name);
+		at_fault(f, at, ERR_REQUEST_INVALID,
+			"'%.64s' is not a header to give: bulb sets it", name);
 	else if (!value)
 		at_fault(f, at, ERR_REQUEST_INVALID, "must be a string");
 	else if (!is_field_value(value))
@@ -88,15 +93,16 @@ json_t *request_headers(struct request_context *c, const json_t *v, const struct
 		return NULL;
 	}
 	if (json_object_size(v) > c->lim->headers) {
-		at_fault(f, at, ERR_REQUEST_LIMIT, "%zu headers: the limit is %zu", json_object_size(v),
-			c->lim->headers);
+		at_fault(f, at, ERR_REQUEST_LIMIT, "%zu headers: the limit is %zu",
+			json_object_size(v), c->lim->headers);
 		return NULL;
 	}
 	size_t before = f->n;
 	autojson *lower = json_obj(); /* names in lower case: their case does not count */
 	const char *name;
 	json_t *value;
-	json_object_foreach ((json_t *)v, name, value) {
+	json_object_foreach((json_t *)v, name, value)
+	{
 		struct at member = { .up = at, .name = name };
 		if (check_header(c, name, value, &member, f))
 			put_lower(lower, name, value);

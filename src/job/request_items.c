@@ -29,7 +29,7 @@ struct set {
 	size_t slots_n;                    /* a power of two, at most half full */
 	struct arena *scratch;
 	uint8_t job_recipe[SHA256_LEN];
-	const struct recipe *last;         /* entries often name the same preset in a row */
+	const struct recipe *last; /* entries often name the same preset in a row */
 	uint8_t last_digest[SHA256_LEN];
 };
 
@@ -125,7 +125,8 @@ static char *identity_of(const struct entry *en, struct arena *scratch, bool is_
 		return NULL;
 	}
 	if (strcmp(u.scheme, "file") == 0 && !en->c->lim->allow_files) {
-		at_fault(f, place, ERR_REQUEST_INVALID, "a URL must start with http:// or https://");
+		at_fault(f, place, ERR_REQUEST_INVALID,
+			"a URL must start with http:// or https://");
 		return NULL;
 	}
 	if (u.has_userinfo) {
@@ -326,7 +327,9 @@ bool request_take_items(struct request *r, struct request_item *items, size_t n,
 	}
 	set_init(&s, &c, n);
 	for (size_t i = 0; i < n; i++) {
-		struct entry en = { .c = &c, .url = items[i].url, .headers = TAKE(&items[i].headers),
+		struct entry en = { .c = &c,
+			.url = items[i].url,
+			.headers = TAKE(&items[i].headers),
 			.metadata = TAKE(&items[i].metadata) };
 		struct request_item *it = find_or_add(&s, &en, items[i].source_key);
 		for (size_t k = 0; k < items[i].refs_n; k++)

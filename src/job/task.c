@@ -45,7 +45,8 @@ enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_
 	enum err_code code = parse_object(text, &doc, e);
 	if (code != OK)
 		return code;
-	struct fetch_input in = { .has_original = json_is_object(json_object_get(doc, "original")) };
+	struct fetch_input in = { .has_original = json_is_object(
+					  json_object_get(doc, "original")) };
 	if (in.has_original) {
 		code = get_original(doc, &in.original, e);
 		if (code != OK)

@@ -7,16 +7,16 @@
 #ifndef BULB_JOB_TASK_H
 #define BULB_JOB_TASK_H
 
+#include "base/mem.h"
 #include "job/job.h"
 #include "job/outcome.h"
-#include "base/mem.h"
 #include "job/recipe.h"
 
 struct task {
 	int64_t id, lease, scope;
 	enum task_kind kind;
-	const char *host;         /* of a fetch; NULL else */
-	const char *input;        /* JSON text: struct fetch_input or struct make_input, below */
+	const char *host;  /* of a fetch; NULL else */
+	const char *input; /* JSON text: struct fetch_input or struct make_input, below */
 	int tries, crashes, lost;
 };
 struct claim {
@@ -25,24 +25,24 @@ struct claim {
 	size_t max;
 	const char *const *full_hosts; /* hosts to skip */
 	size_t full_hosts_n;
-	const char *const *at_hosts;   /* where the owner is at work already, once for each task */
+	const char *const *at_hosts; /* where the owner is at work already, once for each task */
 	size_t at_hosts_n;
-	size_t per_host;               /* at most so many of one host, those included; 0: no limit */
+	size_t per_host; /* at most so many of one host, those included; 0: no limit */
 };
 struct task_keep {
 	int64_t id, lease;
 	enum task_step step;
-	int64_t bytes, bytes_total;   /* -1 unknown */
-	bool stale, unwanted;         /* answers: drop the work in either case */
+	int64_t bytes, bytes_total; /* -1 unknown */
+	bool stale, unwanted;       /* answers: drop the work in either case */
 };
 struct fetched {
-	bool not_modified;            /* a 304: the original of the input stands */
-	struct original original;     /* its blob is durable */
+	bool not_modified;                /* a 304: the original of the input stands */
+	struct original original;         /* its blob is durable */
 	const char *etag, *last_modified; /* or NULL */
-	struct outcome outcome;       /* timing */
+	struct outcome outcome;           /* timing */
 };
 struct made {
-	struct original original;     /* with format, size, placeholder filled in */
+	struct original original; /* with format, size, placeholder filled in */
 	const struct product *products;
 	size_t n;
 	struct outcome outcome;
@@ -50,17 +50,17 @@ struct made {
 /* input of a fetch: {"url", "headers": sealed, "etag", "last_modified", "original": {...}} */
 struct fetch_input {
 	const char *url;
-	const char *headers;            /* sealed JSON object, or NULL */
+	const char *headers;              /* sealed JSON object, or NULL */
 	const char *etag, *last_modified; /* of the copy we hold, or NULL */
 	bool has_original;
-	struct original original;       /* what a 304 confirms */
+	struct original original; /* what a 304 confirms */
 };
 enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_input *ret,
 	struct err *e) MUST_CHECK;
 /* input of a make: {"original": {...}, "variants": [...]} */
 struct make_input {
 	struct original original;
-	struct recipe recipe;           /* only what has no result yet; recipe_done */
+	struct recipe recipe; /* only what has no result yet; recipe_done */
 };
 enum err_code make_input_parse(const char *text, struct make_input *ret, struct err *e) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+/* clang-format off */
 static const char *const fits[] = {
 	[FIT_COVER] = "cover",
 	[FIT_CONTAIN] = "contain",
@@ -15,12 +16,16 @@ static const char *const fits[] = {
 	[FIT_INSIDE] = "inside",
 	[FIT_OUTSIDE] = "outside",
 };
+/* clang-format on */
 /* The first spelling of each is the canonical one. */
+/* clang-format off */
 static const char *const position_names[] = {
 	"center", "centre", "north", "top", "northeast", "right top", "top right", "east", "right",
 	"southeast", "right bottom", "bottom right", "south", "bottom", "southwest", "left bottom",
 	"bottom left", "west", "left", "northwest", "left top", "top left", "entropy", "attention",
 };
+/* clang-format on */
+/* clang-format off */
 static const enum position positions[] = {
 	POSITION_CENTRE, POSITION_CENTRE, POSITION_NORTH, POSITION_NORTH, POSITION_NORTHEAST,
 	POSITION_NORTHEAST, POSITION_NORTHEAST, POSITION_EAST, POSITION_EAST, POSITION_SOUTHEAST,
@@ -28,6 +33,7 @@ static const enum position positions[] = {
 	POSITION_SOUTHWEST, POSITION_SOUTHWEST, POSITION_WEST, POSITION_WEST, POSITION_NORTHWEST,
 	POSITION_NORTHWEST, POSITION_NORTHWEST, POSITION_ENTROPY, POSITION_ATTENTION,
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(position_names) == ARRAY_LEN(positions), "one position a name");
 
 static const struct {
@@ -43,14 +49,27 @@ static const struct {
 	[FORMAT_HEIF] = { "heif", "heic", "image/heif" },
 };
 static const struct format_rules rules[] = {
-	[FORMAT_JPEG] = { .quality = 80, .effort = -1, .has_progressive = true,
+	[FORMAT_JPEG] = { .quality = 80,
+		.effort = -1,
+		.has_progressive = true,
 		.side_max = VARIANT_SIDE_MAX },
-	[FORMAT_PNG] = { .effort_max = 10, .effort = 7, .has_progressive = true, .has_alpha = true,
+	[FORMAT_PNG] = { .effort_max = 10,
+		.effort = 7,
+		.has_progressive = true,
+		.has_alpha = true,
 		.side_max = VARIANT_SIDE_MAX },
-	[FORMAT_WEBP] = { .quality = 80, .effort_max = 6, .effort = 4, .has_lossless = true,
-		.has_alpha = true, .side_max = 16383 },
-	[FORMAT_AVIF] = { .quality = 50, .effort_max = 9, .effort = 2, .has_lossless = true,
-		.has_alpha = true, .side_max = VARIANT_SIDE_MAX },
+	[FORMAT_WEBP] = { .quality = 80,
+		.effort_max = 6,
+		.effort = 4,
+		.has_lossless = true,
+		.has_alpha = true,
+		.side_max = 16383 },
+	[FORMAT_AVIF] = { .quality = 50,
+		.effort_max = 9,
+		.effort = 2,
+		.has_lossless = true,
+		.has_alpha = true,
+		.side_max = VARIANT_SIDE_MAX },
 };
 
 const char *fit_name(enum fit f)

@@ -21,7 +21,7 @@ struct format_rules {
 	int effort_min, effort_max, effort; /* range and default; effort -1: has none */
 	bool has_lossless, has_progressive;
 	bool has_alpha;
-	int side_max;                       /* pixels */
+	int side_max; /* pixels */
 };
 const struct format_rules *format_rules(enum format f); /* of one that can be written */
 

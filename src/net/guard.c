@@ -23,25 +23,25 @@
 	}
 
 static const struct cidr refused[] = {
-	V4(0, 0, 0, 0, 8),         /* this network; Linux takes 0.0.0.0 for loopback */
-	V4(10, 0, 0, 0, 8),        /* private */
-	V4(100, 64, 0, 0, 10),     /* carrier-grade NAT; 100.100.100.200 is Alibaba's metadata */
-	V4(127, 0, 0, 0, 8),       /* loopback */
-	V4(168, 63, 129, 16, 32),  /* Azure's host, the same public-looking address everywhere */
-	V4(169, 254, 0, 0, 16),    /* link-local; 169.254.169.254 is most clouds' metadata */
-	V4(172, 16, 0, 0, 12),     /* private */
-	V4(192, 0, 0, 0, 24),      /* protocol assignments; 192.0.0.192 is Oracle's metadata */
-	V4(192, 0, 2, 0, 24),      /* documentation */
-	V4(192, 88, 99, 0, 24),    /* 6to4 relays */
-	V4(192, 168, 0, 0, 16),    /* private */
-	V4(198, 18, 0, 0, 15),     /* benchmarks */
-	V4(198, 51, 100, 0, 24),   /* documentation */
-	V4(203, 0, 113, 0, 24),    /* documentation */
-	V4(224, 0, 0, 0, 4),       /* multicast */
-	V4(240, 0, 0, 0, 4),       /* reserved, broadcast */
-	V6(0x2001, 0, 23),   /* protocol assignments, Teredo, benchmarks, ORCHID */
-	V6(0x2001, 0xdb8, 32), /* documentation */
-	V6(0x3fff, 0, 20),   /* documentation */
+	V4(0, 0, 0, 0, 8),        /* this network; Linux takes 0.0.0.0 for loopback */
+	V4(10, 0, 0, 0, 8),       /* private */
+	V4(100, 64, 0, 0, 10),    /* carrier-grade NAT; 100.100.100.200 is Alibaba's metadata */
+	V4(127, 0, 0, 0, 8),      /* loopback */
+	V4(168, 63, 129, 16, 32), /* Azure's host, the same public-looking address everywhere */
+	V4(169, 254, 0, 0, 16),   /* link-local; 169.254.169.254 is most clouds' metadata */
+	V4(172, 16, 0, 0, 12),    /* private */
+	V4(192, 0, 0, 0, 24),     /* protocol assignments; 192.0.0.192 is Oracle's metadata */
+	V4(192, 0, 2, 0, 24),     /* documentation */
+	V4(192, 88, 99, 0, 24),   /* 6to4 relays */
+	V4(192, 168, 0, 0, 16),   /* private */
+	V4(198, 18, 0, 0, 15),    /* benchmarks */
+	V4(198, 51, 100, 0, 24),  /* documentation */
+	V4(203, 0, 113, 0, 24),   /* documentation */
+	V4(224, 0, 0, 0, 4),      /* multicast */
+	V4(240, 0, 0, 0, 4),      /* reserved, broadcast */
+	V6(0x2001, 0, 23),        /* protocol assignments, Teredo, benchmarks, ORCHID */
+	V6(0x2001, 0xdb8, 32),    /* documentation */
+	V6(0x3fff, 0, 20),        /* documentation */
 };
 static const struct cidr v6_global = V6(0x2000, 0, 3);
 static const struct cidr v6_6to4 = V6(0x2002, 0, 16);

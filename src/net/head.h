@@ -14,14 +14,14 @@
 #define HEAD_LINE_MAX  (16 << 10)
 
 enum head_event {
-	HEAD_NOTHING,   /* a line that is nobody's concern */
-	HEAD_STATUS,    /* head.status is that of the final response */
-	HEAD_FIELD,     /* head.name and head.value, until the next line */
+	HEAD_NOTHING, /* a line that is nobody's concern */
+	HEAD_STATUS,  /* head.status is that of the final response */
+	HEAD_FIELD,   /* head.name and head.value, until the next line */
 	HEAD_TOO_LARGE,
 };
 struct head {
-	int status;         /* 0 before the final response began */
-	bool ended;         /* its empty line was seen */
+	int status; /* 0 before the final response began */
+	bool ended; /* its empty line was seen */
 	const char *name, *value;
 	size_t lines, bytes;
 	char text[HEAD_LINE_MAX + 1];

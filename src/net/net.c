@@ -171,8 +171,9 @@ static enum err_code make_headers(const struct net_request *r, struct curl_slist
 		if (name[0] == '\0' || strpbrk(name, "\r\n: \t") || strpbrk(value, "\r\n"))
 			return err_set(e, ERR_REQUEST_INVALID, "a header is ill-formed");
 		/* "Name;" is libcurl's spelling of a header without a value */
-		autofree char *line = value[strspn(value, " \t")] == '\0' ?
-			mem_printf("%s;", name) : mem_printf("%s: %s", name, value);
+		autofree char *line = value[strspn(value, " \t")] == '\0'
+			? mem_printf("%s;", name)
+			: mem_printf("%s: %s", name, value);
 		add_line(list, line);
 	}
 	return OK;
@@ -192,7 +193,8 @@ static enum err_code make_url(const struct net_request *r, struct arena *a, stru
 	if (ip_is_odd_quad(u->host))
 		return err_set(e, ERR_FETCH_BLOCKED_ADDRESS,
 			"'%s' is an unusual spelling of an IPv4 address: write it as four decimal "
-			"numbers", u->host);
+			"numbers",
+			u->host);
 	*ret = url_format(u, a);
 	return OK;
 }

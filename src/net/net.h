@@ -18,7 +18,7 @@
 struct net_guard {
 	const struct cidr *allow; /* --allow-address: fine though the default refuses */
 	size_t allow_n;
-	bool off;                 /* the CLI talking to --server: its user chose the address */
+	bool off; /* the CLI talking to --server: its user chose the address */
 };
 /* Loopback, private, link-local, CGNAT, multicast, reserved, documentation and metadata addresses
  * are refused, IPv6 outside 2000::/3 too; IPv4 inside IPv6 (mapped, 6to4, 64:ff9b::/96) is judged
@@ -35,18 +35,19 @@ struct net_header {
 	const char *name, *value;
 };
 struct net_request {
-	const char *method;              /* "GET" … */
-	const char *url;                 /* http or https; no userinfo */
+	const char *method; /* "GET" … */
+	const char *url;    /* http or https; no userinfo */
 	const struct net_header *headers;
 	size_t headers_n;
-	const void *body;                /* or NULL */
+	const void *body; /* or NULL */
 	size_t body_n;
-	int64_t connect_ms, total_ms;    /* 0: none */
-	int64_t low_speed_bytes, low_speed_ms; /* slower than so many bytes/s for so long: timeout */
-	bool accept_encoding;            /* offer gzip and decompress; on_body sees plain bytes. A
+	int64_t connect_ms, total_ms; /* 0: none */
+	int64_t low_speed_bytes,
+		low_speed_ms; /* slower than so many bytes/s for so long: timeout */
+	bool accept_encoding; /* offer gzip and decompress; on_body sees plain bytes. A
 	                                  * header Accept-Encoding of the caller's replaces the offer,
 	                                  * what comes is decompressed all the same */
-	atomic_bool *cancel;             /* or NULL; true ends the call with ERR_CANCELED */
+	atomic_bool *cancel;  /* or NULL; true ends the call with ERR_CANCELED */
 	/* Called on this thread, for the final response only. Returning false ends the transfer:
 	 * net_do returns OK and the answer says `stopped`. Any may be NULL. */
 	bool (*on_status)(void *ctx, int status);
@@ -56,8 +57,8 @@ struct net_request {
 };
 struct net_response {
 	int status;
-	bool stopped;                    /* a callback returned false */
-	int64_t body_bytes;              /* given to on_body */
+	bool stopped;       /* a callback returned false */
+	int64_t body_bytes; /* given to on_body */
 };
 /* One exchange, no redirect followed, no cookie, no proxy, no Alt-Svc, no netrc. ERR_FETCH_DNS,
  * _CONNECT, _TLS, _TIMEOUT, _BLOCKED_ADDRESS, _TOO_LARGE (header fields), ERR_CANCELED,

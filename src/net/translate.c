@@ -56,7 +56,8 @@ static enum err_code blocked(const struct net_trouble *t, const char *host, stru
 	int bits = ip_is_v4(&t->blocked_ip) ? 32 : 128;
 	if (strcmp(ip, host) == 0)
 		return err_set(e, ERR_FETCH_BLOCKED_ADDRESS,
-			"%s is not a public address; --allow-address %s/%d would allow it", ip, ip, bits);
+			"%s is not a public address; --allow-address %s/%d would allow it", ip, ip,
+			bits);
 	return err_set(e, ERR_FETCH_BLOCKED_ADDRESS,
 		"'%.100s' leads to %s, which is not a public address; --allow-address %s/%d would allow it",
 		host, ip, ip, bits);
@@ -74,7 +75,8 @@ enum err_code net_translate(int code, const struct net_trouble *t, const char *h
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(e, ERR_CANCELED, "canceled while talking to '%.100s'", host);
 	char text[CURL_ERROR_SIZE];
-	snprintf(text, sizeof(text), "%s", why[0] != '\0' ? why : curl_easy_strerror((CURLcode)code));
+	snprintf(text, sizeof(text), "%s",
+		why[0] != '\0' ? why : curl_easy_strerror((CURLcode)code));
 	for (char *p = text; *p != '\0'; p++)
 		if (*p < 0x20 || *p > 0x7e)
 			*p = '?'; /* a peer may have had a say in it */

@@ -162,9 +162,12 @@ static void page_read(struct push *p, const struct rendition *r, int64_t after, 
 	struct page *ret)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
-	struct view_links links = { .base_url = r->base_url, .events_url = r->events_url,
-		.blob_url = p->o.blob_url, .link_key = p->o.link_key,
-		.link_ttl_ms = p->o.link_ttl_ms, .now_ms = clock_wall_ms() };
+	struct view_links links = { .base_url = r->base_url,
+		.events_url = r->events_url,
+		.blob_url = p->o.blob_url,
+		.link_key = p->o.link_key,
+		.link_ttl_ms = p->o.link_ttl_ms,
+		.now_ms = clock_wall_ms() };
 	struct event_row *rows = NULL;
 	size_t n = 0;
 	struct err e;
@@ -288,7 +291,9 @@ struct rendition *rendition_get(struct watch *w, const char *base_url, const cha
 			return r;
 	}
 	struct rendition *r = mem_new(struct rendition);
-	*r = (struct rendition){ .watch = w, .kind = kind, .base_url = mem_strdup(base_url),
+	*r = (struct rendition){ .watch = w,
+		.kind = kind,
+		.base_url = mem_strdup(base_url),
 		.events_url = mem_strdup(events_url) };
 	link_init(&r->blocks);
 	link_add_last(&w->renditions, &r->link);

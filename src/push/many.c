@@ -63,7 +63,8 @@ struct http_frame *many_answer_next(struct many *m)
 
 void many_cursor_ended(struct reader *r, struct cursor *c, enum cursor_end end)
 {
-	static const enum err_code codes[] = { [CURSOR_DONE] = OK, [CURSOR_GONE] = ERR_GONE,
+	static const enum err_code codes[] = { [CURSOR_DONE] = OK,
+		[CURSOR_GONE] = ERR_GONE,
 		[CURSOR_EXPIRED] = ERR_AUTH_REQUIRED };
 
 	answer(r->many, end == CURSOR_DONE ? "done" : "error", c->block->of->watch->job.id,
@@ -108,10 +109,9 @@ static enum err_code parse_wish(json_t *doc, struct wish *ret)
 	json_t *v;
 
 	*ret = (struct wish){ .watch = strcmp(op, "watch") == 0,
-		.job = json_get_str(doc, "job", NULL), .token = json_get_str(doc, "token", NULL) };
-	json_object_foreach(doc, name, v)
-		if (!is_member(name))
-			return ERR_REQUEST_UNKNOWN_MEMBER;
+		.job = json_get_str(doc, "job", NULL),
+		.token = json_get_str(doc, "token", NULL) };
+	json_object_foreach(doc, name, v) if (!is_member(name)) return ERR_REQUEST_UNKNOWN_MEMBER;
 	if (!ret->job || !job_id_is_valid(ret->job) || (!ret->watch && strcmp(op, "unwatch") != 0))
 		return ERR_REQUEST_INVALID;
 	return parse_after(json_object_get(doc, "after"), &ret->after) ? OK : ERR_REQUEST_INVALID;
@@ -136,12 +136,12 @@ static enum err_code may_read(const struct push *p, const struct many *m, const 
 	*ret_expires_ms = 0;
 	if (w->token && view_job_token_check(w->token, p->o.link_key, clock_wall_ms(), &t)) {
 		*ret_expires_ms = t.expires_ms;
-		return t.tenant == m->tenant && strcmp(t.job, w->job) == 0
-			? OK : ERR_AUTH_FORBIDDEN;
+		return t.tenant == m->tenant && strcmp(t.job, w->job) == 0 ? OK
+									   : ERR_AUTH_FORBIDDEN;
 	}
 	if (p->o.may_read)
-		return p->o.may_read(p->o.ctx, w->job, w->token, m->tenant)
-			? OK : ERR_AUTH_REQUIRED;
+		return p->o.may_read(p->o.ctx, w->job, w->token, m->tenant) ? OK
+									    : ERR_AUTH_REQUIRED;
 	return w->token ? ERR_AUTH_REQUIRED : OK;
 }
 
@@ -291,8 +291,11 @@ void push_watch_many(struct push *p, struct http_request *req, int64_t tenant, c
 	struct reader *r = reader_new(p, HTTP_STREAM_WS);
 	struct many *m = mem_new(struct many);
 
-	*m = (struct many){ .reader = r, .tenant = tenant, .base_url = mem_strdup(base_url),
-		.events_url = mem_strdup(events_url), .chore = { .run = do_messages } };
+	*m = (struct many){ .reader = r,
+		.tenant = tenant,
+		.base_url = mem_strdup(base_url),
+		.events_url = mem_strdup(events_url),
+		.chore = { .run = do_messages } };
 	link_init(&m->messages);
 	link_init(&m->answers);
 	r->many = m;

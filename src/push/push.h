@@ -15,15 +15,15 @@
 struct push;
 struct push_opts {
 	struct store *store;
-	size_t threads;            /* that read pages from the store: 1 or 2 */
-	size_t cache_bytes;        /* frames kept for readers: 64 MiB */
-	int64_t poll_ms;           /* without hints: 1 s */
+	size_t threads;     /* that read pages from the store: 1 or 2 */
+	size_t cache_bytes; /* frames kept for readers: 64 MiB */
+	int64_t poll_ms;    /* without hints: 1 s */
 	/* Does this token (NULL: none was given) open this job? For sockets that name jobs in
 	 * messages. NULL: no token is needed, and one that is given must be signed for the job. */
 	bool (*may_read)(void *ctx, const char *job_id, const char *token, int64_t tenant);
 	const uint8_t *link_key;
 	int64_t link_ttl_ms;
-	const char *blob_url;      /* or NULL */
+	const char *blob_url; /* or NULL */
 	void *ctx;
 };
 enum err_code push_new(const struct push_opts *o, struct push **ret, struct err *e) MUST_CHECK;
@@ -37,11 +37,11 @@ void push_news(struct push *p, int64_t job_no, int64_t seq);
 
 struct push_reader_opts {
 	int64_t tenant;
-	const struct job_row *job;     /* copied as far as needed */
-	int64_t after;                 /* first event sent is after + 1 */
+	const struct job_row *job;         /* copied as far as needed */
+	int64_t after;                     /* first event sent is after + 1 */
 	const char *base_url, *events_url; /* copied */
-	int64_t heartbeat_ms;          /* 0: none */
-	int64_t expires_ms;            /* wall: closed with 1008 then; 0: never */
+	int64_t heartbeat_ms;              /* 0: none */
+	int64_t expires_ms;                /* wall: closed with 1008 then; 0: never */
 };
 /* Turn the request into a reader of one job: WebSocket or SSE. A WebSocket whose `after` lies
  * beyond the end is opened and closed with 1008 request_after, for browsers to see. */

@@ -31,7 +31,7 @@ void link_add_after(struct link *at, struct link *l);
 void link_add_last(struct link *head, struct link *l);
 void link_del(struct link *l); /* in a list or not */
 bool link_empty(const struct link *head);
-struct link *link_first(const struct link *head);                     /* NULL: it is empty */
+struct link *link_first(const struct link *head);                      /* NULL: it is empty */
 struct link *link_next(const struct link *head, const struct link *l); /* NULL: l is the last */
 #define LINK_OF(l, type, member) container_of(l, type, member)
 
@@ -50,7 +50,7 @@ struct watch {
 	int64_t last;       /* events up to here are readable */
 	bool sure;          /* last and ended came from the store at one moment */
 	bool ended, gone;
-	unsigned pins;      /* chores under way */
+	unsigned pins; /* chores under way */
 	struct chore probe;
 	struct link renditions, waiters;
 };
@@ -69,8 +69,8 @@ struct block {
 	struct rendition *of;
 	struct chore load;
 	bool loading;
-	int64_t number;   /* holds sequences number * BLOCK_ROWS + 1 … + BLOCK_ROWS */
-	int64_t hour;     /* link hour of its frames */
+	int64_t number; /* holds sequences number * BLOCK_ROWS + 1 … + BLOCK_ROWS */
+	int64_t hour;   /* link hour of its frames */
 	struct link cursors;
 	size_t n, bytes;
 	struct http_frame *frames[BLOCK_ROWS];
@@ -92,13 +92,13 @@ struct reader {
 	struct link link; /* in push */
 	struct push *push;
 	struct http_stream *stream;
-	struct many *many;    /* NULL: one job */
+	struct many *many; /* NULL: one job */
 	struct link cursors;
 	uint32_t cursors_n;
 	int32_t heartbeat_ms; /* 0: none */
 	int64_t sent_ms;      /* monotonic: when a frame was last handed out */
 	enum http_stream_kind kind;
-	bool greet;           /* SSE: "retry:" goes first */
+	bool greet; /* SSE: "retry:" goes first */
 	bool closing, dead;
 };
 

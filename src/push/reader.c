@@ -12,10 +12,10 @@
 
 #include <inttypes.h>
 
-#define MESSAGE_MAX  4096
-#define WS_PING_MS   20000
-#define SSE_PING_MS  15000
-#define STALL_MS     30000
+#define MESSAGE_MAX 4096
+#define WS_PING_MS  20000
+#define SSE_PING_MS 15000
+#define STALL_MS    30000
 
 static const char *kind_name(const struct reader *r)
 {
@@ -26,7 +26,8 @@ static const char *kind_name(const struct reader *r)
 
 static struct cursor *first_cursor(struct reader *r)
 {
-	return link_empty(&r->cursors) ? NULL : LINK_OF(link_first(&r->cursors), struct cursor, own);
+	return link_empty(&r->cursors) ? NULL
+				       : LINK_OF(link_first(&r->cursors), struct cursor, own);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -167,7 +168,9 @@ struct reader *reader_new(struct push *p, enum http_stream_kind kind)
 {
 	struct reader *r = mem_new(struct reader);
 
-	*r = (struct reader){ .push = p, .kind = kind, .greet = kind == HTTP_STREAM_SSE,
+	*r = (struct reader){ .push = p,
+		.kind = kind,
+		.greet = kind == HTTP_STREAM_SSE,
 		.sent_ms = clock_mono_ms() };
 	link_init(&r->link);
 	link_init(&r->cursors);
@@ -178,8 +181,11 @@ struct reader *reader_new(struct push *p, enum http_stream_kind kind)
 bool reader_start(struct reader *r, struct http_request *req)
 {
 	static const struct http_stream_ops ops = { on_next, on_message, on_closed };
-	const struct http_stream_opts o = { .kind = r->kind, .ops = &ops, .ctx = r,
-		.max_message = MESSAGE_MAX, .stall_ms = STALL_MS,
+	const struct http_stream_opts o = { .kind = r->kind,
+		.ops = &ops,
+		.ctx = r,
+		.max_message = MESSAGE_MAX,
+		.stall_ms = STALL_MS,
 		.ping_ms = r->kind == HTTP_STREAM_WS ? WS_PING_MS : SSE_PING_MS };
 
 	r->stream = http_stream_start(req, &o);

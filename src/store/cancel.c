@@ -13,7 +13,10 @@ static enum err_code cancel_items(struct tx *t, struct tx_job *j, const struct t
 
 	for (size_t i = 0; code == OK && i < l->n; i++) {
 		struct outcome o = {
-			.code = j->cancel, .download_ms = -1, .process_ms = -1, .store_ms = -1,
+			.code = j->cancel,
+			.download_ms = -1,
+			.process_ms = -1,
+			.store_ms = -1,
 		};
 		code = item_end(t, &l->v[i], ITEM_CANCELED, &o, e);
 		if (code == OK)
@@ -26,15 +29,15 @@ enum err_code cancel_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct
 {
 	struct tx_items open = { 0 }, fresh = { 0 };
 	enum err_code code = items_load(t,
-	    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 1"
-	    " ORDER BY i.job, i.n LIMIT $2",
-	    SQL(sql_i(j->no), sql_i(PASS_ROWS)), &open, e);
+		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 1"
+		" ORDER BY i.job, i.n LIMIT $2",
+		SQL(sql_i(j->no), sql_i(PASS_ROWS)), &open, e);
 
 	if (code == OK && open.n < PASS_ROWS)
 		code = items_load(t,
-		    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"
-		    " ORDER BY i.job, i.n LIMIT $2",
-		    SQL(sql_i(j->no), sql_i((int64_t)(PASS_ROWS - open.n))), &fresh, e);
+			"SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"
+			" ORDER BY i.job, i.n LIMIT $2",
+			SQL(sql_i(j->no), sql_i((int64_t)(PASS_ROWS - open.n))), &fresh, e);
 	if (code == OK)
 		code = cancel_items(t, j, &open, e);
 	if (code == OK)

@@ -45,7 +45,7 @@ static enum err_code find_ready(struct tx *t, const struct claim *claim, struct 
 	struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, host FROM task WHERE state = 0 ORDER BY turn, id", SQL_NONE, e);
+		"SELECT id, host FROM task WHERE state = 0 ORDER BY turn, id", SQL_NONE, e);
 
 	*ret = (struct candidates){
 		.v = arena_alloc(t->arena, claim->max * sizeof *ret->v),
@@ -62,7 +62,8 @@ static enum err_code find_ready(struct tx *t, const struct claim *claim, struct 
 			ret->unwanted[ret->unwanted_n++] = id;
 		else if (r.code == OK)
 			ret->v[ret->n++] = (struct candidate){
-				.id = id, .host = arena_strdup(t->arena, host),
+				.id = id,
+				.host = arena_strdup(t->arena, host),
 			};
 	}
 	return sql_end(&r);
@@ -82,9 +83,9 @@ static enum err_code start_items(struct tx *t, const struct tx_task *k, struct e
 {
 	struct tx_items l = { 0 };
 	enum err_code code = items_load(t,
-	    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
-	    " AND i.started = 0 ORDER BY i.job, i.n",
-	    SQL(sql_i(k->id)), &l, e);
+		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
+		" AND i.started = 0 ORDER BY i.job, i.n",
+		SQL(sql_i(k->id)), &l, e);
 
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		l.v[i].step = k->kind == TASK_FETCH ? STEP_DOWNLOADING : STEP_PROCESSING;
@@ -98,10 +99,10 @@ static enum err_code lend(struct tx *t, struct op_claim *op, const struct candid
 {
 	struct tx_task *k = NULL;
 	enum err_code code = sql_run(t->db,
-	    "UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
-	    " step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
-	    SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms), sql_i(c->id)),
-	    NULL, e);
+		"UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
+		" step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
+		SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms), sql_i(c->id)),
+		NULL, e);
 
 	if (code == OK)
 		code = task_find(t, c->id, &k, e);
@@ -110,10 +111,15 @@ static enum err_code lend(struct tx *t, struct op_claim *op, const struct candid
 	if (code != OK)
 		return code;
 	op->tasks[op->n++] = (struct task){
-		.id = k->id, .lease = k->lease, .scope = k->scope, .kind = k->kind,
+		.id = k->id,
+		.lease = k->lease,
+		.scope = k->scope,
+		.kind = k->kind,
 		.host = arena_strdup(op->arena, c->host),
-		.input = arena_strdup(op->arena, k->input), .tries = k->tries,
-		.crashes = k->crashes, .lost = k->lost,
+		.input = arena_strdup(op->arena, k->input),
+		.tries = k->tries,
+		.crashes = k->crashes,
+		.lost = k->lost,
 	};
 	return OK;
 }

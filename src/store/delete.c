@@ -10,13 +10,13 @@
 
 #define EVENT_ROWS  2000 /* of one pass */
 #define EXPIRE_JOBS 20
-#define OTHERS_MAX  100  /* items that share an original before we stop looking */
+#define OTHERS_MAX  100 /* items that share an original before we stop looking */
 
 enum err_code result_forget(struct tx *t, int64_t id, struct err *e)
 {
 	const char *blob = NULL;
 	struct sql_rows r = sql_query(t->db, "DELETE FROM result WHERE id = $1 RETURNING blob",
-	    SQL(sql_i(id)), e);
+		SQL(sql_i(id)), e);
 
 	if (sql_next(&r))
 		blob = arena_strdup(t->arena, sql_text(&r, 0));
@@ -28,9 +28,9 @@ enum err_code original_forget(struct tx *t, int64_t id, struct err *e)
 {
 	const char *blob = NULL;
 	enum err_code code = sql_run(t->db, "DELETE FROM source WHERE original = $1",
-	    SQL(sql_i(id)), NULL, e);
+		SQL(sql_i(id)), NULL, e);
 	struct sql_rows r = sql_query(t->db, "DELETE FROM original WHERE id = $1 RETURNING blob",
-	    SQL(sql_i(id)), e);
+		SQL(sql_i(id)), e);
 
 	if (code == OK && sql_next(&r))
 		blob = arena_strdup(t->arena, sql_text(&r, 0));
@@ -48,8 +48,8 @@ struct others {
 static enum err_code find_others(struct tx *t, int64_t original, struct others *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT state, results FROM item WHERE original = $1 LIMIT $2",
-	    SQL(sql_i(original), sql_i(OTHERS_MAX)), e);
+		"SELECT state, results FROM item WHERE original = $1 LIMIT $2",
+		SQL(sql_i(original), sql_i(OTHERS_MAX)), e);
 
 	*ret = (struct others){ 0 };
 	while (ret->n < OTHERS_MAX && sql_next(&r)) {
@@ -66,12 +66,10 @@ static bool others_name(const struct others *o, int64_t id)
 		autojson *list = NULL;
 		size_t k;
 		json_t *v;
-		if (!o->results[i]
-		    || json_parse(o->results[i], strlen(o->results[i]), &list, NULL) != OK)
+		if (!o->results[i] ||
+			json_parse(o->results[i], strlen(o->results[i]), &list, NULL) != OK)
 			continue;
-		json_array_foreach (list, k, v)
-			if (json_integer_value(v) == id)
-				return true;
+		json_array_foreach(list, k, v) if (json_integer_value(v) == id) return true;
 	}
 	return false;
 }
@@ -91,9 +89,8 @@ static enum err_code drop_results(struct tx *t, const struct tx_item *it, struct
 		return code;
 	if (it->results && json_parse(it->results, strlen(it->results), &list, e) != OK)
 		return err_set(e, ERR_INTERNAL, "item: bad results");
-	json_array_foreach (list, k, v)
-		if (code == OK && !others_name(&o, json_integer_value(v)))
-			code = result_forget(t, json_integer_value(v), e);
+	json_array_foreach(list, k, v) if (code == OK && !others_name(&o, json_integer_value(v)))
+		code = result_forget(t, json_integer_value(v), e);
 	return code == OK && o.n == 0 ? original_forget(t, it->original, e) : code;
 }
 
@@ -102,12 +99,12 @@ static enum err_code delete_items(struct tx *t, int64_t no, int hidden, bool *re
 {
 	struct tx_items l = { 0 };
 	enum err_code code = items_load(t,
-	    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 ORDER BY i.n LIMIT $2",
-	    SQL(sql_i(no), sql_i(PASS_ROWS)), &l, e);
+		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 ORDER BY i.n LIMIT $2",
+		SQL(sql_i(no), sql_i(PASS_ROWS)), &l, e);
 
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		code = sql_run(t->db, "DELETE FROM item WHERE job = $1 AND n = $2",
-		    SQL(sql_i(no), sql_i(l.v[i].n)), NULL, e);
+			SQL(sql_i(no), sql_i(l.v[i].n)), NULL, e);
 		if (code == OK && hidden == JOB_HIDDEN_RESULTS)
 			code = drop_results(t, &l.v[i], e);
 	}
@@ -123,9 +120,9 @@ enum err_code delete_pass(struct tx *t, int64_t no, int hidden, bool *ret_more, 
 	if (code != OK || *ret_more)
 		return code;
 	code = sql_run(t->db,
-	    "DELETE FROM event WHERE job = $1 AND seq IN"
-	    " (SELECT seq FROM event WHERE job = $1 ORDER BY seq LIMIT $2)",
-	    SQL(sql_i(no), sql_i(EVENT_ROWS)), &events, e);
+		"DELETE FROM event WHERE job = $1 AND seq IN"
+		" (SELECT seq FROM event WHERE job = $1 ORDER BY seq LIMIT $2)",
+		SQL(sql_i(no), sql_i(EVENT_ROWS)), &events, e);
 	*ret_more = events == EVENT_ROWS;
 	if (code != OK || *ret_more)
 		return code;
@@ -140,7 +137,7 @@ enum err_code job_hide(struct tx *t, struct tx_job *j, int hidden, struct err *e
 	j->cancel = ERR_CANCELED;
 	j->dirty = true;
 	enum err_code code = sql_run(t->db, "UPDATE job SET id = id || '~' || no WHERE no = $1",
-	    SQL(sql_i(j->no)), NULL, e);
+		SQL(sql_i(j->no)), NULL, e);
 	if (code == OK)
 		code = delete_pass(t, j->no, hidden, &more, e);
 	t->work |= code == OK && more;
@@ -162,8 +159,8 @@ enum err_code hidden_pass(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t no = 0, hidden = JOB_HIDDEN;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT no, hidden FROM job WHERE hidden > 0 AND hidden < $1 ORDER BY no LIMIT 1",
-	    SQL(sql_i(JOB_HIDDEN_BUILDING)), e);
+		"SELECT no, hidden FROM job WHERE hidden > 0 AND hidden < $1 ORDER BY no LIMIT 1",
+		SQL(sql_i(JOB_HIDDEN_BUILDING)), e);
 
 	*ret_more = false;
 	if (sql_next(&r)) {
@@ -183,9 +180,9 @@ enum err_code expire_pass(struct tx *t, bool *ret_more, int64_t *ret_jobs, struc
 	int64_t nos[EXPIRE_JOBS];
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT no FROM job WHERE ended_ms IS NOT NULL AND hidden = 0 AND expires_ms <= $1"
-	    " ORDER BY expires_ms LIMIT $2",
-	    SQL(sql_i(t->now_ms), sql_i(EXPIRE_JOBS)), e);
+		"SELECT no FROM job WHERE ended_ms IS NOT NULL AND hidden = 0 AND expires_ms <= $1"
+		" ORDER BY expires_ms LIMIT $2",
+		SQL(sql_i(t->now_ms), sql_i(EXPIRE_JOBS)), e);
 
 	while (n < EXPIRE_JOBS && sql_next(&r))
 		nos[n++] = sql_int(&r, 0);

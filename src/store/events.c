@@ -21,10 +21,10 @@ static enum err_code append(struct tx *t, struct tx_job *j, enum event_type type
 	j->dirty = true;
 	j->seq++;
 	return sql_run(t->db,
-	    "INSERT INTO event (job, seq, type, item, at_ms, data) VALUES ($1, $2, $3, $4, $5, $6)",
-	    SQL(sql_i(j->no), sql_i(j->seq), sql_i(type), sql_i_or_null(item, item > 0),
-		sql_i(t->now_ms), sql_t(buf_str(data))),
-	    NULL, e);
+		"INSERT INTO event (job, seq, type, item, at_ms, data) VALUES ($1, $2, $3, $4, $5, $6)",
+		SQL(sql_i(j->no), sql_i(j->seq), sql_i(type), sql_i_or_null(item, item > 0),
+			sql_i(t->now_ms), sql_t(buf_str(data))),
+		NULL, e);
 }
 
 enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, const char *active,
@@ -34,10 +34,10 @@ enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, co
 	int64_t queued = j->fresh + j->waiting;
 
 	buf_printf(&b, "{\"c\":[%d,%d,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld]", (int)j->state,
-	    j->run, (long long)queued, (long long)j->running,
-	    (long long)j->succeeded, (long long)j->failed, (long long)j->canceled,
-	    (long long)j->cached, (long long)j->savings.downloads, (long long)j->savings.encodes,
-	    (long long)j->savings.paid_calls);
+		j->run, (long long)queued, (long long)j->running, (long long)j->succeeded,
+		(long long)j->failed, (long long)j->canceled, (long long)j->cached,
+		(long long)j->savings.downloads, (long long)j->savings.encodes,
+		(long long)j->savings.paid_calls);
 	if (active)
 		buf_printf(&b, ",\"a\":%s", active);
 	buf_putc(&b, '}');

@@ -15,13 +15,13 @@ static enum err_code source_put(struct tx *t, const struct tx_task *k, int64_t o
 	const struct fetched *f, struct err *e)
 {
 	return sql_run(t->db,
-	    "INSERT INTO source (scope, key, original, etag, last_modified, checked_ms)"
-	    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, key) DO UPDATE SET"
-	    " original = excluded.original, etag = excluded.etag,"
-	    " last_modified = excluded.last_modified, checked_ms = excluded.checked_ms",
-	    SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN), sql_i(original), sql_t(f->etag),
-		sql_t(f->last_modified), sql_i(t->now_ms)),
-	    NULL, e);
+		"INSERT INTO source (scope, key, original, etag, last_modified, checked_ms)"
+		" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, key) DO UPDATE SET"
+		" original = excluded.original, etag = excluded.etag,"
+		" last_modified = excluded.last_modified, checked_ms = excluded.checked_ms",
+		SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN), sql_i(original), sql_t(f->etag),
+			sql_t(f->last_modified), sql_i(t->now_ms)),
+		NULL, e);
 }
 
 /* A 304 came for a copy that has gone meanwhile: ask again, without validators. */
@@ -35,7 +35,7 @@ static enum err_code fetch_again(struct tx *t, const struct tx_task *k,
 	if (code != OK)
 		return code;
 	return sql_run(t->db, "UPDATE task SET state = 0, owner = NULL WHERE id = $1",
-	    SQL(sql_i(k->id)), NULL, e);
+		SQL(sql_i(k->id)), NULL, e);
 }
 
 /* A 304 may leave out the validators; the ones it confirmed then stand. */
@@ -69,8 +69,12 @@ static enum err_code lent_make(struct tx *t, struct op_end *op, struct err *e)
 	op->make = (struct task){ 0 };
 	if (code == OK && k)
 		op->make = (struct task){
-			.id = k->id, .lease = k->lease, .scope = k->scope, .kind = k->kind,
-			.input = arena_strdup(op->arena, k->input), .tries = k->tries,
+			.id = k->id,
+			.lease = k->lease,
+			.scope = k->scope,
+			.kind = k->kind,
+			.input = arena_strdup(op->arena, k->input),
+			.tries = k->tries,
 		};
 	return code;
 }
@@ -112,13 +116,13 @@ static enum err_code result_put(struct tx *t, const struct tx_task *k, const str
 	autofree char *text = json_text(j);
 	int64_t id = 0;
 	enum err_code code = sql_get(t->db,
-	    "INSERT INTO result (scope, sha256, recipe, blob, data, used_ms)"
-	    " VALUES ($1, $2, $3, $4, $5, $6)"
-	    " ON CONFLICT (scope, sha256, recipe) DO NOTHING RETURNING id",
-	    SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN),
-		sql_b(p->recipe, VARIANT_DIGEST_LEN), sql_t(p->key), sql_t(text),
-		sql_i(t->now_ms)),
-	    &id, e);
+		"INSERT INTO result (scope, sha256, recipe, blob, data, used_ms)"
+		" VALUES ($1, $2, $3, $4, $5, $6)"
+		" ON CONFLICT (scope, sha256, recipe) DO NOTHING RETURNING id",
+		SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN),
+			sql_b(p->recipe, VARIANT_DIGEST_LEN), sql_t(p->key), sql_t(text),
+			sql_i(t->now_ms)),
+		&id, e);
 
 	if (code != OK || id)
 		return code;
@@ -200,9 +204,9 @@ enum err_code op_fail(struct tx *t, void *arg, struct err *e)
 static enum err_code crashed_too_often(struct tx *t, const struct tx_task *k,
 	const struct outcome *why, struct err *e)
 {
-	struct outcome o = why ? *why
-			       : (struct outcome){ .download_ms = -1, .process_ms = -1,
-					 .store_ms = -1 };
+	struct outcome o = why
+		? *why
+		: (struct outcome){ .download_ms = -1, .process_ms = -1, .store_ms = -1 };
 
 	o.code = ERR_DECODE_CRASHED;
 	o.stage = "process";
@@ -226,11 +230,11 @@ enum err_code op_later(struct tx *t, void *arg, struct err *e)
 		return task_delete(t, k->id, e);
 	if (code == OK)
 		code = sql_run(t->db,
-		    "UPDATE task SET state = 2, owner = NULL, until_ms = $1, tries = tries + $2,"
-		    " crashes = crashes + $3, bytes = -1, bytes_total = -1 WHERE id = $4",
-		    SQL(sql_i(op->until_ms), sql_i(op->outcome != NULL), sql_i(op->crashed),
-			sql_i(k->id)),
-		    NULL, e);
+			"UPDATE task SET state = 2, owner = NULL, until_ms = $1, tries = tries + $2,"
+			" crashes = crashes + $3, bytes = -1, bytes_total = -1 WHERE id = $4",
+			SQL(sql_i(op->until_ms), sql_i(op->outcome != NULL), sql_i(op->crashed),
+				sql_i(k->id)),
+			NULL, e);
 	t->work = true;
 	return code;
 }

@@ -20,7 +20,7 @@ static enum err_code load(struct tx *t, const char *text, int64_t after, int64_t
 	struct row *rows, size_t *ret_n, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db, text,
-	    SQL(sql_i(after), sql_i(before_ms), sql_i(PASS_ROWS)), e);
+		SQL(sql_i(after), sql_i(before_ms), sql_i(PASS_ROWS)), e);
 	size_t n = 0;
 
 	while (n < PASS_ROWS && sql_next(&r))
@@ -34,9 +34,9 @@ static enum err_code gc_originals(struct tx *t, struct op_gc *op, int64_t before
 	struct row rows[PASS_ROWS];
 	size_t n = 0;
 	enum err_code code = load(t,
-	    "SELECT o.id, EXISTS (SELECT 1 FROM item i WHERE i.original = o.id) FROM original o"
-	    " WHERE o.id > $1 AND o.used_ms <= $2 ORDER BY o.id LIMIT $3",
-	    op->after_original, before_ms, rows, &n, e);
+		"SELECT o.id, EXISTS (SELECT 1 FROM item i WHERE i.original = o.id) FROM original o"
+		" WHERE o.id > $1 AND o.used_ms <= $2 ORDER BY o.id LIMIT $3",
+		op->after_original, before_ms, rows, &n, e);
 
 	for (size_t i = 0; code == OK && i < n; i++) {
 		op->after_original = rows[i].id;
@@ -55,10 +55,10 @@ static enum err_code gc_results(struct tx *t, struct op_gc *op, int64_t before_m
 	struct row rows[PASS_ROWS];
 	size_t n = 0;
 	enum err_code code = load(t,
-	    "SELECT r.id, EXISTS (SELECT 1 FROM original o JOIN item i ON i.original = o.id"
-	    " WHERE o.scope = r.scope AND o.sha256 = r.sha256) FROM result r"
-	    " WHERE r.id > $1 AND r.used_ms <= $2 ORDER BY r.id LIMIT $3",
-	    op->after_result, before_ms, rows, &n, e);
+		"SELECT r.id, EXISTS (SELECT 1 FROM original o JOIN item i ON i.original = o.id"
+		" WHERE o.scope = r.scope AND o.sha256 = r.sha256) FROM result r"
+		" WHERE r.id > $1 AND r.used_ms <= $2 ORDER BY r.id LIMIT $3",
+		op->after_result, before_ms, rows, &n, e);
 
 	for (size_t i = 0; code == OK && i < n; i++) {
 		op->after_result = rows[i].id;
@@ -97,21 +97,21 @@ enum err_code op_gc_count(struct tx *t, void *arg, struct err *e)
 	struct op_gc *op = arg;
 	int64_t before_ms = op->keep_ms < 0 ? -1 : t->now_ms - op->keep_ms;
 	enum err_code code = sql_get(t->db,
-	    "SELECT count(*) FROM job WHERE ended_ms IS NOT NULL AND hidden = 0"
-	    " AND expires_ms <= $1",
-	    SQL(sql_i(t->now_ms)), &op->report.jobs, e);
+		"SELECT count(*) FROM job WHERE ended_ms IS NOT NULL AND hidden = 0"
+		" AND expires_ms <= $1",
+		SQL(sql_i(t->now_ms)), &op->report.jobs, e);
 
 	if (code == OK)
 		code = sql_get(t->db,
-		    "SELECT count(*) FROM original o WHERE o.used_ms <= $1"
-		    " AND NOT EXISTS (SELECT 1 FROM item i WHERE i.original = o.id)",
-		    SQL(sql_i(before_ms)), &op->report.originals, e);
+			"SELECT count(*) FROM original o WHERE o.used_ms <= $1"
+			" AND NOT EXISTS (SELECT 1 FROM item i WHERE i.original = o.id)",
+			SQL(sql_i(before_ms)), &op->report.originals, e);
 	if (code == OK)
 		code = sql_get(t->db,
-		    "SELECT count(*) FROM result r WHERE r.used_ms <= $1 AND NOT EXISTS (SELECT 1"
-		    " FROM original o JOIN item i ON i.original = o.id"
-		    " WHERE o.scope = r.scope AND o.sha256 = r.sha256)",
-		    SQL(sql_i(before_ms)), &op->report.results, e);
+			"SELECT count(*) FROM result r WHERE r.used_ms <= $1 AND NOT EXISTS (SELECT 1"
+			" FROM original o JOIN item i ON i.original = o.id"
+			" WHERE o.scope = r.scope AND o.sha256 = r.sha256)",
+			SQL(sql_i(before_ms)), &op->report.results, e);
 	op->report.blobs = op->report.originals + op->report.results;
 	return code;
 }

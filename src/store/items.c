@@ -13,14 +13,20 @@
 static void item_from_row(struct tx *t, struct sql_rows *r, struct tx_item *it)
 {
 	*it = (struct tx_item){
-		.n = sql_int(r, 1), .url = arena_strdup(t->arena, sql_text(r, 2)),
+		.n = sql_int(r, 1),
+		.url = arena_strdup(t->arena, sql_text(r, 2)),
 		.extra = arena_strdup(t->arena, sql_text(r, 4)),
-		.state = (enum item_state)sql_int(r, 5), .run = (int)sql_int(r, 6),
-		.started = sql_int(r, 7) != 0, .task = sql_int(r, 8),
-		.cache = sql_is_null(r, 9) ? -1 : (int)sql_int(r, 9), .original = sql_int(r, 10),
+		.state = (enum item_state)sql_int(r, 5),
+		.run = (int)sql_int(r, 6),
+		.started = sql_int(r, 7) != 0,
+		.task = sql_int(r, 8),
+		.cache = sql_is_null(r, 9) ? -1 : (int)sql_int(r, 9),
+		.original = sql_int(r, 10),
 		.results = arena_strdup(t->arena, sql_text(r, 11)),
-		.outcome = arena_strdup(t->arena, sql_text(r, 12)), .tries = (int)sql_int(r, 13),
-		.made = (int)sql_int(r, 14), .planned_ms = sql_int(r, 15),
+		.outcome = arena_strdup(t->arena, sql_text(r, 12)),
+		.tries = (int)sql_int(r, 13),
+		.made = (int)sql_int(r, 14),
+		.planned_ms = sql_int(r, 15),
 		.started_ms = sql_int(r, 16),
 	};
 	it->was = it->state;
@@ -89,17 +95,17 @@ enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct 
 {
 	int64_t changed = 0;
 	enum err_code code = sql_run(t->db,
-	    "UPDATE item SET state = $1, started = $2, task = $3, cache = $4, original = $5,"
-	    " results = $6, outcome = $7, tries = $8, made = $9, planned_ms = $10, started_ms = $11"
-	    " WHERE job = $12 AND n = $13 AND state = $14 AND run = $15",
-	    SQL(sql_i(it->state), sql_i(it->started), sql_i_or_null(it->task, it->task > 0),
-		sql_i_or_null(it->cache, it->cache >= 0),
-		sql_i_or_null(it->original, it->original > 0), sql_t(it->results),
-		sql_t(it->outcome), sql_i(it->tries), sql_i(it->made),
-		sql_i_or_null(it->planned_ms, it->planned_ms > 0),
-		sql_i_or_null(it->started_ms, it->started_ms > 0), sql_i(it->job->no),
-		sql_i(it->n), sql_i(it->was), sql_i(it->run)),
-	    &changed, e);
+		"UPDATE item SET state = $1, started = $2, task = $3, cache = $4, original = $5,"
+		" results = $6, outcome = $7, tries = $8, made = $9, planned_ms = $10, started_ms = $11"
+		" WHERE job = $12 AND n = $13 AND state = $14 AND run = $15",
+		SQL(sql_i(it->state), sql_i(it->started), sql_i_or_null(it->task, it->task > 0),
+			sql_i_or_null(it->cache, it->cache >= 0),
+			sql_i_or_null(it->original, it->original > 0), sql_t(it->results),
+			sql_t(it->outcome), sql_i(it->tries), sql_i(it->made),
+			sql_i_or_null(it->planned_ms, it->planned_ms > 0),
+			sql_i_or_null(it->started_ms, it->started_ms > 0), sql_i(it->job->no),
+			sql_i(it->n), sql_i(it->was), sql_i(it->run)),
+		&changed, e);
 
 	if (code != OK)
 		return code;
@@ -215,12 +221,14 @@ static void expire_later(const struct tx *t, struct tx_job *j)
 enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e)
 {
 	static const enum event_type type[] = {
-		[JOB_SUCCEEDED] = EVENT_JOB_SUCCEEDED, [JOB_PARTIAL] = EVENT_JOB_PARTIAL,
-		[JOB_FAILED] = EVENT_JOB_FAILED, [JOB_CANCELED] = EVENT_JOB_CANCELED,
+		[JOB_SUCCEEDED] = EVENT_JOB_SUCCEEDED,
+		[JOB_PARTIAL] = EVENT_JOB_PARTIAL,
+		[JOB_FAILED] = EVENT_JOB_FAILED,
+		[JOB_CANCELED] = EVENT_JOB_CANCELED,
 	};
 
-	if (j->hidden || j->retrying || job_has_ended(j->state)
-	    || j->fresh + j->waiting + j->running > 0)
+	if (j->hidden || j->retrying || job_has_ended(j->state) ||
+		j->fresh + j->waiting + j->running > 0)
 		return OK;
 	j->state = end_state(j);
 	j->ended_ms = t->now_ms;

@@ -17,8 +17,8 @@ static enum err_code waiting_jobs(struct tx *t, int64_t id, bool *ret_wanted, st
 	int64_t jobs[JOBS_MAX];
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT DISTINCT job FROM item WHERE task = $1 ORDER BY job LIMIT $2",
-	    SQL(sql_i(id), sql_i(JOBS_MAX)), e);
+		"SELECT DISTINCT job FROM item WHERE task = $1 ORDER BY job LIMIT $2",
+		SQL(sql_i(id), sql_i(JOBS_MAX)), e);
 
 	while (n < JOBS_MAX && sql_next(&r))
 		jobs[n++] = sql_int(&r, 0);
@@ -38,11 +38,11 @@ static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t l
 	int64_t held = 0;
 	bool wanted = false;
 	enum err_code code = sql_run(t->db,
-	    "UPDATE task SET until_ms = $1, step = $2, bytes = $3, bytes_total = $4"
-	    " WHERE id = $5 AND lease = $6 AND state = 1",
-	    SQL(sql_i(t->now_ms + lease_ms), sql_i(k->step), sql_i(k->bytes),
-		sql_i(k->bytes_total), sql_i(k->id), sql_i(k->lease)),
-	    &held, e);
+		"UPDATE task SET until_ms = $1, step = $2, bytes = $3, bytes_total = $4"
+		" WHERE id = $5 AND lease = $6 AND state = 1",
+		SQL(sql_i(t->now_ms + lease_ms), sql_i(k->step), sql_i(k->bytes),
+			sql_i(k->bytes_total), sql_i(k->id), sql_i(k->lease)),
+		&held, e);
 
 	*ret_stale = *ret_unwanted = false;
 	if (code != OK || held == 0) {
@@ -60,17 +60,17 @@ static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t l
 static enum err_code active_text(struct tx *t, const struct tx_job *j, struct buf *b, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT i.n, k.step, k.bytes, k.bytes_total FROM item i JOIN task k ON k.id = i.task"
-	    " WHERE i.job = $1 AND i.state = 1 AND i.started = 1 AND k.state = 1"
-	    " ORDER BY i.n LIMIT $2",
-	    SQL(sql_i(j->no), sql_i(PROGRESS_ACTIVE)), e);
+		"SELECT i.n, k.step, k.bytes, k.bytes_total FROM item i JOIN task k ON k.id = i.task"
+		" WHERE i.job = $1 AND i.state = 1 AND i.started = 1 AND k.state = 1"
+		" ORDER BY i.n LIMIT $2",
+		SQL(sql_i(j->no), sql_i(PROGRESS_ACTIVE)), e);
 	bool first = true;
 
 	buf_putc(b, '[');
 	while (sql_next(&r)) {
 		buf_printf(b, "%s[%lld,%lld,%lld,%lld]", first ? "" : ",",
-		    (long long)sql_int(&r, 0), (long long)sql_int(&r, 1),
-		    (long long)sql_int(&r, 2), (long long)sql_int(&r, 3));
+			(long long)sql_int(&r, 0), (long long)sql_int(&r, 1),
+			(long long)sql_int(&r, 2), (long long)sql_int(&r, 3));
 		first = false;
 	}
 	buf_putc(b, ']');

@@ -26,8 +26,8 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 	struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, data, blob, used_ms FROM original WHERE scope = $1 AND sha256 = $2",
-	    SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
+		"SELECT id, data, blob, used_ms FROM original WHERE scope = $1 AND sha256 = $2",
+		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
 
 	*ret = (struct tx_original){ 0 };
 	if (sql_next(&r))
@@ -38,7 +38,7 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, data, blob, used_ms FROM original WHERE id = $1", SQL(sql_i(id)), e);
+		"SELECT id, data, blob, used_ms FROM original WHERE id = $1", SQL(sql_i(id)), e);
 
 	*ret = (struct tx_original){ 0 };
 	if (sql_next(&r))
@@ -52,10 +52,10 @@ enum err_code original_update(struct tx *t, const struct tx_original *o, struct 
 	autofree char *text = json_text(j);
 
 	return sql_run(t->db,
-	    "UPDATE original SET data = $1, blob = $2, used_ms = $3 WHERE id = $4",
-	    SQL(sql_t(text), sql_t(o->data.key[0] ? o->data.key : NULL), sql_i(t->now_ms),
-	        sql_i(o->id)),
-	    NULL, e);
+		"UPDATE original SET data = $1, blob = $2, used_ms = $3 WHERE id = $4",
+		SQL(sql_t(text), sql_t(o->data.key[0] ? o->data.key : NULL), sql_i(t->now_ms),
+			sql_i(o->id)),
+		NULL, e);
 }
 
 static enum err_code insert(struct tx *t, int64_t scope, const struct original *o, int64_t *ret_id,
@@ -66,11 +66,11 @@ static enum err_code insert(struct tx *t, int64_t scope, const struct original *
 
 	*ret_id = 0;
 	return sql_get(t->db,
-	    "INSERT INTO original (scope, sha256, blob, data, used_ms) VALUES ($1, $2, $3, $4, $5)"
-	    " ON CONFLICT (scope, sha256) DO NOTHING RETURNING id",
-	    SQL(sql_i(scope), sql_b(o->sha256, SHA256_LEN), sql_t(o->key[0] ? o->key : NULL),
-		sql_t(text), sql_i(t->now_ms)),
-	    ret_id, e);
+		"INSERT INTO original (scope, sha256, blob, data, used_ms) VALUES ($1, $2, $3, $4, $5)"
+		" ON CONFLICT (scope, sha256) DO NOTHING RETURNING id",
+		SQL(sql_i(scope), sql_b(o->sha256, SHA256_LEN), sql_t(o->key[0] ? o->key : NULL),
+			sql_t(text), sql_i(t->now_ms)),
+		ret_id, e);
 }
 
 /* The same bytes were there: theirs stand, unless they lost their blob and take ours. */
@@ -107,7 +107,7 @@ enum err_code original_used(struct tx *t, struct tx_original *o, struct err *e)
 		return OK;
 	o->used_ms = t->now_ms;
 	return sql_run(t->db, "UPDATE original SET used_ms = $1 WHERE id = $2",
-	    SQL(sql_i(t->now_ms), sql_i(o->id)), NULL, e);
+		SQL(sql_i(t->now_ms), sql_i(o->id)), NULL, e);
 }
 
 enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err *e)
@@ -115,7 +115,7 @@ enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err 
 	if (used_ms > t->now_ms - USED_STEP_MS)
 		return OK;
 	return sql_run(t->db, "UPDATE result SET used_ms = $1 WHERE id = $2",
-	    SQL(sql_i(t->now_ms), sql_i(id)), NULL, e);
+		SQL(sql_i(t->now_ms), sql_i(id)), NULL, e);
 }
 
 /* Open items need it, and so do items of jobs that were promised their sources. */
@@ -127,9 +127,9 @@ enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, stru
 	if (it->state <= ITEM_OPEN || it->job->keep_source || !it->original)
 		return OK;
 	enum err_code code = sql_get(t->db,
-	    "SELECT 1 FROM item i JOIN job j ON j.no = i.job WHERE i.original = $1"
-	    " AND (i.state = 1 OR (j.keep_source = 1 AND j.hidden = 0)) LIMIT 1",
-	    SQL(sql_i(it->original)), &needed, e);
+		"SELECT 1 FROM item i JOIN job j ON j.no = i.job WHERE i.original = $1"
+		" AND (i.state = 1 OR (j.keep_source = 1 AND j.hidden = 0)) LIMIT 1",
+		SQL(sql_i(it->original)), &needed, e);
 	if (code == OK && !needed)
 		code = original_by_id(t, it->original, &o, e);
 	if (code != OK || needed || !o.id || !o.data.key[0])

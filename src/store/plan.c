@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define PLAN_ITEMS 200  /* that need work, in one transaction */
+#define PLAN_ITEMS 200 /* that need work, in one transaction */
 #define PLAN_LOOKS 250 /* items looked at, hits included: others wait for this transaction */
 
 struct source_row {
@@ -26,9 +26,9 @@ static enum err_code source_find(struct tx *t, int64_t scope, const struct tx_it
 {
 	int64_t original = 0;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT original, etag, last_modified, checked_ms FROM source"
-	    " WHERE scope = $1 AND key = $2",
-	    SQL(sql_i(scope), sql_b(it->source_key, SHA256_LEN)), e);
+		"SELECT original, etag, last_modified, checked_ms FROM source"
+		" WHERE scope = $1 AND key = $2",
+		SQL(sql_i(scope), sql_b(it->source_key, SHA256_LEN)), e);
 
 	*ret = (struct source_row){ 0 };
 	if (sql_next(&r)) {
@@ -76,8 +76,11 @@ static enum err_code add_validators(struct tx *t, struct tx_item *it, int64_t id
 	const char *headers, const struct source_row *s, struct err *e)
 {
 	struct fetch_input in = {
-		.url = it->url, .headers = headers, .etag = s->etag,
-		.last_modified = s->last_modified, .has_original = true,
+		.url = it->url,
+		.headers = headers,
+		.etag = s->etag,
+		.last_modified = s->last_modified,
+		.has_original = true,
 		.original = s->original.data,
 	};
 
@@ -165,9 +168,9 @@ static enum err_code plan_job(struct tx *t, struct tx_job *j, struct budget *b, 
 		return tx_job_cancel(t, j, code, e);
 	if (code == OK)
 		code = items_load(t,
-		    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"
-		    " ORDER BY i.job, i.n LIMIT $2",
-		    SQL(sql_i(j->no), sql_i(PLAN_ITEMS)), &l, e);
+			"SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"
+			" ORDER BY i.job, i.n LIMIT $2",
+			SQL(sql_i(j->no), sql_i(PLAN_ITEMS)), &l, e);
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		if (!b->items || !b->looks || j->waiting >= b->waiting)
 			break;
@@ -190,9 +193,9 @@ static enum err_code next_job(struct tx *t, const struct budget *b, struct tx_jo
 	*ret = NULL;
 	if (code == OK)
 		code = sql_get(t->db,
-		    "SELECT no FROM job WHERE fresh > 0 AND cancel IS NULL AND waiting < $1"
-		    " ORDER BY turn, no LIMIT 1",
-		    SQL(sql_i(b->waiting)), &no, e);
+			"SELECT no FROM job WHERE fresh > 0 AND cancel IS NULL AND waiting < $1"
+			" ORDER BY turn, no LIMIT 1",
+			SQL(sql_i(b->waiting)), &no, e);
 	return code == OK && no ? tx_job_get(t, no, ret, e) : code;
 }
 

@@ -20,7 +20,7 @@ enum err_code read_job_names(struct tx *t, int64_t no, struct arena *a, struct r
 	struct err *e)
 {
 	struct sql_rows r = sql_query(t->db, "SELECT request FROM job WHERE no = $1",
-	    SQL(sql_i(no)), e);
+		SQL(sql_i(no)), e);
 	struct job_settings s;
 
 	*ret = (struct read_job){ 0 };
@@ -105,9 +105,9 @@ enum err_code read_variants(struct tx *t, int64_t original, const json_t *result
 		return OK;
 	struct variant_row *v = arena_alloc(a, n * sizeof *v);
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT r.id, r.data, r.blob, r.recipe FROM original o"
-	    " JOIN result r ON r.scope = o.scope AND r.sha256 = o.sha256 WHERE o.id = $1",
-	    SQL(sql_i(original)), e);
+		"SELECT r.id, r.data, r.blob, r.recipe FROM original o"
+		" JOIN result r ON r.scope = o.scope AND r.sha256 = o.sha256 WHERE o.id = $1",
+		SQL(sql_i(original)), e);
 	while (sql_next(&r))
 		for (size_t i = 0; i < n; i++) {
 			if (json_integer_value(json_array_get(results, i)) != sql_int(&r, 0))

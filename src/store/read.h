@@ -20,10 +20,11 @@ enum err_code read_job_names(struct tx *t, int64_t no, struct arena *a, struct r
 enum err_code read_extra(const char *extra, struct arena *a, const struct read_job *j,
 	struct item_row *ret, struct read_job *ret_names, struct err *e) MUST_CHECK;
 /* The original and the results of an item; results is a JSON array of ids or NULL. */
-enum err_code read_original(struct tx *t, int64_t id, struct arena *a,
-	const struct original **ret, struct err *e) MUST_CHECK;
+enum err_code read_original(struct tx *t, int64_t id, struct arena *a, const struct original **ret,
+	struct err *e) MUST_CHECK;
 enum err_code read_variants(struct tx *t, int64_t original, const json_t *results,
-    const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e) MUST_CHECK;
+	const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e)
+	MUST_CHECK;
 /* outcome_json() text; NULL stays NULL. */
 enum err_code read_outcome(const char *text, struct arena *a, const struct outcome **ret,
 	struct err *e) MUST_CHECK;

@@ -20,13 +20,12 @@ static enum err_code read_active(const json_t *list, struct arena *a, struct eve
 	size_t i;
 	json_t *row;
 
-	json_array_foreach (list, i, row)
-		v[i] = (struct active_row){
-			.n = json_integer_value(json_array_get(row, 0)),
-			.step = (enum task_step)json_integer_value(json_array_get(row, 1)),
-			.bytes = json_integer_value(json_array_get(row, 2)),
-			.bytes_total = json_integer_value(json_array_get(row, 3)),
-		};
+	json_array_foreach(list, i, row) v[i] = (struct active_row){
+		.n = json_integer_value(json_array_get(row, 0)),
+		.step = (enum task_step)json_integer_value(json_array_get(row, 1)),
+		.bytes = json_integer_value(json_array_get(row, 2)),
+		.bytes_total = json_integer_value(json_array_get(row, 3)),
+	};
 	ret->active = v;
 	ret->active_n = json_array_size(list);
 	return OK;
@@ -41,7 +40,8 @@ static enum err_code read_job_event(struct page *p, const json_t *doc, struct ev
 		v[i] = json_integer_value(json_array_get(c, i));
 	ret->state = (enum job_state)v[0];
 	ret->run = (int)v[1];
-	ret->counts = (struct counts){p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6], v[7]};
+	ret->counts = (struct counts){ p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6],
+		v[7] };
 	ret->savings = (struct savings){ v[8], v[9], v[10] };
 	return read_active(json_object_get(doc, "a"), p->a, ret);
 }
@@ -69,15 +69,15 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 	struct read_job names;
 
 	*it = (struct item_row){
-	    .n = n,
-	    .url = arena_strdup(p->a, url),
-	    .state = state_of(ret->type),
-	    .step = (enum task_step)json_get_int(doc, "s", STEP_QUEUED),
-	    .has_cache = cache >= 0 && original,
-	    .cache = (enum item_cache)(cache < 0 ? 0 : cache),
-	    .queued_ms = json_get_int(doc, "q", -1),
-	    .run = (int)json_get_int(doc, "r", 1),
-	    .tries = (int)json_get_int(doc, "t", 0),
+		.n = n,
+		.url = arena_strdup(p->a, url),
+		.state = state_of(ret->type),
+		.step = (enum task_step)json_get_int(doc, "s", STEP_QUEUED),
+		.has_cache = cache >= 0 && original,
+		.cache = (enum item_cache)(cache < 0 ? 0 : cache),
+		.queued_ms = json_get_int(doc, "q", -1),
+		.run = (int)json_get_int(doc, "r", 1),
+		.tries = (int)json_get_int(doc, "t", 0),
 	};
 	ret->item = it;
 	enum err_code code = read_extra(extra, p->a, &p->job, it, &names, e);
@@ -85,7 +85,7 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 		code = read_original(p->t, original, p->a, &it->source, e);
 	if (code == OK)
 		code = read_variants(p->t, original, json_object_get(doc, "v"), &names, p->a, it,
-		    e);
+			e);
 	if (code != OK || !x)
 		return code;
 	autofree char *text = json_text(x);
@@ -102,9 +102,9 @@ static enum err_code read_row(struct page *p, struct sql_rows *r, struct event_r
 	if (code != OK)
 		return err_set(e, ERR_INTERNAL, "event %lld: bad data", (long long)sql_int(r, 0));
 	*ret = (struct event_row){
-	    .seq = sql_int(r, 0),
-	    .type = (enum event_type)sql_int(r, 1),
-	    .at_ms = sql_int(r, 3),
+		.seq = sql_int(r, 0),
+		.type = (enum event_type)sql_int(r, 1),
+		.at_ms = sql_int(r, 3),
 	};
 	*ret_bytes += strlen(text) + (url ? strlen(url) : 0) + (extra ? strlen(extra) : 0);
 	if (!event_type_is_item(ret->type))
@@ -115,9 +115,9 @@ static enum err_code read_row(struct page *p, struct sql_rows *r, struct event_r
 static enum err_code find_log(struct op_read *op, struct page *p, bool *ret_there, struct err *e)
 {
 	struct sql_rows r = sql_query(p->t->db,
-	    "SELECT seq, state, total, duplicates FROM job WHERE no = $1 AND hidden = 0"
-	    " AND (ended_ms IS NULL OR expires_ms > $2)",
-	    SQL(sql_i(op->no), sql_i(p->t->now_ms)), e);
+		"SELECT seq, state, total, duplicates FROM job WHERE no = $1 AND hidden = 0"
+		" AND (ended_ms IS NULL OR expires_ms > $2)",
+		SQL(sql_i(op->no), sql_i(p->t->now_ms)), e);
 
 	*ret_there = sql_next(&r);
 	if (*ret_there) {
@@ -133,10 +133,10 @@ static enum err_code read_page(struct op_read *op, struct page *p, struct err *e
 {
 	size_t bytes = 0;
 	struct sql_rows r = sql_query(p->t->db,
-	    "SELECT e.seq, e.type, e.item, e.at_ms, e.data, i.url, i.extra FROM event e"
-	    " LEFT JOIN item i ON i.job = e.job AND i.n = e.item"
-	    " WHERE e.job = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3",
-	    SQL(sql_i(op->no), sql_i(op->after), sql_i((int64_t)op->max)), e);
+		"SELECT e.seq, e.type, e.item, e.at_ms, e.data, i.url, i.extra FROM event e"
+		" LEFT JOIN item i ON i.job = e.job AND i.n = e.item"
+		" WHERE e.job = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3",
+		SQL(sql_i(op->no), sql_i(op->after), sql_i((int64_t)op->max)), e);
 
 	while (op->n < op->max && (op->n == 0 || bytes < op->max_bytes) && sql_next(&r)) {
 		r.code = read_row(p, &r, &op->event_rows[op->n], &bytes, e);

@@ -13,10 +13,10 @@ struct raw {
 };
 
 static const char *const query =
-    "SELECT i.n, i.url, i.extra, i.state, i.run, i.started, i.cache, i.original, i.results,"
-    " i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind,"
-    " i.source_key"
-    " FROM item i LEFT JOIN task k ON k.id = i.task WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
+	"SELECT i.n, i.url, i.extra, i.state, i.run, i.started, i.cache, i.original, i.results,"
+	" i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind,"
+	" i.source_key"
+	" FROM item i LEFT JOIN task k ON k.id = i.task WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
 
 static enum task_step step_of(struct sql_rows *r)
 {
@@ -47,9 +47,12 @@ static enum err_code item_row(struct sql_rows *r, struct arena *a, const struct 
 	struct item_row *ret, struct raw *raw, struct read_job *names, struct err *e)
 {
 	*ret = (struct item_row){
-		.n = sql_int(r, 0), .url = arena_strdup(a, sql_text(r, 1)),
-		.state = (enum item_state)sql_int(r, 3), .run = (int)sql_int(r, 4),
-		.step = step_of(r), .tries = tries_of(r),
+		.n = sql_int(r, 0),
+		.url = arena_strdup(a, sql_text(r, 1)),
+		.state = (enum item_state)sql_int(r, 3),
+		.run = (int)sql_int(r, 4),
+		.step = step_of(r),
+		.tries = tries_of(r),
 		.has_cache = !sql_is_null(r, 6) && !sql_is_null(r, 7),
 		.cache = (enum item_cache)sql_int(r, 6),
 		.queued_ms = queued_of(r),

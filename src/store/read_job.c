@@ -15,16 +15,22 @@
 static void job_row(struct sql_rows *r, struct arena *a, struct job_row *ret)
 {
 	*ret = (struct job_row){
-		.no = sql_int(r, 0), .tenant = sql_int(r, 1), .id = arena_strdup(a, sql_text(r, 2)),
-		.state = (enum job_state)sql_int(r, 3), .run = (int)sql_int(r, 4),
+		.no = sql_int(r, 0),
+		.tenant = sql_int(r, 1),
+		.id = arena_strdup(a, sql_text(r, 2)),
+		.state = (enum job_state)sql_int(r, 3),
+		.run = (int)sql_int(r, 4),
 		.seq = sql_int(r, 5),
 		.counts = { sql_int(r, 6), sql_int(r, 7), sql_int(r, 8), sql_int(r, 9),
-		    sql_int(r, 10), sql_int(r, 11), sql_int(r, 12), sql_int(r, 13) },
+			sql_int(r, 10), sql_int(r, 11), sql_int(r, 12), sql_int(r, 13) },
 		.savings = { sql_int(r, 14), sql_int(r, 15), sql_int(r, 16) },
-		.priority = (enum priority)sql_int(r, 17), .tag = arena_strdup(a, sql_text(r, 18)),
+		.priority = (enum priority)sql_int(r, 17),
+		.tag = arena_strdup(a, sql_text(r, 18)),
 		.base_url = arena_strdup(a, sql_text(r, 19)),
-		.metadata = arena_strdup(a, sql_text(r, 20)), .keep_source = sql_int(r, 21) != 0,
-		.created_ms = sql_int(r, 22), .ended_ms = sql_int(r, 23),
+		.metadata = arena_strdup(a, sql_text(r, 20)),
+		.keep_source = sql_int(r, 21) != 0,
+		.created_ms = sql_int(r, 22),
+		.ended_ms = sql_int(r, 23),
 		.expires_ms = sql_int(r, 24),
 	};
 }
@@ -33,8 +39,8 @@ enum err_code op_job_find(struct tx *t, void *arg, struct err *e)
 {
 	struct op_read *op = arg;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND tenant = $2 AND id = $3",
-	    SQL(sql_i(t->now_ms), sql_i(op->tenant), sql_t(op->id)), e);
+		"SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND tenant = $2 AND id = $3",
+		SQL(sql_i(t->now_ms), sql_i(op->tenant), sql_t(op->id)), e);
 
 	op->job_rows = NULL;
 	if (sql_next(&r)) {
@@ -51,17 +57,18 @@ static struct sql_rows jobs_query(struct tx *t, const struct job_query *q, struc
 
 	if (q->tag)
 		return sql_query(t->db,
-		    "SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND tenant = $2 AND no < $3"
-		    " AND ($4 < 0 OR state = $4) AND tag = $5 ORDER BY no DESC LIMIT $6",
-		    SQL(sql_i(t->now_ms), sql_i(q->tenant), sql_i(before), sql_i(q->state),
-			sql_t(q->tag), sql_i((int64_t)q->max)),
-		    e);
+			"SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE
+			" AND tenant = $2 AND no < $3"
+			" AND ($4 < 0 OR state = $4) AND tag = $5 ORDER BY no DESC LIMIT $6",
+			SQL(sql_i(t->now_ms), sql_i(q->tenant), sql_i(before), sql_i(q->state),
+				sql_t(q->tag), sql_i((int64_t)q->max)),
+			e);
 	return sql_query(t->db,
-	    "SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND tenant = $2 AND no < $3"
-	    " AND ($4 < 0 OR state = $4) ORDER BY no DESC LIMIT $5",
-	    SQL(sql_i(t->now_ms), sql_i(q->tenant), sql_i(before), sql_i(q->state),
-		sql_i((int64_t)q->max)),
-	    e);
+		"SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND tenant = $2 AND no < $3"
+		" AND ($4 < 0 OR state = $4) ORDER BY no DESC LIMIT $5",
+		SQL(sql_i(t->now_ms), sql_i(q->tenant), sql_i(before), sql_i(q->state),
+			sql_i((int64_t)q->max)),
+		e);
 }
 
 enum err_code op_jobs(struct tx *t, void *arg, struct err *e)
@@ -83,8 +90,8 @@ enum err_code op_seqs(struct tx *t, void *arg, struct err *e)
 	for (size_t i = 0; i < op->n; i++) {
 		op->seqs[i] = -1;
 		enum err_code code = sql_get(t->db,
-		    "SELECT seq FROM job WHERE" VISIBLE " AND no = $2",
-		    SQL(sql_i(t->now_ms), sql_i(op->nos[i])), &op->seqs[i], e);
+			"SELECT seq FROM job WHERE" VISIBLE " AND no = $2",
+			SQL(sql_i(t->now_ms), sql_i(op->nos[i])), &op->seqs[i], e);
 		if (code != OK)
 			return code;
 	}
@@ -95,9 +102,9 @@ enum err_code op_queue(struct tx *t, void *arg, struct err *e)
 {
 	struct op_read *op = arg;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT priority, sum(fresh + waiting + running), min(created_ms) FROM job"
-	    " WHERE ended_ms IS NULL AND hidden = 0 GROUP BY priority",
-	    SQL_NONE, e);
+		"SELECT priority, sum(fresh + waiting + running), min(created_ms) FROM job"
+		" WHERE ended_ms IS NULL AND hidden = 0 GROUP BY priority",
+		SQL_NONE, e);
 
 	op->queue = (struct queue_stats){ 0 };
 	while (sql_next(&r)) {

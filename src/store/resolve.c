@@ -22,8 +22,8 @@ static enum err_code find_all(struct tx *t, int64_t scope, const uint8_t sha256[
 {
 	uint8_t recipe[VARIANT_DIGEST_LEN];
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, used_ms, recipe FROM result WHERE scope = $1 AND sha256 = $2",
-	    SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
+		"SELECT id, used_ms, recipe FROM result WHERE scope = $1 AND sha256 = $2",
+		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
 
 	while (sql_next(&r)) {
 		sql_bytes(&r, 2, recipe, sizeof recipe);
@@ -113,17 +113,21 @@ static enum err_code lend_at_once(struct tx *t, int64_t id, enum task_state *ret
 	*ret_state = TASK_RUNNING;
 	t->lent_task = id;
 	return sql_run(t->db,
-	    "UPDATE task SET state = 1, step = 2, lease = lease + 1, owner = $1, until_ms = $2"
-	    " WHERE id = $3",
-	    SQL(sql_t(t->lend_owner), sql_i(t->now_ms + t->lend_ms), sql_i(id)), NULL, e);
+		"UPDATE task SET state = 1, step = 2, lease = lease + 1, owner = $1, until_ms = $2"
+		" WHERE id = $3",
+		SQL(sql_t(t->lend_owner), sql_i(t->now_ms + t->lend_ms), sql_i(id)), NULL, e);
 }
 
 /* Results that are made and never are what is asked for: two versions of bulb disagree. */
 static enum err_code give_up(struct tx *t, struct tx_item *it, struct err *e)
 {
 	struct outcome o = {
-		.code = ERR_INTERNAL, .stage = "process", .download_ms = -1, .process_ms = -1,
-		.store_ms = -1, .detail = "the variants made were not those asked for",
+		.code = ERR_INTERNAL,
+		.stage = "process",
+		.download_ms = -1,
+		.process_ms = -1,
+		.store_ms = -1,
+		.detail = "the variants made were not those asked for",
 	};
 
 	return item_end(t, it, ITEM_FAILED, &o, e);
@@ -144,9 +148,14 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	in.recipe.n = missing_of(t, r, ids, &in.recipe.variants, &digests);
 	autofree char *input = make_input_text(&in);
 	struct task_new n = {
-		.scope = scope, .kind = TASK_MAKE, .subject = o->data.sha256, .turn = it->job->turn,
-		.digests = (const uint8_t(*)[SHA256_LEN])digests, .digests_n = in.recipe.n,
-		.input = input, .tries = tries,
+		.scope = scope,
+		.kind = TASK_MAKE,
+		.subject = o->data.sha256,
+		.turn = it->job->turn,
+		.digests = (const uint8_t(*)[SHA256_LEN])digests,
+		.digests_n = in.recipe.n,
+		.input = input,
+		.tries = tries,
 	};
 	enum err_code code = task_put(t, &n, &id, &state, &joined, e);
 	if (code == OK && !joined)
@@ -160,12 +169,12 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e)
 {
 	struct outcome o = {
-	    .code = ERR_CACHE_MISS,
-	    .stage = "download",
-	    .download_ms = -1,
-	    .process_ms = -1,
-	    .store_ms = -1,
-	    .detail = "not in the cache, and only_if_cached forbids to fetch it",
+		.code = ERR_CACHE_MISS,
+		.stage = "download",
+		.download_ms = -1,
+		.process_ms = -1,
+		.store_ms = -1,
+		.detail = "not in the cache, and only_if_cached forbids to fetch it",
 	};
 
 	return item_end(t, it, ITEM_FAILED, &o, e);

@@ -10,11 +10,11 @@ static enum err_code make_fresh(struct tx *t, struct tx_job *j, const struct tx_
 {
 	int64_t changed = 0;
 	enum err_code code = sql_run(t->db,
-	    "UPDATE item SET state = 0, run = $1, started = 0, task = NULL, cache = NULL,"
-	    " original = NULL, results = NULL, outcome = NULL, tries = 0, made = 0,"
-	    " planned_ms = NULL, started_ms = NULL"
-	    " WHERE job = $2 AND n = $3 AND state = 3 AND run = $4",
-	    SQL(sql_i(j->run), sql_i(j->no), sql_i(it->n), sql_i(it->run)), &changed, e);
+		"UPDATE item SET state = 0, run = $1, started = 0, task = NULL, cache = NULL,"
+		" original = NULL, results = NULL, outcome = NULL, tries = 0, made = 0,"
+		" planned_ms = NULL, started_ms = NULL"
+		" WHERE job = $2 AND n = $3 AND state = 3 AND run = $4",
+		SQL(sql_i(j->run), sql_i(j->no), sql_i(it->n), sql_i(it->run)), &changed, e);
 
 	if (code != OK || changed == 0)
 		return code;
@@ -28,9 +28,10 @@ enum err_code retry_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct 
 {
 	struct tx_items l = { 0 };
 	enum err_code code = items_load(t,
-	    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 3 AND i.run < $2"
-	    " ORDER BY i.job, i.n LIMIT $3",
-	    SQL(sql_i(j->no), sql_i(j->run), sql_i(PASS_ROWS + 1)), &l, e);
+		"SELECT " ITEM_COLUMNS
+		" FROM item i WHERE i.job = $1 AND i.state = 3 AND i.run < $2"
+		" ORDER BY i.job, i.n LIMIT $3",
+		SQL(sql_i(j->no), sql_i(j->run), sql_i(PASS_ROWS + 1)), &l, e);
 
 	for (size_t i = 0; code == OK && i < l.n && i < PASS_ROWS; i++)
 		code = make_fresh(t, j, &l.v[i], e);
@@ -48,7 +49,7 @@ static enum err_code restart_deadline(struct tx *t, struct tx_job *j, struct err
 	if (code != OK || j->settings.deadline_ms <= 0)
 		return code;
 	return sql_run(t->db, "UPDATE job SET deadline_ms = $1 WHERE no = $2",
-	    SQL(sql_i(t->now_ms + j->settings.deadline_ms), sql_i(j->no)), NULL, e);
+		SQL(sql_i(t->now_ms + j->settings.deadline_ms), sql_i(j->no)), NULL, e);
 }
 
 enum err_code op_retry(struct tx *t, void *arg, struct err *e)

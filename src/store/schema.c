@@ -17,7 +17,7 @@ static enum err_code check_version(struct sql *db, struct err *e)
 
 	if (code == OK && version > SCHEMA_VERSION)
 		return err_set(e, ERR_STORE_NEWER, "schema %lld; this bulb knows up to %d",
-		    (long long)version, SCHEMA_VERSION);
+			(long long)version, SCHEMA_VERSION);
 	return code;
 }
 
@@ -25,7 +25,7 @@ static enum err_code make(struct sql *db, struct err *e)
 {
 	int64_t there = 0;
 	enum err_code code = sql_get(db, "SELECT count(*) FROM sqlite_master WHERE name = 'meta'",
-	    SQL_NONE, &there, e);
+		SQL_NONE, &there, e);
 
 	if (code != OK || there)
 		return code;

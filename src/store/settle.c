@@ -26,8 +26,8 @@ static enum err_code ending_write(struct tx *t, const struct tx_task *k, enum ta
 	json_put(doc, "x", outcome_json(o));
 	autofree char *text = json_text(doc);
 	return sql_run(t->db,
-	    "UPDATE task SET state = $1, outcome = $2, owner = NULL WHERE id = $3",
-	    SQL(sql_i(state), sql_t(text), sql_i(k->id)), NULL, e);
+		"UPDATE task SET state = $1, outcome = $2, owner = NULL WHERE id = $3",
+		SQL(sql_i(state), sql_t(text), sql_i(k->id)), NULL, e);
 }
 
 static enum err_code ending_read(struct tx *t, const struct tx_task *k, struct ending *ret,
@@ -139,9 +139,9 @@ enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 	code = ending_read(t, k, &end, e);
 	if (code == OK)
 		code = items_load(t,
-		    "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
-		    " ORDER BY i.job, i.n LIMIT $2",
-		    SQL(sql_i(id), sql_i(PASS_ROWS + 1)), &l, e);
+			"SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
+			" ORDER BY i.job, i.n LIMIT $2",
+			SQL(sql_i(id), sql_i(PASS_ROWS + 1)), &l, e);
 	for (size_t i = 0; code == OK && i < l.n && i < PASS_ROWS; i++)
 		code = settle_item(t, &l.v[i], k, &end, e);
 	if (code == OK && l.n <= PASS_ROWS)

@@ -31,7 +31,7 @@ static inline struct sql_value sql_b(const void *p, size_t n)
 {
 	return (struct sql_value){ .type = SQL_TYPE_BLOB, .p = p, .n = n };
 }
-struct sql_value sql_t(const char *s);                 /* NULL becomes SQL's NULL */
+struct sql_value sql_t(const char *s); /* NULL becomes SQL's NULL */
 static inline struct sql_value sql_i_or_null(int64_t v, bool known)
 {
 	return known ? sql_i(v) : (struct sql_value){ .type = SQL_TYPE_NULL };
@@ -39,7 +39,7 @@ static inline struct sql_value sql_i_or_null(int64_t v, bool known)
 /* The values of a text, as two arguments. */
 #define SQL(...)                                                                                   \
 	(const struct sql_value[]){ __VA_ARGS__ },                                                 \
-	    sizeof((const struct sql_value[]){ __VA_ARGS__ }) / sizeof(struct sql_value)
+		sizeof((const struct sql_value[]){ __VA_ARGS__ }) / sizeof(struct sql_value)
 #define SQL_NONE NULL, 0
 
 struct sql;
@@ -48,7 +48,7 @@ struct sql_stmt;
 struct sql_impl {
 	/* Bind the values to the text; the first row is not there yet. */
 	enum err_code (*start)(struct sql *db, const char *text, const struct sql_value *v,
-	    size_t n, struct sql_stmt **ret, struct err *e);
+		size_t n, struct sql_stmt **ret, struct err *e);
 	enum err_code (*next)(struct sql_stmt *st, bool *ret_row, struct err *e);
 	void (*end)(struct sql_stmt *st);
 	bool (*is_null)(struct sql_stmt *st, int col);
@@ -82,8 +82,8 @@ struct sql_rows sql_query(struct sql *db, const char *text, const struct sql_val
 bool sql_next(struct sql_rows *r);
 enum err_code sql_end(struct sql_rows *r) MUST_CHECK;
 bool sql_is_null(struct sql_rows *r, int col);
-int64_t sql_int(struct sql_rows *r, int col);            /* NULL is 0 */
-const char *sql_text(struct sql_rows *r, int col);       /* NULL for SQL's NULL */
+int64_t sql_int(struct sql_rows *r, int col);      /* NULL is 0 */
+const char *sql_text(struct sql_rows *r, int col); /* NULL for SQL's NULL */
 const void *sql_blob(struct sql_rows *r, int col, size_t *ret_n);
 /* A blob of exactly n bytes; zeroes where it is NULL or of another length. */
 void sql_bytes(struct sql_rows *r, int col, void *out, size_t n);

@@ -19,9 +19,9 @@
 
 #define WRITER_CACHE_KB 16384
 #define READER_CACHE_KB 2048 /* there may be many */
-#define LARGE_LOG 8   /* times checkpoint_pages: then its readers are waited for, */
-#define LARGE_LOG_MS 100 /* so long, and again when it has grown by as much as one checkpoint */
-#define SLOTS 512 /* a power of two, well over the number of texts in the room */
+#define LARGE_LOG       8    /* times checkpoint_pages: then its readers are waited for, */
+#define LARGE_LOG_MS    100  /* so long, and again when it has grown by as much as one checkpoint */
+#define SLOTS           512  /* a power of two, well over the number of texts in the room */
 
 struct sql_stmt {
 	struct sqlite_db *db;
@@ -34,7 +34,7 @@ struct sqlite_db {
 	sqlite3 *db;
 	struct sql_stmt slots[SLOTS];
 	int busy_ms, busy_step_ms, checkpoint_pages;
-	int wait_at_pages;        /* of the log */
+	int wait_at_pages; /* of the log */
 	bool bad;
 };
 
@@ -75,7 +75,7 @@ static enum err_code fail(struct sqlite_db *d, int rc, const char *what, struct 
 	if (low != SQLITE_BUSY && low != SQLITE_FULL && translate(rc) == ERR_STORE_UNAVAILABLE)
 		d->bad = true;
 	return err_set(e, translate(rc), "database: %s (%d) at '%.80s'",
-	    d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(rc), rc, what);
+		d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(rc), rc, what);
 }
 
 static struct sql_stmt *slot_of(struct sqlite_db *d, const char *text)
@@ -95,8 +95,8 @@ static enum err_code prepare(struct sqlite_db *d, const char *text, struct sql_s
 	struct sql_stmt *s = slot_of(d, text);
 
 	if (!s->text) {
-		int rc =
-		    sqlite3_prepare_v3(d->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
+		int rc = sqlite3_prepare_v3(d->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->st,
+			NULL);
 		if (rc != SQLITE_OK)
 			return fail(d, rc, text, e);
 		s->text = text;
@@ -236,7 +236,8 @@ static void fold_and_wait(struct sqlite_db *d, const char *name, int pages)
 	int busy_ms = d->busy_ms;
 
 	d->busy_ms = LARGE_LOG_MS;
-	if (sqlite3_wal_checkpoint_v2(d->db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK)
+	if (sqlite3_wal_checkpoint_v2(d->db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL) ==
+		SQLITE_OK)
 		d->wait_at_pages = LARGE_LOG * d->checkpoint_pages;
 	else
 		d->wait_at_pages = pages + d->checkpoint_pages;
@@ -267,10 +268,10 @@ static enum err_code configure(struct sql *db, const struct sql_sqlite_opts *o, 
 	down(db)->busy_step_ms = o->busy_step_ms > 0 ? o->busy_step_ms : 1;
 	sqlite3_busy_handler(down(db)->db, wait_busy, down(db));
 	snprintf(text, sizeof text,
-	    "%s PRAGMA synchronous=%s; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=0;"
-	    "PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY; PRAGMA query_only=%d;",
-	    o->read_only ? "" : "PRAGMA journal_mode=WAL;", o->sync_normal ? "NORMAL" : "FULL",
-	    o->read_only ? READER_CACHE_KB : WRITER_CACHE_KB, o->read_only);
+		"%s PRAGMA synchronous=%s; PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=0;"
+		"PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY; PRAGMA query_only=%d;",
+		o->read_only ? "" : "PRAGMA journal_mode=WAL;", o->sync_normal ? "NORMAL" : "FULL",
+		o->read_only ? READER_CACHE_KB : WRITER_CACHE_KB, o->read_only);
 	down(db)->checkpoint_pages = o->checkpoint_pages;
 	down(db)->wait_at_pages = LARGE_LOG * o->checkpoint_pages;
 	enum err_code code = sql_sqlite_script(db, text, e);

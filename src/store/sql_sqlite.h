@@ -8,13 +8,13 @@
 #include "store/sql.h"
 
 struct sql_sqlite_opts {
-	const char *path;         /* ":memory:" too */
-	const char *vfs;          /* NULL: SQLite's own; tests put another under it */
-	bool read_only;           /* a reader: never writes, never creates */
-	bool sync_normal;         /* synchronous=NORMAL: forgets on power loss; for tests of that */
-	int busy_ms;              /* how long to wait for another process's commit, */
-	int busy_step_ms;         /* asking again so often */
-	int checkpoint_pages;     /* WAL pages after which a commit moves them; 0: never */
+	const char *path;     /* ":memory:" too */
+	const char *vfs;      /* NULL: SQLite's own; tests put another under it */
+	bool read_only;       /* a reader: never writes, never creates */
+	bool sync_normal;     /* synchronous=NORMAL: forgets on power loss; for tests of that */
+	int busy_ms;          /* how long to wait for another process's commit, */
+	int busy_step_ms;     /* asking again so often */
+	int checkpoint_pages; /* WAL pages after which a commit moves them; 0: never */
 };
 enum err_code sql_sqlite_open(const struct sql_sqlite_opts *o, struct sql **ret, struct err *e)
 	MUST_CHECK;

@@ -98,12 +98,15 @@ enum err_code store_submit(struct store *s, const struct submit *in, enum submit
 	autofree char *settings = request_settings_text(in->request);
 	autofree char *metadata = in->request->metadata ? json_text(in->request->metadata) : NULL;
 	struct op_submit op = {
-		.in = in, .id = in->id ? in->id : id, .build_id = id, .settings = settings,
-		.metadata = metadata, .extras = extras_of(in),
+		.in = in,
+		.id = in->id ? in->id : id,
+		.build_id = id,
+		.settings = settings,
+		.metadata = metadata,
+		.extras = extras_of(in),
 	};
-	enum err_code code = in->request->items_n > SLICE
-	    ? submit_in_slices(s, &op, e)
-	    : s->impl->write(s, op_submit, &op, e);
+	enum err_code code = in->request->items_n > SLICE ? submit_in_slices(s, &op, e)
+							  : s->impl->write(s, op_submit, &op, e);
 	extras_free(op.extras, in->request->items_n);
 	if (code != OK)
 		return code;
@@ -185,7 +188,11 @@ enum err_code store_events(struct store *s, int64_t job_no, int64_t after, size_
 	bool *ret_ended, struct err *e)
 {
 	struct op_read op = {
-		.arena = a, .no = job_no, .after = after, .max = max, .max_bytes = max_bytes,
+		.arena = a,
+		.no = job_no,
+		.after = after,
+		.max = max,
+		.max_bytes = max_bytes,
 	};
 	enum err_code code = s->impl->read(s, op_events, &op, e);
 
@@ -250,7 +257,11 @@ enum err_code store_keep(struct store *s, struct task_keep *k, size_t n, int64_t
 {
 	autofree bool *answers = mem_array(2 * n + 1, sizeof *answers);
 	struct op_keep op = {
-		.k = k, .n = n, .lease_ms = lease_ms, .stale = answers, .unwanted = answers + n,
+		.k = k,
+		.n = n,
+		.lease_ms = lease_ms,
+		.stale = answers,
+		.unwanted = answers + n,
 	};
 	enum err_code code = s->impl->write(s, op_keep, &op, e);
 
@@ -265,18 +276,26 @@ enum err_code store_later(struct store *s, int64_t id, int64_t lease, int64_t un
 	const struct outcome *why, bool crashed, struct err *e)
 {
 	struct op_end op = {
-		.id = id, .lease = lease, .until_ms = until_ms, .outcome = why, .crashed = crashed,
+		.id = id,
+		.lease = lease,
+		.until_ms = until_ms,
+		.outcome = why,
+		.crashed = crashed,
 	};
 
 	return s->impl->write(s, op_later, &op, e);
 }
 
 enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease,
-    const struct fetched *f, const char *owner, int64_t lease_ms, struct arena *a,
-    struct task *ret_make, struct original *ret_original, struct err *e)
+	const struct fetched *f, const char *owner, int64_t lease_ms, struct arena *a,
+	struct task *ret_make, struct original *ret_original, struct err *e)
 {
 	struct op_end op = {
-		.id = id, .lease = lease, .fetched = f, .owner = owner, .lease_ms = lease_ms,
+		.id = id,
+		.lease = lease,
+		.fetched = f,
+		.owner = owner,
+		.lease_ms = lease_ms,
 		.arena = a,
 	};
 	enum err_code code = s->impl->write(s, op_finish_fetch, &op, e);

@@ -23,21 +23,21 @@
 struct store;
 
 struct store_opts {
-	int64_t fresh_ms;         /* a URL checked within this is reused without asking its origin */
-	int64_t keep_ms;          /* an ended job expires this long after its creation, and a
+	int64_t fresh_ms;        /* a URL checked within this is reused without asking its origin */
+	int64_t keep_ms;         /* an ended job expires this long after its creation, and a
 	                           * tenth of it after its end at the earliest */
-	int64_t keep_results_ms;  /* results live so long after their last use; -1: for ever */
-	int64_t link_ms;          /* longest life of a signed link: trash waits so long */
-	int64_t idempotency_ms;   /* 24 h */
-	size_t plan_waiting_min;  /* 32: a job never has more waiting than max(this, 4 × lanes) */
-	bool share_sources;       /* scope 0 for what was fetched without headers */
-	bool short_visitor;       /* a second process (`bulb gc`) beside the one that owns the data folder:
+	int64_t keep_results_ms; /* results live so long after their last use; -1: for ever */
+	int64_t link_ms;         /* longest life of a signed link: trash waits so long */
+	int64_t idempotency_ms;  /* 24 h */
+	size_t plan_waiting_min; /* 32: a job never has more waiting than max(this, 4 × lanes) */
+	bool share_sources;      /* scope 0 for what was fetched without headers */
+	bool short_visitor; /* a second process (`bulb gc`) beside the one that owns the data folder:
 	                           * takes no lock, recovers nothing, waits for its turn at each commit */
-	const char *codecs;       /* part of every variant digest; copied */
+	const char *codecs;        /* part of every variant digest; copied */
 	int64_t (*clock_ms)(void); /* NULL: clock_wall_ms */
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
 	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
-	void (*on_work)(void *ctx);                              /* something can be planned or claimed */
+	void (*on_work)(void *ctx); /* something can be planned or claimed */
 	void *ctx;
 };
 
@@ -58,14 +58,14 @@ enum err_code store_ping(struct store *s, struct err *e) MUST_CHECK;
 enum submit_result { SUBMIT_CREATED, SUBMIT_SAME };
 struct submit {
 	int64_t tenant;
-	const char *id;               /* the caller's own (PUT), or NULL: a random one is made */
-	const char *idempotency_key;  /* or NULL */
+	const char *id;              /* the caller's own (PUT), or NULL: a random one is made */
+	const char *idempotency_key; /* or NULL */
 	uint8_t body_sha256[SHA256_LEN];
 	const struct request *request;
-	const char *base_url;         /* links for readers without a request of their own */
-	const uint8_t *seal_key;      /* 32 bytes, for the items' headers */
-	int64_t max_open_items;       /* ERR_QUEUE_FULL above it; 0: no limit */
-	bool known_only;              /* make none: ERR_NOT_FOUND when there was no such submit before */
+	const char *base_url;    /* links for readers without a request of their own */
+	const uint8_t *seal_key; /* 32 bytes, for the items' headers */
+	int64_t max_open_items;  /* ERR_QUEUE_FULL above it; 0: no limit */
+	bool known_only;         /* make none: ERR_NOT_FOUND when there was no such submit before */
 };
 /* One transaction: job, items as fresh, event 1, idempotency row. SAME: the job of an earlier
  * submit with the same key or id and the same body. ERR_JOB_EXISTS, ERR_REQUEST_IDEMPOTENCY,
@@ -97,13 +97,13 @@ struct job_row {
 	const char *id;
 	enum job_state state;
 	int run;
-	int64_t seq;             /* last event */
+	int64_t seq; /* last event */
 	struct counts counts;
 	struct savings savings;
 	enum priority priority;
-	const char *tag;         /* or NULL */
+	const char *tag; /* or NULL */
 	const char *base_url;
-	const char *metadata;    /* JSON text, or NULL */
+	const char *metadata; /* JSON text, or NULL */
 	bool keep_source;
 	int64_t created_ms, ended_ms, expires_ms; /* ended_ms 0: not ended */
 };
@@ -112,9 +112,9 @@ enum err_code store_job_find(struct store *s, int64_t tenant, const char *id, st
 	struct job_row **ret, struct err *e) MUST_CHECK;
 struct job_query {
 	int64_t tenant;
-	int state;             /* enum job_state or -1 */
-	const char *tag;       /* or NULL */
-	int64_t before_no;     /* 0: from the newest */
+	int state;         /* enum job_state or -1 */
+	const char *tag;   /* or NULL */
+	int64_t before_no; /* 0: from the newest */
 	size_t max;
 };
 enum err_code store_jobs(struct store *s, const struct job_query *q, struct arena *a,
@@ -126,37 +126,37 @@ struct variant_row {
 };
 /* An item as it is now, or (in an event) as it was then. */
 struct item_row {
-	int64_t n;                /* its place, from 1 */
+	int64_t n; /* its place, from 1 */
 	const char *url;
 	const char **refs;
 	size_t refs_n;
-	const char *metadata;     /* JSON text, or NULL */
+	const char *metadata; /* JSON text, or NULL */
 	enum item_state state;
-	enum task_step step;      /* of its task, while open */
-	bool has_cache;           /* cache is known */
+	enum task_step step; /* of its task, while open */
+	bool has_cache;      /* cache is known */
 	enum item_cache cache;
 	const struct original *source; /* or NULL; key "" when it was dropped */
 	const struct variant_row *variants;
 	size_t variants_n;
 	const struct outcome *outcome; /* or NULL */
-	int64_t queued_ms;        /* from planning to start; -1 unknown */
+	int64_t queued_ms;             /* from planning to start; -1 unknown */
 	int run, tries;
 	/* Of store_items only, for a job made from this one's items: */
 	uint8_t source_key[SHA256_LEN];
-	const char *headers;      /* sealed, or NULL */
+	const char *headers; /* sealed, or NULL */
 };
 struct item_query {
 	int64_t job_no;
-	int64_t after_n;          /* 0: from the first */
-	const char *status;       /* public name, or NULL */
-	const char *ref, *url;    /* or NULL */
+	int64_t after_n;       /* 0: from the first */
+	const char *status;    /* public name, or NULL */
+	const char *ref, *url; /* or NULL */
 	size_t max;
 };
 enum err_code store_items(struct store *s, const struct item_query *q, struct arena *a,
 	struct item_row **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 
 struct active_row {
-	int64_t n;                /* item */
+	int64_t n; /* item */
 	enum task_step step;
 	int64_t bytes, bytes_total; /* -1 unknown */
 };
@@ -184,8 +184,8 @@ enum err_code store_events(struct store *s, int64_t job_no, int64_t after, size_
 enum err_code store_seqs(struct store *s, const int64_t *job_nos, size_t n, int64_t *ret_seqs,
 	struct err *e) MUST_CHECK;
 struct queue_stats {
-	int64_t items[3];         /* open and fresh items by priority */
-	int64_t oldest_ms[3];     /* creation of the oldest open job; 0: none */
+	int64_t items[3];     /* open and fresh items by priority */
+	int64_t oldest_ms[3]; /* creation of the oldest open job; 0: none */
 };
 enum err_code store_queue(struct store *s, struct queue_stats *ret, struct err *e) MUST_CHECK;
 
@@ -210,9 +210,9 @@ enum err_code store_later(struct store *s, int64_t id, int64_t lease, int64_t un
  * joined, and one that is new is lent to `owner` at once (at most one, *ret_make; id 0: none). If
  * another original with the same bytes was there first, ours is dropped (blob to trash) and
  * ret_original is the one that stands. ERR_STORE_STALE. */
-enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease, const struct fetched *f,
-	const char *owner, int64_t lease_ms, struct arena *a, struct task *ret_make,
-	struct original *ret_original, struct err *e) MUST_CHECK;
+enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease,
+	const struct fetched *f, const char *owner, int64_t lease_ms, struct arena *a,
+	struct task *ret_make, struct original *ret_original, struct err *e) MUST_CHECK;
 /* Variants are durable: insert a result each, settle the items. ERR_STORE_STALE. */
 enum err_code store_finish_make(struct store *s, int64_t id, int64_t lease, const struct made *m,
 	struct err *e) MUST_CHECK;

@@ -5,8 +5,8 @@
  * depends on the writer thread, on group commit or on separate readers, for it has none of them.
  * Every call runs on the caller's thread, one at a time. `bulb run --no-cache` lives here.
  */
-#include "store/sql_sqlite.h"
 #include "store/schema.h"
+#include "store/sql_sqlite.h"
 #include "store/tx.h"
 
 #include "base/metrics.h"

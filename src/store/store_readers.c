@@ -66,7 +66,10 @@ static void give_back(struct store_readers *r, struct sql *db)
 static enum err_code take(struct store_readers *r, struct sql **ret, struct err *e)
 {
 	struct sql_sqlite_opts o = {
-		.path = r->path, .vfs = r->vfs, .read_only = true, .busy_ms = 2000,
+		.path = r->path,
+		.vfs = r->vfs,
+		.read_only = true,
+		.busy_ms = 2000,
 		.busy_step_ms = 2,
 	};
 	struct sql *db = NULL;

@@ -29,12 +29,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define OWNER_BUSY_MS     5000 /* a visitor holds the lock for one small commit */
-#define VISITOR_BUSY_MS   20000
-#define VISITOR_PAUSE_US  2000 /* between two commits, so that the owner gets its turn */
-#define CHECKPOINT_PAGES  1000
-#define GATHER_STEP_US    200  /* several callers: as long as each step brings another … */
-#define GATHER_STEPS      8    /* … and no longer */
+#define OWNER_BUSY_MS    5000 /* a visitor holds the lock for one small commit */
+#define VISITOR_BUSY_MS  20000
+#define VISITOR_PAUSE_US 2000 /* between two commits, so that the owner gets its turn */
+#define CHECKPOINT_PAGES 1000
+#define GATHER_STEP_US   200 /* several callers: as long as each step brings another … */
+#define GATHER_STEPS     8   /* … and no longer */
 
 struct op {
 	struct op *next;
@@ -52,7 +52,7 @@ struct sqlite_store {
 	struct sql_sqlite_opts writer;
 	struct store_readers *readers;
 	int lock_fd;
-	struct sql *db;              /* of the thread */
+	struct sql *db; /* of the thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t queued;
@@ -82,8 +82,8 @@ static void run_op(struct sqlite_store *s, struct op *op)
 		op->code = sql_run(s->db, "RELEASE op", SQL_NONE, NULL, op->e);
 	if (op->code == OK || op->code == ERR_STORE_UNAVAILABLE)
 		return;
-	if (sql_run(s->db, "ROLLBACK TO op", SQL_NONE, NULL, &ignored) != OK
-	    || sql_run(s->db, "RELEASE op", SQL_NONE, NULL, &ignored) != OK)
+	if (sql_run(s->db, "ROLLBACK TO op", SQL_NONE, NULL, &ignored) != OK ||
+		sql_run(s->db, "RELEASE op", SQL_NONE, NULL, &ignored) != OK)
 		op->code = err_set(op->e, ERR_STORE_UNAVAILABLE, "%s", ignored.text);
 }
 
@@ -117,8 +117,8 @@ static enum err_code commit(struct sqlite_store *s, struct op *batch, struct err
 		return code;
 	int64_t before = sql_sqlite_total_changes(s->db);
 	code = run_all(s, batch, e);
-	if (code != OK && sql_sqlite_in_transaction(s->db)
-	    && sql_run(s->db, "ROLLBACK", SQL_NONE, NULL, &ignored) != OK)
+	if (code != OK && sql_sqlite_in_transaction(s->db) &&
+		sql_run(s->db, "ROLLBACK", SQL_NONE, NULL, &ignored) != OK)
 		drop_connection(s);
 	else if (sql_sqlite_is_bad(s->db))
 		drop_connection(s);
@@ -222,10 +222,12 @@ static enum err_code parse_path(struct sqlite_store *s, const char *rest, struct
 	if (sync && strcmp(sync, "normal") != 0 && strcmp(sync, "full") != 0)
 		return err_set(e, ERR_USAGE, "store: synchronous is full or normal");
 	s->writer = (struct sql_sqlite_opts){
-		.path = s->path, .vfs = s->vfs,
+		.path = s->path,
+		.vfs = s->vfs,
 		.sync_normal = sync && strcmp(sync, "normal") == 0,
 		.busy_ms = s->visitor ? VISITOR_BUSY_MS : OWNER_BUSY_MS,
-		.busy_step_ms = s->visitor ? 5 : 1, .checkpoint_pages = CHECKPOINT_PAGES,
+		.busy_step_ms = s->visitor ? 5 : 1,
+		.checkpoint_pages = CHECKPOINT_PAGES,
 	};
 	return OK;
 }

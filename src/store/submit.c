@@ -37,9 +37,9 @@ static enum err_code find_by_key(struct tx *t, const struct submit *in, struct t
 	struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT j.no, j.id, k.body_sha256 FROM idempotency k JOIN job j ON j.no = k.job"
-	    " WHERE k.tenant = $1 AND k.key = $2 AND k.expires_ms > $3 AND j.hidden = 0",
-	    SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_i(t->now_ms)), e);
+		"SELECT j.no, j.id, k.body_sha256 FROM idempotency k JOIN job j ON j.no = k.job"
+		" WHERE k.tenant = $1 AND k.key = $2 AND k.expires_ms > $3 AND j.hidden = 0",
+		SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_i(t->now_ms)), e);
 
 	return read_twin(&r, in, ret);
 }
@@ -48,8 +48,8 @@ static enum err_code find_by_id(struct tx *t, const struct submit *in, struct tw
 	struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT no, id, body_sha256 FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0",
-	    SQL(sql_i(in->tenant), sql_t(in->id)), e);
+		"SELECT no, id, body_sha256 FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0",
+		SQL(sql_i(in->tenant), sql_t(in->id)), e);
 
 	return read_twin(&r, in, ret);
 }
@@ -63,7 +63,7 @@ static enum err_code find_twin(struct tx *t, const struct submit *in, struct twi
 		code = find_by_key(t, in, ret, e);
 	if (code == OK && ret->no && !ret->same)
 		return err_set(e, ERR_REQUEST_IDEMPOTENCY,
-		    "the Idempotency-Key was used with another body");
+			"the Idempotency-Key was used with another body");
 	if (code == OK && !ret->no && in->id)
 		code = find_by_id(t, in, ret, e);
 	if (code == OK && ret->no && !ret->same)
@@ -78,11 +78,11 @@ static enum err_code check_room(struct tx *t, const struct submit *in, struct er
 	if (in->max_open_items <= 0)
 		return OK;
 	enum err_code code = sql_get(t->db,
-	    "SELECT sum(fresh + waiting + running) FROM job WHERE ended_ms IS NULL", SQL_NONE,
-	    &open, e);
+		"SELECT sum(fresh + waiting + running) FROM job WHERE ended_ms IS NULL", SQL_NONE,
+		&open, e);
 	if (code == OK && open + (int64_t)in->request->items_n > in->max_open_items)
 		return err_set(e, ERR_QUEUE_FULL, "%lld items are open, at most %lld may be",
-		    (long long)open, (long long)in->max_open_items);
+			(long long)open, (long long)in->max_open_items);
 	return code;
 }
 
@@ -91,12 +91,12 @@ static enum err_code first_turn(struct tx *t, int64_t *ret, struct err *e)
 {
 	int64_t ready = -1, fresh = -1;
 	enum err_code code = sql_get(t->db,
-	    "SELECT turn FROM task WHERE state = 0 ORDER BY turn LIMIT 1", SQL_NONE, &ready, e);
+		"SELECT turn FROM task WHERE state = 0 ORDER BY turn LIMIT 1", SQL_NONE, &ready, e);
 
 	if (code == OK)
 		code = sql_get(t->db,
-		    "SELECT turn FROM job WHERE fresh > 0 AND cancel IS NULL ORDER BY turn LIMIT 1",
-		    SQL_NONE, &fresh, e);
+			"SELECT turn FROM job WHERE fresh > 0 AND cancel IS NULL ORDER BY turn LIMIT 1",
+			SQL_NONE, &fresh, e);
 	if (ready < 0 || (fresh >= 0 && fresh < ready))
 		ready = fresh;
 	*ret = ready < 0 ? 0 : ready;
@@ -111,21 +111,23 @@ static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *
 	const char *cancel = hidden ? err_name(ERR_CANCELED) : NULL;
 
 	return sql_get(t->db,
-	    "INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight,"
-	    " turn, keep_source, total, duplicates, fresh, waiting, running, succeeded, failed,"
-	    " canceled, cached, saved_downloads, saved_encodes, saved_paid, progress_ms,"
-	    " progress_hash, request, body_sha256, metadata, tag, base_url, created_ms,"
-	    " expires_ms, deadline_ms, cancel)"
-	    " VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0, 0, 0,"
-	    " 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
-	    SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
-	        sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn),
-	        sql_i(q->keep_source), sql_i((int64_t)q->items_n), sql_i((int64_t)q->duplicates),
-	        sql_t(op->settings), sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata),
-	        sql_t(q->tag), sql_t(op->in->base_url), sql_i(t->now_ms),
-	        sql_i(t->now_ms + t->opts->keep_ms),
-	        sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0), sql_t(cancel)),
-	    &op->no, e);
+		"INSERT INTO job (tenant, id, state, run, seq, hidden, retrying, priority, weight,"
+		" turn, keep_source, total, duplicates, fresh, waiting, running, succeeded, failed,"
+		" canceled, cached, saved_downloads, saved_encodes, saved_paid, progress_ms,"
+		" progress_hash, request, body_sha256, metadata, tag, base_url, created_ms,"
+		" expires_ms, deadline_ms, cancel)"
+		" VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0, 0, 0,"
+		" 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
+		SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
+			sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn),
+			sql_i(q->keep_source), sql_i((int64_t)q->items_n),
+			sql_i((int64_t)q->duplicates), sql_t(op->settings),
+			sql_b(op->in->body_sha256, SHA256_LEN), sql_t(op->metadata), sql_t(q->tag),
+			sql_t(op->in->base_url), sql_i(t->now_ms),
+			sql_i(t->now_ms + t->opts->keep_ms),
+			sql_i_or_null(t->now_ms + q->deadline_ms, q->deadline_ms > 0),
+			sql_t(cancel)),
+		&op->no, e);
 }
 
 static enum err_code insert_items(struct tx *t, const struct op_submit *op, size_t from, size_t to,
@@ -136,11 +138,11 @@ static enum err_code insert_items(struct tx *t, const struct op_submit *op, size
 
 	for (size_t i = from; code == OK && i < to; i++)
 		code = sql_run(t->db,
-		    "INSERT INTO item (job, n, url, source_key, extra, state, run, started, tries,"
-		    " made) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0)",
-		    SQL(sql_i(op->no), sql_i((int64_t)i + 1), sql_t(q->items[i].url),
-			sql_b(q->items[i].source_key, SHA256_LEN), sql_t(op->extras[i])),
-		    NULL, e);
+			"INSERT INTO item (job, n, url, source_key, extra, state, run, started, tries,"
+			" made) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0)",
+			SQL(sql_i(op->no), sql_i((int64_t)i + 1), sql_t(q->items[i].url),
+				sql_b(q->items[i].source_key, SHA256_LEN), sql_t(op->extras[i])),
+			NULL, e);
 	return code;
 }
 
@@ -151,13 +153,14 @@ static enum err_code insert_key(struct tx *t, const struct op_submit *op, struct
 	if (!in->idempotency_key)
 		return OK;
 	return sql_run(t->db,
-	    "INSERT INTO idempotency (tenant, key, body_sha256, job, expires_ms)"
-	    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, key) DO UPDATE SET"
-	    " body_sha256 = excluded.body_sha256, job = excluded.job,"
-	    " expires_ms = excluded.expires_ms",
-	    SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_b(in->body_sha256, SHA256_LEN),
-		sql_i(op->no), sql_i(t->now_ms + t->opts->idempotency_ms)),
-	    NULL, e);
+		"INSERT INTO idempotency (tenant, key, body_sha256, job, expires_ms)"
+		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, key) DO UPDATE SET"
+		" body_sha256 = excluded.body_sha256, job = excluded.job,"
+		" expires_ms = excluded.expires_ms",
+		SQL(sql_i(in->tenant), sql_t(in->idempotency_key),
+			sql_b(in->body_sha256, SHA256_LEN), sql_i(op->no),
+			sql_i(t->now_ms + t->opts->idempotency_ms)),
+		NULL, e);
 }
 
 static enum err_code announce(struct tx *t, struct op_submit *op, struct err *e)
@@ -232,7 +235,7 @@ static enum err_code still_building(struct tx *t, int64_t no, struct err *e)
 {
 	int64_t one = 0;
 	enum err_code code = sql_get(t->db, "SELECT 1 FROM job WHERE no = $1 AND hidden = $2",
-	    SQL(sql_i(no), sql_i(JOB_HIDDEN_BUILDING)), &one, e);
+		SQL(sql_i(no), sql_i(JOB_HIDDEN_BUILDING)), &one, e);
 
 	if (code == OK && !one)
 		return err_set(e, ERR_OVERLOADED, "taking in the job took too long");
@@ -259,12 +262,12 @@ enum err_code op_submit_end(struct tx *t, void *arg, struct err *e)
 		code = first_turn(t, &turn, e);
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = sql_run(t->db,
-		    "UPDATE job SET id = $1, hidden = 0, cancel = NULL, turn = $2, created_ms = $3,"
-		    " expires_ms = $4, deadline_ms = $5 WHERE no = $6",
-		    SQL(sql_t(op->id), sql_i(turn), sql_i(t->now_ms),
-			sql_i(t->now_ms + t->opts->keep_ms),
-			sql_i_or_null(t->now_ms + deadline, deadline > 0), sql_i(built)),
-		    NULL, e);
+			"UPDATE job SET id = $1, hidden = 0, cancel = NULL, turn = $2, created_ms = $3,"
+			" expires_ms = $4, deadline_ms = $5 WHERE no = $6",
+			SQL(sql_t(op->id), sql_i(turn), sql_i(t->now_ms),
+				sql_i(t->now_ms + t->opts->keep_ms),
+				sql_i_or_null(t->now_ms + deadline, deadline > 0), sql_i(built)),
+			NULL, e);
 	return code == OK && op->result == SUBMIT_CREATED ? announce(t, op, e) : code;
 }
 
@@ -275,5 +278,5 @@ enum err_code op_submit_drop(struct tx *t, void *arg, struct err *e)
 
 	t->work = true;
 	return sql_run(t->db, "UPDATE job SET hidden = 1 WHERE no = $1 AND hidden = $2",
-	    SQL(sql_i(op->built), sql_i(JOB_HIDDEN_BUILDING)), NULL, e);
+		SQL(sql_i(op->built), sql_i(JOB_HIDDEN_BUILDING)), NULL, e);
 }

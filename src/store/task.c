@@ -30,14 +30,14 @@ static enum err_code task_insert(struct tx *t, const struct task_new *n,
 {
 	*ret_id = 0;
 	return sql_get(t->db,
-	    "INSERT INTO task (scope, kind, key, subject, state, turn, host, input, step, bytes,"
-	    " bytes_total, lease, until_ms, tries, crashes, lost)"
-	    " VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0, -1, -1, 0, 0, $8, 0, 0)"
-	    " ON CONFLICT (key) WHERE state < 3 DO NOTHING RETURNING id",
-	    SQL(sql_i(n->scope), sql_i(n->kind), sql_b(key, SHA256_LEN),
-		sql_b(n->subject, SHA256_LEN), sql_i(n->turn), sql_t(n->host), sql_t(n->input),
-		sql_i(n->tries)),
-	    ret_id, e);
+		"INSERT INTO task (scope, kind, key, subject, state, turn, host, input, step, bytes,"
+		" bytes_total, lease, until_ms, tries, crashes, lost)"
+		" VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0, -1, -1, 0, 0, $8, 0, 0)"
+		" ON CONFLICT (key) WHERE state < 3 DO NOTHING RETURNING id",
+		SQL(sql_i(n->scope), sql_i(n->kind), sql_b(key, SHA256_LEN),
+			sql_b(n->subject, SHA256_LEN), sql_i(n->turn), sql_t(n->host),
+			sql_t(n->input), sql_i(n->tries)),
+		ret_id, e);
 }
 
 static enum err_code task_join(struct tx *t, const struct task_new *n,
@@ -45,8 +45,8 @@ static enum err_code task_join(struct tx *t, const struct task_new *n,
 {
 	int64_t turn = 0;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, state, turn FROM task WHERE key = $1 AND state < 3",
-	    SQL(sql_b(key, SHA256_LEN)), e);
+		"SELECT id, state, turn FROM task WHERE key = $1 AND state < 3",
+		SQL(sql_b(key, SHA256_LEN)), e);
 
 	if (sql_next(&r)) {
 		*ret_id = sql_int(&r, 0);
@@ -57,7 +57,7 @@ static enum err_code task_join(struct tx *t, const struct task_new *n,
 	if (code != OK || turn <= n->turn)
 		return code;
 	return sql_run(t->db, "UPDATE task SET turn = $1 WHERE id = $2",
-	    SQL(sql_i(n->turn), sql_i(*ret_id)), NULL, e);
+		SQL(sql_i(n->turn), sql_i(*ret_id)), NULL, e);
 }
 
 enum err_code task_put(struct tx *t, const struct task_new *n, int64_t *ret_id,
@@ -100,18 +100,22 @@ enum err_code task_await(struct tx *t, struct tx_item *it, int64_t id, enum task
 enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id, scope, lease, kind, state, subject, tries, crashes, lost, input, outcome"
-	    " FROM task WHERE id = $1",
-	    SQL(sql_i(id)), e);
+		"SELECT id, scope, lease, kind, state, subject, tries, crashes, lost, input, outcome"
+		" FROM task WHERE id = $1",
+		SQL(sql_i(id)), e);
 	struct tx_task *k = NULL;
 
 	if (sql_next(&r)) {
 		k = arena_alloc(t->arena, sizeof *k);
 		*k = (struct tx_task){
-			.id = sql_int(&r, 0), .scope = sql_int(&r, 1), .lease = sql_int(&r, 2),
+			.id = sql_int(&r, 0),
+			.scope = sql_int(&r, 1),
+			.lease = sql_int(&r, 2),
 			.kind = (enum task_kind)sql_int(&r, 3),
-			.state = (enum task_state)sql_int(&r, 4), .tries = (int)sql_int(&r, 6),
-			.crashes = (int)sql_int(&r, 7), .lost = (int)sql_int(&r, 8),
+			.state = (enum task_state)sql_int(&r, 4),
+			.tries = (int)sql_int(&r, 6),
+			.crashes = (int)sql_int(&r, 7),
+			.lost = (int)sql_int(&r, 8),
 			.input = arena_strdup(t->arena, sql_text(&r, 9)),
 			.outcome = arena_strdup(t->arena, sql_text(&r, 10)),
 		};
@@ -133,7 +137,7 @@ enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task 
 		return code;
 	if (!k || k->state != TASK_RUNNING || k->lease != lease)
 		return err_set(e, ERR_STORE_STALE, "task %lld: lease %lld has moved on",
-		    (long long)id, (long long)lease);
+			(long long)id, (long long)lease);
 	*ret = k;
 	return OK;
 }
@@ -147,7 +151,7 @@ enum err_code task_is_wanted(struct tx *t, int64_t id, bool *ret, struct err *e)
 {
 	int64_t one = 0;
 	enum err_code code = sql_get(t->db, "SELECT 1 FROM item WHERE task = $1 LIMIT 1",
-	    SQL(sql_i(id)), &one, e);
+		SQL(sql_i(id)), &one, e);
 
 	if (code == OK)
 		*ret = one == 1;
@@ -172,13 +176,13 @@ enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const c
 	struct fetch_input in = { .url = it->url, .headers = headers };
 	autofree char *input = fetch_input_text(&in);
 	struct task_new n = {
-	    .scope = scope,
-	    .kind = TASK_FETCH,
-	    .subject = it->source_key,
-	    .turn = it->job->turn,
-	    .host = host_of(t, it->url),
-	    .input = input,
-	    .tries = tries,
+		.scope = scope,
+		.kind = TASK_FETCH,
+		.subject = it->source_key,
+		.turn = it->job->turn,
+		.host = host_of(t, it->url),
+		.input = input,
+		.tries = tries,
 	};
 
 	it->step = STEP_DOWNLOADING;
@@ -190,5 +194,5 @@ enum err_code fetch_set_input(struct tx *t, int64_t id, const struct fetch_input
 	autofree char *text = fetch_input_text(in);
 
 	return sql_run(t->db, "UPDATE task SET input = $1 WHERE id = $2",
-	    SQL(sql_t(text), sql_i(id)), NULL, e);
+		SQL(sql_t(text), sql_i(id)), NULL, e);
 }

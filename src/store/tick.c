@@ -7,17 +7,17 @@
 
 #include <stdio.h>
 
-#define TICK_MAX_MS 1000
-#define LOST_MAX    20 /* owners that vanished */
-#define TASK_ROWS   500
-#define LATER_MAX_MS (2 * 60 * 60 * 1000) /* longer is put back by nobody: the clock was set back */
-#define BUILDING_MAX_MS (10 * 60 * 1000) /* a submit that takes longer has died */
+#define TICK_MAX_MS     1000
+#define LOST_MAX        20 /* owners that vanished */
+#define TASK_ROWS       500
+#define LATER_MAX_MS    (2 * 60 * 60 * 1000) /* longer is put back by nobody: the clock was set back */
+#define BUILDING_MAX_MS (10 * 60 * 1000)     /* a submit that takes longer has died */
 
 static enum err_code tick_settle(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t id = 0;
 	enum err_code code = sql_get(t->db,
-	    "SELECT id FROM task WHERE state >= 3 ORDER BY id LIMIT 1", SQL_NONE, &id, e);
+		"SELECT id FROM task WHERE state >= 3 ORDER BY id LIMIT 1", SQL_NONE, &id, e);
 
 	*ret_more = id != 0;
 	return code == OK && id ? settle_pass(t, id, e) : code;
@@ -42,16 +42,16 @@ static enum err_code tick_job(struct tx *t, const char *text,
 static enum err_code tick_cancel(struct tx *t, bool *ret_more, struct err *e)
 {
 	return tick_job(t,
-	    "SELECT no FROM job WHERE cancel IS NOT NULL AND ended_ms IS NULL AND hidden = 0"
-	    " ORDER BY no LIMIT 1",
-	    cancel_pass, ret_more, e);
+		"SELECT no FROM job WHERE cancel IS NOT NULL AND ended_ms IS NULL AND hidden = 0"
+		" ORDER BY no LIMIT 1",
+		cancel_pass, ret_more, e);
 }
 
 static enum err_code tick_retry(struct tx *t, bool *ret_more, struct err *e)
 {
 	return tick_job(t,
-	    "SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1", retry_pass,
-	    ret_more, e);
+		"SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1",
+		retry_pass, ret_more, e);
 }
 
 static enum err_code tick_deadline(struct tx *t, bool *ret_more, struct err *e)
@@ -59,9 +59,9 @@ static enum err_code tick_deadline(struct tx *t, bool *ret_more, struct err *e)
 	struct tx_job *j = NULL;
 	int64_t no = 0;
 	enum err_code code = sql_get(t->db,
-	    "SELECT no FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
-	    " AND deadline_ms <= $1 AND cancel IS NULL ORDER BY deadline_ms LIMIT 1",
-	    SQL(sql_i(t->now_ms)), &no, e);
+		"SELECT no FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
+		" AND deadline_ms <= $1 AND cancel IS NULL ORDER BY deadline_ms LIMIT 1",
+		SQL(sql_i(t->now_ms)), &no, e);
 
 	*ret_more = no != 0;
 	if (code == OK && no)
@@ -74,16 +74,16 @@ static enum err_code tick_later(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t due = 0, astray = 0;
 	enum err_code code = sql_run(t->db,
-	    "UPDATE task SET state = 0 WHERE id IN"
-	    " (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1 LIMIT "
-	    "$2)",
-	    SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &due, e);
+		"UPDATE task SET state = 0 WHERE id IN"
+		" (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1 LIMIT "
+		"$2)",
+		SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &due, e);
 
 	if (code == OK)
 		code = sql_run(t->db,
-		    "UPDATE task SET state = 0 WHERE id IN (SELECT id FROM task"
-		    " WHERE state IN (1, 2) AND state = 2 AND until_ms > $1 LIMIT $2)",
-		    SQL(sql_i(t->now_ms + LATER_MAX_MS), sql_i(TASK_ROWS)), &astray, e);
+			"UPDATE task SET state = 0 WHERE id IN (SELECT id FROM task"
+			" WHERE state IN (1, 2) AND state = 2 AND until_ms > $1 LIMIT $2)",
+			SQL(sql_i(t->now_ms + LATER_MAX_MS), sql_i(TASK_ROWS)), &astray, e);
 	*ret_more = due == TASK_ROWS || astray == TASK_ROWS;
 	t->work |= due + astray > 0;
 	return code;
@@ -93,7 +93,10 @@ static enum err_code tick_later(struct tx *t, bool *ret_more, struct err *e)
 static enum err_code task_lost(struct tx *t, int64_t id, struct err *e)
 {
 	struct outcome o = {
-		.code = ERR_WORK_LOST, .download_ms = -1, .process_ms = -1, .store_ms = -1,
+		.code = ERR_WORK_LOST,
+		.download_ms = -1,
+		.process_ms = -1,
+		.store_ms = -1,
 	};
 	struct tx_task *k;
 	enum err_code code = task_find(t, id, &k, e);
@@ -105,8 +108,8 @@ static enum err_code task_lost(struct tx *t, int64_t id, struct err *e)
 	if (k->lost + 1 >= LOST_MAX)
 		return task_fail(t, k, &o, NULL, e);
 	return sql_run(t->db,
-	    "UPDATE task SET state = 0, lost = lost + 1, owner = NULL WHERE id = $1",
-	    SQL(sql_i(id)), NULL, e);
+		"UPDATE task SET state = 0, lost = lost + 1, owner = NULL WHERE id = $1",
+		SQL(sql_i(id)), NULL, e);
 }
 
 /* Running tasks whose lease ended before `before`. */
@@ -115,9 +118,9 @@ static enum err_code lose_tasks(struct tx *t, int64_t before, int64_t *ret_n, st
 	int64_t ids[TASK_ROWS];
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND until_ms <= $1"
-	    " ORDER BY until_ms LIMIT $2",
-	    SQL(sql_i(before), sql_i(TASK_ROWS)), e);
+		"SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND until_ms <= $1"
+		" ORDER BY until_ms LIMIT $2",
+		SQL(sql_i(before), sql_i(TASK_ROWS)), e);
 
 	while (n < TASK_ROWS && sql_next(&r))
 		ids[n++] = sql_int(&r, 0);
@@ -141,8 +144,8 @@ static enum err_code tick_overdue(struct tx *t, bool *ret_more, struct err *e)
 static enum err_code drop_half_built(struct tx *t, int64_t before_ms, struct err *e)
 {
 	return sql_run(t->db,
-	    "UPDATE job SET hidden = 1 WHERE hidden > 0 AND hidden = $1 AND created_ms <= $2",
-	    SQL(sql_i(JOB_HIDDEN_BUILDING), sql_i(before_ms)), NULL, e);
+		"UPDATE job SET hidden = 1 WHERE hidden > 0 AND hidden = $1 AND created_ms <= $2",
+		SQL(sql_i(JOB_HIDDEN_BUILDING), sql_i(before_ms)), NULL, e);
 }
 
 static enum err_code tick_half_built(struct tx *t, bool *ret_more, struct err *e)
@@ -158,9 +161,9 @@ static enum err_code tick_expiry(struct tx *t, bool *ret_more, struct err *e)
 
 	if (code == OK)
 		code = sql_run(t->db,
-		    "DELETE FROM idempotency WHERE (tenant, key) IN"
-		    " (SELECT tenant, key FROM idempotency WHERE expires_ms <= $1 LIMIT $2)",
-		    SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &keys, e);
+			"DELETE FROM idempotency WHERE (tenant, key) IN"
+			" (SELECT tenant, key FROM idempotency WHERE expires_ms <= $1 LIMIT $2)",
+			SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &keys, e);
 	*ret_more |= keys == TASK_ROWS;
 	return code;
 }
@@ -169,14 +172,14 @@ static enum err_code next_due(struct tx *t, int64_t *ret, struct err *e)
 {
 	int64_t due = t->now_ms + TICK_MAX_MS, other = due;
 	enum err_code code = sql_get(t->db,
-	    "SELECT until_ms FROM task WHERE state IN (1, 2) ORDER BY until_ms LIMIT 1", SQL_NONE,
-	    &due, e);
+		"SELECT until_ms FROM task WHERE state IN (1, 2) ORDER BY until_ms LIMIT 1",
+		SQL_NONE, &due, e);
 
 	if (code == OK)
 		code = sql_get(t->db,
-		    "SELECT deadline_ms FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
-		    " AND cancel IS NULL ORDER BY deadline_ms LIMIT 1",
-		    SQL_NONE, &other, e);
+			"SELECT deadline_ms FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
+			" AND cancel IS NULL ORDER BY deadline_ms LIMIT 1",
+			SQL_NONE, &other, e);
 	due = other < due ? other : due;
 	due -= t->now_ms;
 	*ret = due < 0 ? 0 : due > TICK_MAX_MS ? TICK_MAX_MS : due;
@@ -186,8 +189,15 @@ static enum err_code next_due(struct tx *t, int64_t *ret, struct err *e)
 enum err_code op_tick(struct tx *t, void *arg, struct err *e)
 {
 	static enum err_code (*const passes[])(struct tx *, bool *, struct err *) = {
-		tick_settle, tick_later, tick_overdue, tick_deadline, tick_cancel, tick_retry,
-		tick_half_built, hidden_pass, tick_expiry,
+		tick_settle,
+		tick_later,
+		tick_overdue,
+		tick_deadline,
+		tick_cancel,
+		tick_retry,
+		tick_half_built,
+		hidden_pass,
+		tick_expiry,
 	};
 	struct op_tick *op = arg;
 	enum err_code code = OK;

@@ -11,8 +11,8 @@ enum err_code trash_put(struct tx *t, const char *blob, int64_t after_ms, struct
 	if (!blob || !blob[0])
 		return OK;
 	return sql_run(t->db,
-	    "INSERT INTO trash (blob, after_ms) VALUES ($1, $2) ON CONFLICT (blob) DO NOTHING",
-	    SQL(sql_t(blob), sql_i(after_ms)), NULL, e);
+		"INSERT INTO trash (blob, after_ms) VALUES ($1, $2) ON CONFLICT (blob) DO NOTHING",
+		SQL(sql_t(blob), sql_i(after_ms)), NULL, e);
 }
 
 static enum err_code is_named(struct tx *t, const char *blob, bool trash_too, bool *ret,
@@ -20,12 +20,12 @@ static enum err_code is_named(struct tx *t, const char *blob, bool trash_too, bo
 {
 	int64_t one = 0;
 	enum err_code code = sql_get(t->db,
-	    "SELECT 1 FROM original WHERE blob = $1 UNION ALL SELECT 1 FROM result WHERE blob = $1",
-	    SQL(sql_t(blob)), &one, e);
+		"SELECT 1 FROM original WHERE blob = $1 UNION ALL SELECT 1 FROM result WHERE blob = $1",
+		SQL(sql_t(blob)), &one, e);
 
 	if (code == OK && !one && trash_too)
 		code = sql_get(t->db, "SELECT 1 FROM trash WHERE blob = $1", SQL(sql_t(blob)), &one,
-		    e);
+			e);
 	if (code == OK)
 		*ret = one == 1;
 	return code;
@@ -53,7 +53,7 @@ enum err_code op_trash_gone(struct tx *t, void *arg, struct err *e)
 
 	for (size_t i = 0; i < op->n; i++) {
 		enum err_code code = sql_run(t->db, "DELETE FROM trash WHERE blob = $1",
-		    SQL(sql_t(op->keys[i])), NULL, e);
+			SQL(sql_t(op->keys[i])), NULL, e);
 		if (code != OK)
 			return code;
 	}
@@ -64,11 +64,11 @@ enum err_code op_trash_due(struct tx *t, void *arg, struct err *e)
 {
 	struct op_blobs *op = arg;
 	struct sql_rows r = sql_query(t->db,
-	    "SELECT blob FROM trash WHERE after_ms <= $1"
-	    " AND NOT EXISTS (SELECT 1 FROM original o WHERE o.blob = trash.blob)"
-	    " AND NOT EXISTS (SELECT 1 FROM result r WHERE r.blob = trash.blob)"
-	    " ORDER BY after_ms LIMIT $2",
-	    SQL(sql_i(t->now_ms), sql_i((int64_t)op->max)), e);
+		"SELECT blob FROM trash WHERE after_ms <= $1"
+		" AND NOT EXISTS (SELECT 1 FROM original o WHERE o.blob = trash.blob)"
+		" AND NOT EXISTS (SELECT 1 FROM result r WHERE r.blob = trash.blob)"
+		" ORDER BY after_ms LIMIT $2",
+		SQL(sql_i(t->now_ms), sql_i((int64_t)op->max)), e);
 
 	op->n = 0;
 	op->due = arena_alloc(op->arena, op->max * sizeof *op->due);

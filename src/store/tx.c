@@ -40,18 +40,32 @@ static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
 	const char *cancel = sql_text(r, 6);
 
 	*j = (struct tx_job){
-		.no = sql_int(r, 0), .tenant = sql_int(r, 1), .seq = sql_int(r, 2),
-		.seq_before = sql_int(r, 2), .state = (enum job_state)sql_int(r, 3),
-		.run = (int)sql_int(r, 4), .hidden = (int)sql_int(r, 5),
-		.cancel = cancel ? err_from_name(cancel) : OK, .retrying = sql_int(r, 7) != 0,
-		.keep_source = sql_int(r, 8) != 0, .total = sql_int(r, 9),
-		.duplicates = sql_int(r, 10), .fresh = sql_int(r, 11), .waiting = sql_int(r, 12),
-		.running = sql_int(r, 13), .succeeded = sql_int(r, 14), .failed = sql_int(r, 15),
-		.canceled = sql_int(r, 16), .cached = sql_int(r, 17), .weight = sql_int(r, 18),
+		.no = sql_int(r, 0),
+		.tenant = sql_int(r, 1),
+		.seq = sql_int(r, 2),
+		.seq_before = sql_int(r, 2),
+		.state = (enum job_state)sql_int(r, 3),
+		.run = (int)sql_int(r, 4),
+		.hidden = (int)sql_int(r, 5),
+		.cancel = cancel ? err_from_name(cancel) : OK,
+		.retrying = sql_int(r, 7) != 0,
+		.keep_source = sql_int(r, 8) != 0,
+		.total = sql_int(r, 9),
+		.duplicates = sql_int(r, 10),
+		.fresh = sql_int(r, 11),
+		.waiting = sql_int(r, 12),
+		.running = sql_int(r, 13),
+		.succeeded = sql_int(r, 14),
+		.failed = sql_int(r, 15),
+		.canceled = sql_int(r, 16),
+		.cached = sql_int(r, 17),
+		.weight = sql_int(r, 18),
 		.turn = sql_int(r, 19),
 		.savings = { sql_int(r, 20), sql_int(r, 21), sql_int(r, 22) },
-		.ended_ms = sql_int(r, 23), .expires_ms = sql_int(r, 24),
-		.progress_ms = sql_int(r, 25), .progress_hash = sql_int(r, 26),
+		.ended_ms = sql_int(r, 23),
+		.expires_ms = sql_int(r, 24),
+		.progress_ms = sql_int(r, 25),
+		.progress_hash = sql_int(r, 26),
 	};
 	j->next = t->jobs;
 	t->jobs = j;
@@ -72,7 +86,7 @@ enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct e
 
 	if (!j) {
 		struct sql_rows r = sql_query(t->db,
-		    "SELECT " JOB_COLUMNS " FROM job WHERE no = $1", SQL(sql_i(no)), e);
+			"SELECT " JOB_COLUMNS " FROM job WHERE no = $1", SQL(sql_i(no)), e);
 		if (sql_next(&r))
 			j = job_from_row(t, &r);
 		enum err_code code = sql_end(&r);
@@ -90,9 +104,9 @@ enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct t
 {
 	int64_t no = 0;
 	enum err_code code = sql_get(t->db,
-	    "SELECT no FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0"
-	    " AND (ended_ms IS NULL OR expires_ms > $3)",
-	    SQL(sql_i(tenant), sql_t(id), sql_i(t->now_ms)), &no, e);
+		"SELECT no FROM job WHERE tenant = $1 AND id = $2 AND hidden = 0"
+		" AND (ended_ms IS NULL OR expires_ms > $3)",
+		SQL(sql_i(tenant), sql_t(id), sql_i(t->now_ms)), &no, e);
 
 	if (code != OK)
 		return code;
@@ -114,22 +128,22 @@ static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err 
 	const char *cancel = j->cancel == OK ? NULL : err_name(j->cancel);
 
 	return sql_run(t->db,
-	    "UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = "
-	    "$6,"
-	    " fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = "
-	    "$12,"
-	    " cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = "
-	    "$17,"
-	    " ended_ms = $18, progress_ms = $19, progress_hash = $20, expires_ms = $21"
-	    " WHERE no = $22",
-	    SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
-	        sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
-	        sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
-	        sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
-	        sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
-	        sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->expires_ms),
-	        sql_i(j->no)),
-	    NULL, e);
+		"UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = "
+		"$6,"
+		" fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = "
+		"$12,"
+		" cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = "
+		"$17,"
+		" ended_ms = $18, progress_ms = $19, progress_hash = $20, expires_ms = $21"
+		" WHERE no = $22",
+		SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
+			sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
+			sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
+			sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
+			sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
+			sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->expires_ms),
+			sql_i(j->no)),
+		NULL, e);
 }
 
 enum err_code tx_flush(struct tx *t, struct err *e)
@@ -163,7 +177,7 @@ enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e)
 	if (j->has_recipe)
 		return OK;
 	struct sql_rows r = sql_query(t->db, "SELECT request FROM job WHERE no = $1",
-	    SQL(sql_i(j->no)), e);
+		SQL(sql_i(j->no)), e);
 	if (sql_next(&r))
 		r.code = job_settings_parse(sql_text(&r, 0), &j->settings, e);
 	enum err_code code = sql_end(&r);
@@ -194,8 +208,8 @@ static enum err_code own_recipe(struct tx *t, const struct tx_item *it, struct t
 	return OK;
 }
 
-enum err_code tx_recipe(
-    struct tx *t, const struct tx_item *it, struct tx_recipe *ret, struct err *e)
+enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
+	struct err *e)
 {
 	struct tx_recipe own = { 0 };
 	enum err_code code = OK;
@@ -244,14 +258,14 @@ static void tell_items(const struct tx_tally *y)
 		for (int c = 0; c < CACHE_COALESCED + 2; c++)
 			if (y->items[s][c])
 				metric_add(METRIC_ITEMS, (double)y->items[s][c],
-				    item_status_name((enum item_state)s, STEP_QUEUED),
-				    c > CACHE_COALESCED ? "none"
-				                        : item_cache_name((enum item_cache)c),
-				    NULL);
+					item_status_name((enum item_state)s, STEP_QUEUED),
+					c > CACHE_COALESCED ? "none"
+							    : item_cache_name((enum item_cache)c),
+					NULL);
 	for (int c = 0; c < ERR_COUNT; c++)
 		if (y->errors[c])
 			metric_add(METRIC_ITEM_ERRORS, (double)y->errors[c],
-			    err_name((enum err_code)c), NULL, NULL);
+				err_name((enum err_code)c), NULL, NULL);
 }
 
 void tx_tell(const struct tx *t)
@@ -261,7 +275,7 @@ void tx_tell(const struct tx *t)
 	for (int s = 0; s <= JOB_CANCELED; s++)
 		if (y->jobs[s])
 			metric_add(METRIC_JOBS, (double)y->jobs[s],
-			    job_state_name((enum job_state)s), NULL, NULL);
+				job_state_name((enum job_state)s), NULL, NULL);
 	tell_items(y);
 	if (y->saved.downloads)
 		metric_add(METRIC_SAVED, (double)y->saved.downloads, "downloads", NULL, NULL);

@@ -24,7 +24,7 @@ struct tx_job {
 	int64_t no, tenant, seq, seq_before;
 	enum job_state state;
 	int run, hidden;
-	enum err_code cancel;       /* OK: not asked for */
+	enum err_code cancel; /* OK: not asked for */
 	bool retrying, keep_source, has_recipe, dirty;
 	int64_t total, duplicates, fresh, waiting, running, succeeded, failed, canceled, cached;
 	int64_t weight, turn;
@@ -41,10 +41,10 @@ struct tx_item {
 	const char *url, *extra, *results, *outcome; /* JSON texts or NULL */
 	uint8_t source_key[SHA256_LEN];
 	enum item_state state, was;
-	int run, tries, made, cache;  /* cache: -1 not known */
+	int run, tries, made, cache; /* cache: -1 not known */
 	bool started;
-	enum task_step step;          /* of the task that runs: for item.started */
-	int64_t task, original;       /* 0: none */
+	enum task_step step;            /* of the task that runs: for item.started */
+	int64_t task, original;         /* 0: none */
 	int64_t planned_ms, started_ms; /* 0: not yet */
 };
 
@@ -64,10 +64,10 @@ struct tx {
 	struct sql *db;
 	const struct store_opts *opts;
 	int64_t now_ms;
-	struct arena *arena;         /* ends with the operation */
+	struct arena *arena; /* ends with the operation */
 	struct tx_job *jobs;
-	bool work;                   /* tell on_work */
-	struct tx_news *news;        /* heap; taken by the committer */
+	bool work;            /* tell on_work */
+	struct tx_news *news; /* heap; taken by the committer */
 	size_t news_n;
 	struct tx_tally tally;
 	/* A make that is inserted is lent at once to this owner, the first one only. */
@@ -137,8 +137,8 @@ enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e) MUS
 /* ---- resolve.c: what an item still needs -------------------------------------------------- */
 
 struct tx_original {
-	int64_t id;                 /* 0: none */
-	struct original data;       /* key "" when the blob was dropped */
+	int64_t id;           /* 0: none */
+	struct original data; /* key "" when the blob was dropped */
 	int64_t used_ms;
 };
 enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
@@ -186,8 +186,8 @@ enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task 
 struct task_new {
 	int64_t scope, turn;
 	enum task_kind kind;
-	const uint8_t *subject;                    /* SHA256_LEN bytes */
-	const uint8_t (*digests)[SHA256_LEN];      /* of a make, sorted */
+	const uint8_t *subject;               /* SHA256_LEN bytes */
+	const uint8_t (*digests)[SHA256_LEN]; /* of a make, sorted */
 	size_t digests_n;
 	const char *host, *input;
 	int tries;
@@ -206,8 +206,8 @@ enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const c
 	int tries, int64_t *ret_id, enum task_state *ret_state, bool *ret_joined, struct err *e)
 	MUST_CHECK;
 /* Another input for one that was inserted in this operation. */
-enum err_code fetch_set_input(struct tx *t, int64_t id, const struct fetch_input *in,
-	struct err *e) MUST_CHECK;
+enum err_code fetch_set_input(struct tx *t, int64_t id, const struct fetch_input *in, struct err *e)
+	MUST_CHECK;
 
 /* It failed for good: its items fail with this outcome. found: what is known of the original. */
 enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
@@ -244,10 +244,10 @@ enum err_code trash_put(struct tx *t, const char *blob, int64_t after_ms, struct
 struct op_submit {
 	const struct submit *in;
 	const char *id, *settings, *metadata;
-	char **extras;               /* one an item, or NULL */
-	const char *build_id;        /* in slices: no one else's id, */
-	size_t from, to;             /* the items of this slice, */
-	int64_t built;               /* and the job they belong to */
+	char **extras;        /* one an item, or NULL */
+	const char *build_id; /* in slices: no one else's id, */
+	size_t from, to;      /* the items of this slice, */
+	int64_t built;        /* and the job they belong to */
 	enum submit_result result;
 	char ret_id[JOB_ID_MAX + 1];
 	int64_t no;
@@ -255,9 +255,9 @@ struct op_submit {
 struct op_job { /* cancel, retry, delete */
 	int64_t tenant;
 	const char *id;
-	enum err_code code;          /* cancel */
-	bool results;                /* delete */
-	int64_t items;               /* retry: answer */
+	enum err_code code; /* cancel */
+	bool results;       /* delete */
+	int64_t items;      /* retry: answer */
 };
 struct op_plan {
 	size_t lanes;
@@ -292,7 +292,7 @@ struct op_tick {
 	int64_t next_ms, tasks;
 };
 struct op_gc {
-	int64_t keep_ms;             /* since the last use; -1: for ever */
+	int64_t keep_ms;                      /* since the last use; -1: for ever */
 	int64_t after_original, after_result; /* how far this collection has come */
 	bool more;
 	struct gc_report report;

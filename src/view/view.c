@@ -89,7 +89,7 @@ static char *events_url(const struct job_row *j, const struct view_links *l)
 {
 	int64_t until = (view_link_hour(l->now_ms) + 1) * HOUR_MS + l->token_ttl_ms;
 	autofree char *token = l->token ? mem_strdup(l->token)
-		: view_job_token(j->tenant, j->id, until, l->link_key);
+					: view_job_token(j->tenant, j->id, until, l->link_key);
 	const char *rest = strncmp(l->events_url, "http", 4) == 0 ? l->events_url + 4 : "";
 
 	return mem_printf("ws%s/v1/jobs/%s/events?token=%s", rest, j->id, token);

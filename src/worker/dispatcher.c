@@ -21,7 +21,7 @@
 #define STARVED_MS       1000 /* idle lanes, and nothing but full hosts, for so long */
 #define AHEAD_MAX        256  /* times what planning runs ahead at first */
 #define STORE_RETRY_MS   100
-#define STORE_RETRY_MOST 3    /* times four each */
+#define STORE_RETRY_MOST 3 /* times four each */
 
 struct dispatcher {
 	struct worker *w;
@@ -48,7 +48,8 @@ static bool next_round(struct dispatcher *d, struct round *ret)
 		if (ms <= 0 || pthread_cond_timedwait(&w->work, &w->lock, &until) == ETIMEDOUT)
 			break;
 	}
-	*ret = (struct round){ .hinted = w->hinted, .draining = w->draining,
+	*ret = (struct round){ .hinted = w->hinted,
+		.draining = w->draining,
 		.idle = w->o.lanes - w->busy };
 	w->hinted = w->freed = false;
 	bool go_on = !w->ending;
@@ -95,8 +96,11 @@ static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, str
 	char **hosts = NULL;
 	size_t hosts_n = fetch_full_hosts(w->o.fetch, &hosts), n = 0;
 	struct task *tasks = NULL;
-	struct claim c = { .owner = w->owner, .lease_ms = w->o.lease_ms, .max = idle,
-		.full_hosts = (const char *const *)hosts, .full_hosts_n = hosts_n,
+	struct claim c = { .owner = w->owner,
+		.lease_ms = w->o.lease_ms,
+		.max = idle,
+		.full_hosts = (const char *const *)hosts,
+		.full_hosts_n = hosts_n,
 		.per_host = w->o.per_host };
 	c.at_hosts = at_hosts(w, a, &c.at_hosts_n);
 	enum err_code code = w->o.feed.claim(w->o.feed.ctx, &c, a, &tasks, &n, e);

@@ -17,14 +17,14 @@
 #define RETRY_AFTER_MAX_MS ((int64_t)3600 * 1000) /* of what a source may ask us to wait */
 #define CRASH_RETRY_MS     200
 #define STORE_RETRY_MS     100
-#define STORE_RETRY_MOST   3   /* times four each: what is in hand is told within seconds of recovery */
+#define STORE_RETRY_MOST   3 /* times four each: what is in hand is told within seconds of recovery */
 
 enum verdict {
-	VERDICT_STALE,     /* someone else has the task */
-	VERDICT_OPEN,      /* the store did not answer, and we end */
-	VERDICT_BACK,      /* unwanted, or the worker ends */
-	VERDICT_CRASHED,   /* the decoder died; the store counts to three */
-	VERDICT_LATER,     /* may pass */
+	VERDICT_STALE,   /* someone else has the task */
+	VERDICT_OPEN,    /* the store did not answer, and we end */
+	VERDICT_BACK,    /* unwanted, or the worker ends */
+	VERDICT_CRASHED, /* the decoder died; the store counts to three */
+	VERDICT_LATER,   /* may pass */
 	VERDICT_FAILED,
 };
 
@@ -141,7 +141,8 @@ static void try_later(struct run *r, const struct err *e, bool crashed)
 	if (e->retry_after_ms > ms)
 		ms = e->retry_after_ms < RETRY_AFTER_MAX_MS ? e->retry_after_ms
 							    : RETRY_AFTER_MAX_MS;
-	struct giving_back g = { .until_ms = clock_wall_ms() + ms, .why = &r->outcome,
+	struct giving_back g = { .until_ms = clock_wall_ms() + ms,
+		.why = &r->outcome,
 		.crashed = crashed };
 	log_ending(r, LOG_ITEM_LATER, ms);
 	put_back(r, &g);

@@ -35,9 +35,9 @@ static enum err_code open_headers(struct run *r, json_t **ret_json, struct net_h
 	*ret = arena_alloc(r->l->arena, json_object_size(*ret_json) * sizeof(**ret));
 	const char *name = NULL;
 	json_t *v;
-	json_object_foreach (*ret_json, name, v)
-		(*ret)[(*ret_n)++] = (struct net_header){ .name = name,
-			.value = json_string_value(v) };
+	json_object_foreach(*ret_json, name, v)(
+		*ret)[(*ret_n)++] = (struct net_header){ .name = name,
+		.value = json_string_value(v) };
 	return OK;
 }
 
@@ -49,10 +49,14 @@ static enum err_code ask(struct run *r, struct err *e)
 	enum err_code code = open_headers(r, &json, &headers, &n, e);
 	if (code != OK)
 		return code;
-	struct fetch_request q = { .url = r->asked.url, .headers = headers, .headers_n = n,
+	struct fetch_request q = { .url = r->asked.url,
+		.headers = headers,
+		.headers_n = n,
 		.etag = r->asked.has_original ? r->asked.etag : NULL,
 		.last_modified = r->asked.has_original ? r->asked.last_modified : NULL,
-		.scope = r->l->task.scope, .cancel = &r->l->cancel, .bytes = &r->l->bytes,
+		.scope = r->l->task.scope,
+		.cancel = &r->l->cancel,
+		.bytes = &r->l->bytes,
 		.bytes_total = &r->l->bytes_total };
 	return fetch_get(r->l->fetch, &q, &r->got, e);
 }
@@ -108,8 +112,10 @@ static const char *or_null(const char *s)
 static enum err_code say_fetched(struct run *r, struct err *e)
 {
 	struct feed *feed = &r->w->o.feed;
-	struct fetched f = { .not_modified = r->got.not_modified, .original = r->original,
-		.etag = or_null(r->got.etag), .last_modified = or_null(r->got.last_modified),
+	struct fetched f = { .not_modified = r->got.not_modified,
+		.original = r->original,
+		.etag = or_null(r->got.etag),
+		.last_modified = or_null(r->got.last_modified),
 		.outcome = r->outcome };
 	struct original stands = r->original;
 	struct task lent = { 0 };

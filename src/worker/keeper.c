@@ -28,7 +28,8 @@ static size_t collect(struct worker *w, struct task_keep *keeps)
 		struct lane *l = &w->lanes[i];
 		if (!l->busy || l->stale)
 			continue;
-		keeps[n++] = (struct task_keep){ .id = l->task.id, .lease = l->task.lease,
+		keeps[n++] = (struct task_keep){ .id = l->task.id,
+			.lease = l->task.lease,
 			.step = (enum task_step)atomic_load(&l->step),
 			.bytes = atomic_load(&l->bytes),
 			.bytes_total = atomic_load(&l->bytes_total) };

@@ -84,7 +84,9 @@ static enum err_code store_one(struct run *r, const struct darkroom_output *o, s
 {
 	if (o->index >= r->recipe.n)
 		return err_set(e, ERR_DARKROOM, "darkroom: no variant %zu was asked for", o->index);
-	*p = (struct product){ .format = o->format, .width = o->width, .height = o->height,
+	*p = (struct product){ .format = o->format,
+		.width = o->width,
+		.height = o->height,
 		.bytes = o->bytes };
 	variant_digest(&r->recipe.variants[o->index], r->w->codecs, p->recipe);
 	enum err_code code = sha256_fd(o->fd, p->sha256, e);
@@ -106,7 +108,9 @@ static enum err_code store_products(struct run *r, struct err *e)
 static enum err_code say_made(struct run *r, struct err *e)
 {
 	struct feed *feed = &r->w->o.feed;
-	struct made m = { .original = r->original, .products = r->products, .n = r->pictures.n,
+	struct made m = { .original = r->original,
+		.products = r->products,
+		.n = r->pictures.n,
 		.outcome = r->outcome };
 	return feed->finish_make(feed->ctx, r->l->task.id, r->l->task.lease, &m, e);
 }

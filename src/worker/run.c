@@ -41,7 +41,8 @@ static enum err_code do_step(struct run *r, const struct step *s, struct err *e)
 				(long long)r->l->task.id, e->text);
 		remove_written(r);
 		if (!run_await_disk(r, i) || atomic_load(&r->l->cancel))
-			return err_set(e, ERR_CANCELED, "stopped while the blobs could not be stored");
+			return err_set(e, ERR_CANCELED,
+				"stopped while the blobs could not be stored");
 		code = s->go(r, e);
 	}
 	return code;
@@ -84,7 +85,8 @@ static void do_fetch(struct run *r)
 static void do_lent_make(struct run *r)
 {
 	lane_switch(r->l, &r->lent);
-	r->outcome = (struct outcome){ .download_ms = -1, .process_ms = -1,
+	r->outcome = (struct outcome){ .download_ms = -1,
+		.process_ms = -1,
 		.store_ms = r->outcome.store_ms };
 	r->written_n = 0;
 	r->unsure = false;
@@ -93,7 +95,10 @@ static void do_lent_make(struct run *r)
 
 void run_task(struct lane *l)
 {
-	struct run r = { .l = l, .w = l->w, .fd = -1, .got = { .fd = -1 },
+	struct run r = { .l = l,
+		.w = l->w,
+		.fd = -1,
+		.got = { .fd = -1 },
 		.outcome = { .download_ms = -1, .process_ms = -1, .store_ms = -1 } };
 	if (l->task.kind == TASK_FETCH)
 		do_fetch(&r);

@@ -10,15 +10,15 @@
 struct run {
 	struct lane *l;
 	struct worker *w;
-	int fd;                     /* sealed memfd with the original, or -1 */
-	struct original original;   /* known once fetched, or from a make's input */
+	int fd;                   /* sealed memfd with the original, or -1 */
+	struct original original; /* known once fetched, or from a make's input */
 	bool has_original;
 	/* fetch */
 	struct fetch_input asked;
-	struct fetch_result got;    /* its fd is taken into `fd` */
-	struct task lent;           /* the make that was lent when the fetch was finished; id 0: none */
-	bool in_host;               /* we hold a place at the source's host */
-	int64_t retry_after_ms;     /* what that host asked for */
+	struct fetch_result got; /* its fd is taken into `fd` */
+	struct task lent;       /* the make that was lent when the fetch was finished; id 0: none */
+	bool in_host;           /* we hold a place at the source's host */
+	int64_t retry_after_ms; /* what that host asked for */
 	/* make */
 	struct recipe recipe;
 	struct darkroom_result pictures;
@@ -26,14 +26,14 @@ struct run {
 	/* blobs of ours that no row names yet */
 	char written[VARIANTS_MAX + 1][BLOB_KEY_MAX + 1];
 	size_t written_n;
-	bool unsure;                /* the store may have taken what it did not answer to */
+	bool unsure; /* the store may have taken what it did not answer to */
 	struct outcome outcome;
 };
 
 struct step {
 	enum err_code (*go)(struct run *r, struct err *e);
-	enum task_step shows;       /* what the item's status says meanwhile */
-	const char *stage;          /* what an error names */
+	enum task_step shows; /* what the item's status says meanwhile */
+	const char *stage;    /* what an error names */
 };
 extern const struct step fetch_steps[], make_steps[]; /* ended by a step without `go` */
 

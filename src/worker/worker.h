@@ -20,8 +20,8 @@ struct feed {
 	enum err_code (*tick)(void *ctx, int64_t *ret_next_ms, struct err *e);
 	enum err_code (*claim)(void *ctx, const struct claim *c, struct arena *a, struct task **ret,
 		size_t *ret_n, struct err *e);
-	enum err_code (*keep)(void *ctx, struct task_keep *k, size_t n, int64_t lease_ms,
-		struct err *e);
+	enum err_code (
+		*keep)(void *ctx, struct task_keep *k, size_t n, int64_t lease_ms, struct err *e);
 	enum err_code (*later)(void *ctx, int64_t id, int64_t lease, int64_t until_ms,
 		const struct outcome *why, bool crashed, struct err *e);
 	enum err_code (*finish_fetch)(void *ctx, int64_t id, int64_t lease, const struct fetched *f,
@@ -40,23 +40,24 @@ struct worker_opts {
 	struct blob *blob;
 	struct fetch *fetch;
 	struct darkroom *darkroom;
-	const uint8_t *seal_key;   /* 32 bytes: opens per-item headers; copied */
-	const char *codecs;        /* what image_codecs() says: part of every result's digest; copied */
+	const uint8_t *seal_key; /* 32 bytes: opens per-item headers; copied */
+	const char *codecs; /* what image_codecs() says: part of every result's digest; copied */
 	size_t lanes;
-	size_t per_host;           /* of a claim, at most so many tasks of one host; 0: no limit */
-	int64_t lease_ms;          /* 60 s */
-	int max_tries;             /* of what may pass: 4 */
-	int64_t max_held_bytes;    /* originals held in memory by all lanes: above it none is begun */
-	bool wait_for_blobs;       /* a disk that takes no blobs costs an item time, but no try */
-	int64_t keep_ms;           /* between two looks at the leases; 0: 500 */
-	int64_t backoff_ms;        /* before the second try, longer before each further; 0: 1,000 */
+	size_t per_host;        /* of a claim, at most so many tasks of one host; 0: no limit */
+	int64_t lease_ms;       /* 60 s */
+	int max_tries;          /* of what may pass: 4 */
+	int64_t max_held_bytes; /* originals held in memory by all lanes: above it none is begun */
+	bool wait_for_blobs;    /* a disk that takes no blobs costs an item time, but no try */
+	int64_t keep_ms;        /* between two looks at the leases; 0: 500 */
+	int64_t backoff_ms;     /* before the second try, longer before each further; 0: 1,000 */
 };
-enum err_code worker_new(const struct worker_opts *o, struct worker **ret, struct err *e) MUST_CHECK;
-void worker_wake(struct worker *w);              /* a hint: there may be work; any thread, never blocks */
-void worker_drain(struct worker *w);             /* take nothing new; what runs goes on; returns at once */
+enum err_code worker_new(const struct worker_opts *o, struct worker **ret, struct err *e)
+	MUST_CHECK;
+void worker_wake(struct worker *w);  /* a hint: there may be work; any thread, never blocks */
+void worker_drain(struct worker *w); /* take nothing new; what runs goes on; returns at once */
 /* Wait until nothing runs, at most so long; what is left is given back (later, untouched). */
 void worker_stop(struct worker *w, int64_t wait_ms);
 void worker_free(struct worker *w);
-size_t worker_busy(struct worker *w);            /* lanes with a task */
+size_t worker_busy(struct worker *w); /* lanes with a task */
 
 #endif

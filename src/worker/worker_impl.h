@@ -17,16 +17,16 @@ struct lane {
 	pthread_t thread;
 	struct fetch_lane *fetch;
 	/* Under w->lock. */
-	pthread_cond_t given;      /* a task was given, or the lanes close */
+	pthread_cond_t given; /* a task was given, or the lanes close */
 	bool busy;
-	struct task task;          /* what runs: id and lease change when a make follows its fetch */
-	struct arena *arena;       /* of the task; its lane's alone while busy */
-	bool at_host;              /* it has a place at its task's host, or is about to take it */
-	bool stale;                /* the lease has moved on: nothing of ours counts any more */
-	int64_t held_bytes;        /* of the original in memory */
+	struct task task;    /* what runs: id and lease change when a make follows its fetch */
+	struct arena *arena; /* of the task; its lane's alone while busy */
+	bool at_host;        /* it has a place at its task's host, or is about to take it */
+	bool stale;          /* the lease has moved on: nothing of ours counts any more */
+	int64_t held_bytes;  /* of the original in memory */
 	/* Read by anyone at any time. */
-	atomic_bool cancel;        /* stop at the next chance */
-	_Atomic int step;          /* enum task_step */
+	atomic_bool cancel;                 /* stop at the next chance */
+	_Atomic int step;                   /* enum task_step */
 	_Atomic int64_t bytes, bytes_total; /* of the download; -1 unknown */
 };
 
@@ -38,15 +38,15 @@ struct worker {
 	struct lane *lanes;
 	pthread_t dispatcher, keeper;
 	pthread_mutex_t lock;
-	pthread_cond_t work;       /* the dispatcher: a hint, an idle lane, or the end */
-	pthread_cond_t beat;       /* the keeper: something runs, or the end */
-	pthread_cond_t quiet;      /* worker_stop: a lane became idle */
-	pthread_cond_t change;     /* lanes that wait: memory is free, or something was canceled */
+	pthread_cond_t work;   /* the dispatcher: a hint, an idle lane, or the end */
+	pthread_cond_t beat;   /* the keeper: something runs, or the end */
+	pthread_cond_t quiet;  /* worker_stop: a lane became idle */
+	pthread_cond_t change; /* lanes that wait: memory is free, or something was canceled */
 	size_t busy;
-	bool hinted, freed;        /* for the dispatcher: there may be work; a lane became idle */
-	bool draining;             /* take nothing new */
-	bool ending;               /* give back what runs */
-	bool closing;              /* lanes and keeper end when idle */
+	bool hinted, freed; /* for the dispatcher: there may be work; a lane became idle */
+	bool draining;      /* take nothing new */
+	bool ending;        /* give back what runs */
+	bool closing;       /* lanes and keeper end when idle */
 	bool stopped;
 };
 

@@ -99,8 +99,9 @@ static bool read_recipe(const char *path, struct recipe *ret)
 	struct buf text = BUF_INIT(1 << 20);
 	struct faults faults = { 0 };
 	struct err e;
-	json_t *j = io_read_file(path, text.max, &text, &e) == OK ?
-		json_loads(buf_str(&text), 0, NULL) : NULL;
+	json_t *j = io_read_file(path, text.max, &text, &e) == OK
+		? json_loads(buf_str(&text), 0, NULL)
+		: NULL;
 	bool done = j && recipe_parse(j, "", ret, &faults);
 	faults_done(&faults);
 	json_decref(j);

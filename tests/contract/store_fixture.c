@@ -48,14 +48,21 @@ int fixture_setup(void **state)
 	f->tenant = 1;
 	presets = presets_new();
 	f->opts = (struct store_opts){
-		.fresh_ms = 24 * 3600 * 1000, .keep_ms = 30LL * 24 * 3600 * 1000,
-		.keep_results_ms = -1, .link_ms = 25 * 3600 * 1000,
-		.idempotency_ms = 24 * 3600 * 1000, .plan_waiting_min = 32, .codecs = CODECS,
-		.clock_ms = clock_now, .on_news = on_news, .on_work = on_work, .ctx = f,
+		.fresh_ms = 24 * 3600 * 1000,
+		.keep_ms = 30LL * 24 * 3600 * 1000,
+		.keep_results_ms = -1,
+		.link_ms = 25 * 3600 * 1000,
+		.idempotency_ms = 24 * 3600 * 1000,
+		.plan_waiting_min = 32,
+		.codecs = CODECS,
+		.clock_ms = clock_now,
+		.on_news = on_news,
+		.on_work = on_work,
+		.ctx = f,
 	};
 	/* In memory where that can be had: what a sync is worth is another test's business. */
 	snprintf(f->dir, sizeof f->dir, "%s/bulb-store-XXXXXX",
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(f->dir));
 	if (strcmp(fixture_backend, "memory") == 0)
 		snprintf(f->url, sizeof f->url, "memory:");
@@ -120,8 +127,12 @@ enum err_code submit_as(struct fixture *f, const char *id, const char *key, cons
 	static const uint8_t seal_key[32] = { 7 };
 	CLEANUP(request_freep) struct request *q = parse(body);
 	struct submit in = {
-		.tenant = f->tenant, .id = id, .idempotency_key = key, .request = q,
-		.base_url = "http://localhost", .seal_key = seal_key,
+		.tenant = f->tenant,
+		.id = id,
+		.idempotency_key = key,
+		.request = q,
+		.base_url = "http://localhost",
+		.seal_key = seal_key,
 	};
 
 	sha256_of(body, strlen(body), in.body_sha256);
@@ -175,7 +186,7 @@ struct event_row *events(struct fixture *f, const struct made_job *m, size_t *re
 	struct err e;
 
 	assert_ok(store_events(f->s, m->no, 0, 100000, SIZE_MAX, f->a, &rows, ret_n, &last, &ended,
-	    &e));
+		&e));
 	assert_int_equal(*ret_n, last);
 	for (size_t i = 0; i < *ret_n; i++)
 		assert_int_equal(rows[i].seq, i + 1);
@@ -249,7 +260,9 @@ static void new_key(char *key, size_t n, const char *what)
 static struct outcome done_in(int64_t download, int64_t process)
 {
 	return (struct outcome){
-		.download_ms = download, .process_ms = process, .store_ms = process,
+		.download_ms = download,
+		.process_ms = process,
+		.store_ms = process,
 	};
 }
 
@@ -287,7 +300,7 @@ struct task finish_fetch(struct fixture *f, const struct task *t)
 	struct err e;
 
 	assert_ok(store_finish_fetch(f->s, t->id, t->lease, &r, "test", 60000, f->a, &make, &stands,
-	    &e));
+		&e));
 	return make;
 }
 
@@ -300,10 +313,10 @@ struct made made_of(struct fixture *f, const struct task *t)
 	assert_ok(make_input_parse(t->input, &in, &e));
 	struct product *p = arena_alloc(f->a, (in.recipe.n + 1) * sizeof *p);
 	struct made m = {
-	    .original = in.original,
-	    .products = p,
-	    .n = in.recipe.n,
-	    .outcome = done_in(-1, 34),
+		.original = in.original,
+		.products = p,
+		.n = in.recipe.n,
+		.outcome = done_in(-1, 34),
 	};
 	m.original.format = FORMAT_JPEG;
 	m.original.width = 640;

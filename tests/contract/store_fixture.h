@@ -17,12 +17,12 @@
 struct fixture {
 	struct store *s;
 	struct store_opts opts;
-	struct arena *a;           /* of the test */
+	struct arena *a; /* of the test */
 	char dir[64], url[128];
 	struct err e;
-	int64_t tenant;            /* who submits and asks: 1 */
+	int64_t tenant;                               /* who submits and asks: 1 */
 	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
-	int news, works;           /* hints heard */
+	int news, works;                              /* hints heard */
 };
 /* What is submitted and read back. */
 struct made_job {
@@ -55,11 +55,11 @@ const char *log_after(struct fixture *f, const struct made_job *m, int64_t after
 void plan(struct fixture *f);
 /* One claim of at most max; how many there were. */
 size_t claim(struct fixture *f, size_t max, struct task **ret);
-struct task claim_one(struct fixture *f);   /* there must be one */
+struct task claim_one(struct fixture *f); /* there must be one */
 void claim_none(struct fixture *f);
 struct fetched fetched_of(struct fixture *f, const struct task *t);
-struct task finish_fetch(
-    struct fixture *f, const struct task *t); /* the make that is lent, or id 0 */
+struct task finish_fetch(struct fixture *f,
+	const struct task *t); /* the make that is lent, or id 0 */
 struct made made_of(struct fixture *f, const struct task *t);
 void finish_make(struct fixture *f, const struct task *t);
 enum err_code fail_with(struct fixture *f, const struct task *t, enum err_code code);

@@ -21,7 +21,7 @@ static void a_job_runs_from_queued_to_succeeded(void **state)
 	assert_int_equal(f->downloads, 1);
 	assert_int_equal(f->encodes, 5);
 	assert_string_equal(log_of(f, &m),
-	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
 static void an_item_tells_what_was_made_of_it(void **state)
@@ -81,13 +81,13 @@ static void a_second_job_with_the_same_urls_is_a_hit(void **state)
 	assert_int_equal(f->downloads, 1);
 	assert_int_equal(f->encodes, 5);
 	assert_string_equal(log_of(f, &b),
-	    "job.created job.started item.succeeded/1 job.succeeded");
+		"job.created job.started item.succeeded/1 job.succeeded");
 	assert_int_equal(item(f, &b, 1)->cache, CACHE_HIT);
 	assert_int_equal(job(f, &b)->counts.cached, 1);
 	assert_int_equal(job(f, &b)->savings.downloads, 1);
 	assert_int_equal(job(f, &b)->savings.encodes, 5);
 	assert_string_equal(item(f, &b, 1)->variants[2].product.key,
-	    item(f, &a, 1)->variants[2].product.key);
+		item(f, &a, 1)->variants[2].product.key);
 }
 
 static void one_variant_more_is_one_encode_and_no_download(void **state)
@@ -96,8 +96,9 @@ static void one_variant_more_is_one_encode_and_no_download(void **state)
 
 	submit(f, "{'urls':['https://a.test/1.jpg'],'variants':[{'name':'a','width':10}]}");
 	work(f);
-	struct made_job b = submit(f, "{'urls':['https://a.test/1.jpg'],"
-	    "'variants':[{'name':'x','width':10},{'name':'y','width':20}]}");
+	struct made_job b = submit(f,
+		"{'urls':['https://a.test/1.jpg'],"
+		"'variants':[{'name':'x','width':10},{'name':'y','width':20}]}");
 	work(f);
 	assert_int_equal(f->downloads, 1);
 	assert_int_equal(f->encodes, 2);
@@ -112,8 +113,9 @@ static void two_jobs_in_flight_share_one_download(void **state)
 {
 	struct fixture *f = *state;
 	struct made_job a = submit(f, "{'urls':['https://a.test/1.jpg']}");
-	struct made_job b = submit(f, "{'urls':['https://a.test/1.jpg'],"
-	    "'variants':[{'name':'x','width':10}]}");
+	struct made_job b = submit(f,
+		"{'urls':['https://a.test/1.jpg'],"
+		"'variants':[{'name':'x','width':10}]}");
 
 	work(f);
 	assert_int_equal(f->downloads, 1);
@@ -129,8 +131,8 @@ static void two_jobs_in_flight_share_one_download(void **state)
 static void equal_bytes_under_two_urls_are_encoded_once(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a =
-	    submit(f, "{'urls':['https://a.test/1?bytes=x','https://a.test/2?bytes=x']}");
+	struct made_job a = submit(f,
+		"{'urls':['https://a.test/1?bytes=x','https://a.test/2?bytes=x']}");
 	struct task *t;
 
 	plan(f);
@@ -179,7 +181,7 @@ static void reload_asks_the_origin_and_only_if_cached_never_does(void **state)
 	assert_int_equal(item(f, &b, 1)->cache, CACHE_REVALIDATED);
 	clock_add(f->opts.fresh_ms + 1);
 	struct made_job c = submit(f,
-	    "{'urls':['https://a.test/1.jpg','https://a.test/2.jpg'],'cache':'only_if_cached'}");
+		"{'urls':['https://a.test/1.jpg','https://a.test/2.jpg'],'cache':'only_if_cached'}");
 	work(f);
 	assert_int_equal(f->downloads + f->revalidations, 2);
 	assert_int_equal(item(f, &c, 1)->state, ITEM_SUCCEEDED);
@@ -224,14 +226,14 @@ static void only_the_newest_lease_can_write(void **state)
 	struct fetched r = fetched_of(f, &old);
 	struct original stands;
 	struct task make;
-	assert_err(
-	    store_finish_fetch(f->s, old.id, old.lease, &r, "x", 1, f->a, &make, &stands, &e),
-	    ERR_STORE_STALE);
+	assert_err(store_finish_fetch(f->s, old.id, old.lease, &r, "x", 1, f->a, &make, &stands,
+			   &e),
+		ERR_STORE_STALE);
 	assert_int_equal(fail_with(f, &old, ERR_FETCH_STATUS), ERR_STORE_STALE);
 	make = finish_fetch(f, &new);
 	finish_make(f, &make);
 	assert_string_equal(log_of(f, &a),
-	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
 static void caches_end_at_the_tenant(void **state)
@@ -262,8 +264,8 @@ static void in_flight_too(void **state)
 static void shared_sources_cross_tenants_but_for_those_with_headers(void **state)
 {
 	struct fixture *f = *state;
-	const char *secret =
-	    "{'urls':[{'url':'https://a.test/2','headers':{'Authorization':'x'}}]}";
+	const char
+		*secret = "{'urls':[{'url':'https://a.test/2','headers':{'Authorization':'x'}}]}";
 
 	f->opts.share_sources = true;
 	fixture_reopen(f);
@@ -301,11 +303,11 @@ static void headers_travel_sealed_and_part_the_caches(void **state)
 static void an_item_may_have_a_recipe_of_its_own(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job m =
-	    submit(f, "{'urls':['https://a.test/1',"
-	              "{'url':'https://a.test/"
-	              "1','variants':[{'name':'own','width':7},{'name':'two','width':7}],"
-	              "'metadata':{'k':2}}],'variants':[{'name':'all','width':10}]}");
+	struct made_job m = submit(f,
+		"{'urls':['https://a.test/1',"
+		"{'url':'https://a.test/"
+		"1','variants':[{'name':'own','width':7},{'name':'two','width':7}],"
+		"'metadata':{'k':2}}],'variants':[{'name':'all','width':10}]}");
 	size_t n;
 
 	work(f);
@@ -324,19 +326,14 @@ static void an_item_may_have_a_recipe_of_its_own(void **state)
 	assert_string_equal(ev[n - 2].item->metadata, "{\"k\":2}");
 }
 
-STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded),
-    TEST(an_item_tells_what_was_made_of_it),
-    TEST(the_last_event_shows_the_item_as_it_was),
-    TEST(a_second_job_with_the_same_urls_is_a_hit),
-    TEST(one_variant_more_is_one_encode_and_no_download),
-    TEST(two_jobs_in_flight_share_one_download),
-    TEST(equal_bytes_under_two_urls_are_encoded_once),
-    TEST(a_stale_source_is_revalidated),
-    TEST(reload_asks_the_origin_and_only_if_cached_never_does),
-    TEST(a_failure_is_told_and_not_cached),
-    TEST(only_the_newest_lease_can_write),
-    TEST(caches_end_at_the_tenant),
-    TEST(in_flight_too),
-    TEST(shared_sources_cross_tenants_but_for_those_with_headers),
-    TEST(headers_travel_sealed_and_part_the_caches),
-    TEST(an_item_may_have_a_recipe_of_its_own))
+STORE_TEST_MAIN(TEST(a_job_runs_from_queued_to_succeeded), TEST(an_item_tells_what_was_made_of_it),
+	TEST(the_last_event_shows_the_item_as_it_was),
+	TEST(a_second_job_with_the_same_urls_is_a_hit),
+	TEST(one_variant_more_is_one_encode_and_no_download),
+	TEST(two_jobs_in_flight_share_one_download),
+	TEST(equal_bytes_under_two_urls_are_encoded_once), TEST(a_stale_source_is_revalidated),
+	TEST(reload_asks_the_origin_and_only_if_cached_never_does),
+	TEST(a_failure_is_told_and_not_cached), TEST(only_the_newest_lease_can_write),
+	TEST(caches_end_at_the_tenant), TEST(in_flight_too),
+	TEST(shared_sources_cross_tenants_but_for_those_with_headers),
+	TEST(headers_travel_sealed_and_part_the_caches), TEST(an_item_may_have_a_recipe_of_its_own))

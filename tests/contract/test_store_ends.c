@@ -78,8 +78,8 @@ static void canceling_ends_what_is_open_and_keeps_what_is_done(void **state)
 	assert_int_equal(j->counts.canceled, 2);
 	assert_int_equal(item(f, &m, 3)->outcome->code, ERR_CANCELED);
 	assert_string_equal(log_of(f, &m),
-	    "job.created job.started item.started/1 item.succeeded/1 item.started/2"
-	    " item.canceled/2 item.canceled/3 job.canceled");
+		"job.created job.started item.started/1 item.succeeded/1 item.started/2"
+		" item.canceled/2 item.canceled/3 job.canceled");
 }
 
 static void canceling_an_ended_job_changes_nothing(void **state)
@@ -148,7 +148,7 @@ static void a_retry_runs_what_failed_and_nothing_else(void **state)
 	struct task t = claim_one(f), make = finish_fetch(f, &t);
 	finish_make(f, &make);
 	assert_string_equal(log_after(f, &m, seq),
-	    "job.retried item.started/2 item.succeeded/2 job.succeeded");
+		"job.retried item.started/2 item.succeeded/2 job.succeeded");
 	assert_int_equal(item(f, &m, 1)->run, 1);
 	assert_int_equal(item(f, &m, 2)->run, 2);
 	seq = job(f, &m)->seq;
@@ -192,7 +192,7 @@ static void a_deleted_job_is_gone_at_once_and_its_id_free(void **state)
 	del(f, &m, false);
 	assert_false(is_there(f, &m));
 	assert_err(store_events(f->s, m.no, 0, 9, 999, f->a, &rows, &n, &last, &ended, &e),
-	    ERR_NOT_FOUND);
+		ERR_NOT_FOUND);
 	assert_ok(store_seqs(f->s, &m.no, 1, &seq, &e));
 	assert_int_equal(seq, -1);
 	assert_err(store_delete(f->s, 1, m.id, false, &e), ERR_NOT_FOUND);
@@ -223,12 +223,14 @@ static void deleting_a_running_job_frees_its_work(void **state)
 static void results_go_with_their_job_unless_another_names_them(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1','https://a.test/2'],"
-	    "'variants':[{'name':'a','width':10},{'name':'b','width':20}]}");
+	struct made_job a = submit(f,
+		"{'urls':['https://a.test/1','https://a.test/2'],"
+		"'variants':[{'name':'a','width':10},{'name':'b','width':20}]}");
 
 	work(f);
-	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'b','width':20}]}");
+	struct made_job b = submit(f,
+		"{'urls':['https://a.test/1'],"
+		"'variants':[{'name':'b','width':20}]}");
 	work(f);
 	const char **keys;
 	const char *a1 = item(f, &a, 1)->variants[0].product.key;
@@ -356,8 +358,9 @@ static void a_copy_that_was_collected_during_its_revalidation_is_fetched_again(v
 static void an_unkept_source_goes_when_its_variants_stand(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job m = submit(f, "{'urls':['https://a.test/1'],'keep_source':false,"
-	    "'variants':[{'name':'a','width':10}]}");
+	struct made_job m = submit(f,
+		"{'urls':['https://a.test/1'],'keep_source':false,"
+		"'variants':[{'name':'a','width':10}]}");
 	const char **keys;
 
 	work(f);
@@ -367,12 +370,14 @@ static void an_unkept_source_goes_when_its_variants_stand(void **state)
 	assert_int_equal(trash(f, &keys), 1);
 	assert_int_equal(strncmp(keys[0], "original/", 9), 0);
 	/* what is made can still be reused, what is not needs another download */
-	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'a','width':10}],'cache':'only_if_cached'}");
+	struct made_job b = submit(f,
+		"{'urls':['https://a.test/1'],"
+		"'variants':[{'name':'a','width':10}],'cache':'only_if_cached'}");
 	work(f);
 	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
-	struct made_job c = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'b','width':20}]}");
+	struct made_job c = submit(f,
+		"{'urls':['https://a.test/1'],"
+		"'variants':[{'name':'b','width':20}]}");
 	work(f);
 	assert_int_equal(job(f, &c)->state, JOB_SUCCEEDED);
 	assert_int_equal(f->downloads, 2);
@@ -395,7 +400,7 @@ static void a_source_stays_that_came_for_two_and_one_keeps(void **state)
 {
 	struct fixture *f = *state;
 	const char *body = "{'urls':['https://a.test/1'],'keep_source':%s,'cache':'reload',"
-	    "'variants':[{'name':'a','width':10}]}";
+			   "'variants':[{'name':'a','width':10}]}";
 	struct original stands;
 	struct task make;
 	struct err e;
@@ -410,7 +415,7 @@ static void a_source_stays_that_came_for_two_and_one_keeps(void **state)
 	r.not_modified = false;
 	snprintf(r.original.key, sizeof r.original.key, "original/again");
 	assert_ok(store_finish_fetch(f->s, t.id, t.lease, &r, "test", 60000, f->a, &make, &stands,
-	    &e));
+		&e));
 	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
 	assert_string_equal(item(f, &b, 1)->source->key, "original/again");
 }
@@ -466,7 +471,7 @@ static void the_second_of_two_equal_downloads_goes_to_the_trash(void **state)
 	struct task make;
 	for (int i = 0; i < 2; i++)
 		assert_ok(store_finish_fetch(f->s, t[i].id, t[i].lease, &r[i], NULL, 0, f->a, &make,
-		    &stands, &e));
+			&stands, &e));
 	assert_string_equal(stands.key, r[0].original.key);
 	assert_int_equal(trash(f, &keys), 1);
 	assert_string_equal(keys[0], r[1].original.key);
@@ -475,8 +480,9 @@ static void the_second_of_two_equal_downloads_goes_to_the_trash(void **state)
 static void what_is_made_of_something_deleted_meanwhile_goes_too(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'a','width':10}]}");
+	struct made_job a = submit(f,
+		"{'urls':['https://a.test/1'],"
+		"'variants':[{'name':'a','width':10}]}");
 	const char **keys;
 
 	plan(f);
@@ -521,25 +527,22 @@ static void trash_takes_what_nobody_names(void **state)
 }
 
 STORE_TEST_MAIN(TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
-    TEST(canceling_an_ended_job_changes_nothing),
-    TEST(a_large_job_is_canceled_in_passes),
-    TEST(a_deadline_cancels_with_its_own_code),
-    TEST(a_retry_runs_what_failed_and_nothing_else),
-    TEST(a_large_retry_goes_in_passes_and_ends_once),
-    TEST(a_deleted_job_is_gone_at_once_and_its_id_free),
-    TEST(deleting_a_running_job_frees_its_work),
-    TEST(results_go_with_their_job_unless_another_names_them),
-    TEST(a_job_expires_when_it_has_ended_and_not_before),
-    TEST(nothing_is_collected_that_a_job_names),
-    TEST(open_work_is_not_collected_either),
-    TEST(a_large_collection_goes_in_passes),
-    TEST(a_copy_that_was_collected_during_its_revalidation_is_fetched_again),
-    TEST(an_unkept_source_goes_when_its_variants_stand),
-    TEST(a_source_that_another_job_keeps_stays),
-    TEST(a_source_stays_that_came_for_two_and_one_keeps),
-    TEST(an_unkept_source_goes_also_when_nothing_comes_of_it),
-    TEST(an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry),
-    TEST(the_second_of_two_equal_downloads_goes_to_the_trash),
-    TEST(what_is_made_of_something_deleted_meanwhile_goes_too),
-    TEST(what_was_named_after_all_is_not_taken_out_with_the_trash),
-    TEST(trash_takes_what_nobody_names))
+	TEST(canceling_an_ended_job_changes_nothing), TEST(a_large_job_is_canceled_in_passes),
+	TEST(a_deadline_cancels_with_its_own_code), TEST(a_retry_runs_what_failed_and_nothing_else),
+	TEST(a_large_retry_goes_in_passes_and_ends_once),
+	TEST(a_deleted_job_is_gone_at_once_and_its_id_free),
+	TEST(deleting_a_running_job_frees_its_work),
+	TEST(results_go_with_their_job_unless_another_names_them),
+	TEST(a_job_expires_when_it_has_ended_and_not_before),
+	TEST(nothing_is_collected_that_a_job_names), TEST(open_work_is_not_collected_either),
+	TEST(a_large_collection_goes_in_passes),
+	TEST(a_copy_that_was_collected_during_its_revalidation_is_fetched_again),
+	TEST(an_unkept_source_goes_when_its_variants_stand),
+	TEST(a_source_that_another_job_keeps_stays),
+	TEST(a_source_stays_that_came_for_two_and_one_keeps),
+	TEST(an_unkept_source_goes_also_when_nothing_comes_of_it),
+	TEST(an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry),
+	TEST(the_second_of_two_equal_downloads_goes_to_the_trash),
+	TEST(what_is_made_of_something_deleted_meanwhile_goes_too),
+	TEST(what_was_named_after_all_is_not_taken_out_with_the_trash),
+	TEST(trash_takes_what_nobody_names))

@@ -23,7 +23,7 @@ struct world {
 	size_t jobs_n;
 	struct task held[TASKS];
 	size_t held_n;
-	char *blobs[BLOBS];          /* written and not deleted */
+	char *blobs[BLOBS]; /* written and not deleted */
 	size_t blobs_n;
 };
 
@@ -90,14 +90,14 @@ static void do_submit(struct world *w)
 	if (w->jobs_n == JOBS)
 		return;
 	buf_printf(&b, "{'cache':'%s','keep_source':%s,'variants':[", caches[below(w, 4)],
-	    below(w, 4) ? "true" : "false");
+		below(w, 4) ? "true" : "false");
 	for (uint64_t i = 0, v = 1 + below(w, 3); i < v; i++)
 		buf_printf(&b, "%s{'name':'v%d','width':%d}", i ? "," : "", (int)i,
-		    (int)(10 + below(w, 4)));
+			(int)(10 + below(w, 4)));
 	buf_puts(&b, "],'urls':[");
 	for (uint64_t i = 0; i < n; i++)
 		buf_printf(&b, "%s'https://a.test/%d?bytes=%d'", i ? "," : "", (int)below(w, 8),
-		    (int)below(w, 3));
+			(int)below(w, 3));
 	buf_puts(&b, "]}");
 	w->jobs[w->jobs_n++] = submit(w->f, "%s", buf_str(&b));
 }
@@ -119,7 +119,7 @@ static void do_to_job(struct world *w, int what)
 		code = store_delete(w->f->s, 1, w->jobs[i].id, below(w, 2), &e);
 	assert_true((code == ERR_NOT_FOUND) == w->deleted[i]);
 	assert_true(
-	    code == OK || code == ERR_NOT_FOUND || (what == 1 && code == ERR_JOB_NOT_ENDED));
+		code == OK || code == ERR_NOT_FOUND || (what == 1 && code == ERR_JOB_NOT_ENDED));
 	w->deleted[i] |= what == 2;
 }
 
@@ -153,7 +153,7 @@ static void end_fetch(struct world *w, const struct task *t)
 	if (!r.not_modified)
 		blob_written(w, r.original.key);
 	enum err_code code = store_finish_fetch(w->f->s, t->id, t->lease, &r,
-	    below(w, 2) ? "x" : NULL, 60000, w->f->a, &make, &stands, &e);
+		below(w, 2) ? "x" : NULL, 60000, w->f->a, &make, &stands, &e);
 	assert_true(code == OK || code == ERR_STORE_STALE);
 	if (code != OK && !r.not_modified)
 		not_named(w, r.original.key);
@@ -178,11 +178,11 @@ static void end_make(struct world *w, const struct task *t)
 static bool is_held(struct world *w, const struct task *t)
 {
 	struct task_keep k = {
-	    .id = t->id,
-	    .lease = t->lease,
-	    .step = STEP_PROCESSING,
-	    .bytes = 1,
-	    .bytes_total = 2,
+		.id = t->id,
+		.lease = t->lease,
+		.step = STEP_PROCESSING,
+		.bytes = 1,
+		.bytes_total = 2,
 	};
 	struct err e;
 
@@ -204,7 +204,7 @@ static void do_end(struct world *w)
 		break;
 	case 1:
 		code = store_later(w->f->s, t.id, t.lease, clock_now() + 1000,
-		    below(w, 2) ? &why : NULL, below(w, 2), &w->f->e);
+			below(w, 2) ? &why : NULL, below(w, 2), &w->f->e);
 		break;
 	case 2: /* vanishes */
 		break;

@@ -64,7 +64,10 @@ static void a_request_that_must_be_known_makes_no_job(void **state)
 {
 	struct fixture *f = *state;
 	struct request r = { .arena = f->a };
-	struct submit in = { .tenant = 1, .idempotency_key = "k1", .request = &r, .base_url = "",
+	struct submit in = { .tenant = 1,
+		.idempotency_key = "k1",
+		.request = &r,
+		.base_url = "",
 		.known_only = true };
 	struct made_job a;
 	struct err e = { 0 };
@@ -84,8 +87,9 @@ static void a_request_that_must_be_known_makes_no_job(void **state)
 static void items_tell_their_identity_and_their_sealed_headers(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':[{'url':'https://a.test/1','headers':{'x-a':'b'}},"
-	    "{'url':'https://a.test/2','cache_key':'k'}]}");
+	struct made_job a = submit(f,
+		"{'urls':[{'url':'https://a.test/1','headers':{'x-a':'b'}},"
+		"{'url':'https://a.test/2','cache_key':'k'}]}");
 	struct made_job b = submit(f, "{'urls':[{'url':'https://a.test/other','cache_key':'k'}]}");
 
 	assert_non_null(item(f, &a, 1)->headers);
@@ -99,9 +103,9 @@ static void a_full_queue_takes_nothing_more(void **state)
 {
 	struct fixture *f = *state;
 	struct request_item items[3] = {
-	    {.url = "https://a.test/1"},
-	    {.url = "https://a.test/2"},
-	    {.url = "https://a.test/3"},
+		{ .url = "https://a.test/1" },
+		{ .url = "https://a.test/2" },
+		{ .url = "https://a.test/3" },
 	};
 	struct request q = { .items = items, .items_n = 2, .priority = PRIORITY_NORMAL };
 	struct submit in = { .tenant = 1, .request = &q, .base_url = "", .max_open_items = 4 };
@@ -120,8 +124,9 @@ static void a_full_queue_takes_nothing_more(void **state)
 static void duplicates_are_counted(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1','HTTPS://A.test:443/1',"
-	    "{'url':'https://a.test/1','ref':'x'},'https://a.test/2']}");
+	struct made_job a = submit(f,
+		"{'urls':['https://a.test/1','HTTPS://A.test:443/1',"
+		"{'url':'https://a.test/1','ref':'x'},'https://a.test/2']}");
 
 	assert_int_equal(job(f, &a)->counts.total, 2);
 	assert_int_equal(job(f, &a)->counts.duplicates, 2);
@@ -135,8 +140,8 @@ static void jobs_are_listed_newest_first_by_page_state_and_tag(void **state)
 	struct fixture *f = *state;
 	struct job_query q = { .tenant = 1, .state = -1, .max = 2 };
 	struct made_job a = submit(f, ONE),
-	                b = submit(f, "{'urls':['https://a.test/2'],'tag':'t'}"),
-	                c = submit(f, "{'urls':['https://a.test/3'],'metadata':{'k':1}}");
+			b = submit(f, "{'urls':['https://a.test/2'],'tag':'t'}"),
+			c = submit(f, "{'urls':['https://a.test/3'],'metadata':{'k':1}}");
 	struct job_row *rows;
 	struct err e;
 	size_t n;
@@ -180,8 +185,9 @@ static void another_tenant_sees_no_job(void **state)
 static void items_are_found_by_status_ref_and_url(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1',"
-	    "{'url':'https://a.test/fail','ref':'r'},'https://a.test/3']}");
+	struct made_job a = submit(f,
+		"{'urls':['https://a.test/1',"
+		"{'url':'https://a.test/fail','ref':'r'},'https://a.test/3']}");
 	struct item_query q = { .job_no = a.no, .max = 10, .status = "queued" };
 	struct item_row *rows;
 	struct err e;
@@ -202,7 +208,10 @@ static void items_are_found_by_status_ref_and_url(void **state)
 	q = (struct item_query){ .job_no = a.no, .max = 10, .ref = "r" };
 	assert_ok(store_items(f->s, &q, f->a, &rows, &n, &e));
 	assert_int_equal(n, 1);
-	q = (struct item_query){.job_no = a.no, .max = 10, .url = "https://a.test/3", .after_n = 1};
+	q = (struct item_query){ .job_no = a.no,
+		.max = 10,
+		.url = "https://a.test/3",
+		.after_n = 1 };
 	assert_ok(store_items(f->s, &q, f->a, &rows, &n, &e));
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].n, 3);
@@ -255,7 +264,7 @@ static void a_page_of_events_is_bounded_and_knows_the_end(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(last, 7);
 	assert_err(store_events(f->s, a.no + 1, 0, 9, 9, f->a, &rows, &n, &last, &ended, &e),
-	    ERR_NOT_FOUND);
+		ERR_NOT_FOUND);
 	int64_t nos[] = { a.no + 1, a.no }, seqs[2];
 	assert_ok(store_seqs(f->s, nos, 2, seqs, &e));
 	assert_int_equal(seqs[0], -1);
@@ -337,17 +346,12 @@ static void a_store_can_be_pinged(void **state)
 }
 
 STORE_TEST_MAIN(TEST(one_key_and_one_body_make_one_job),
-    TEST(a_key_is_remembered_for_its_time_only),
-    TEST(an_own_id_belongs_to_one_body),
-    TEST(a_request_that_must_be_known_makes_no_job),
-    TEST(items_tell_their_identity_and_their_sealed_headers),
-    TEST(a_full_queue_takes_nothing_more),
-    TEST(duplicates_are_counted),
-    TEST(jobs_are_listed_newest_first_by_page_state_and_tag),
-    TEST(another_tenant_sees_no_job),
-    TEST(items_are_found_by_status_ref_and_url),
-    TEST(the_queue_is_counted_by_priority),
-    TEST(a_page_of_events_is_bounded_and_knows_the_end),
-    TEST(every_commit_tells_who_may_care),
-    TEST(a_job_that_takes_too_long_to_take_in_is_there_whole_or_not_at_all),
-    TEST(a_store_can_be_pinged))
+	TEST(a_key_is_remembered_for_its_time_only), TEST(an_own_id_belongs_to_one_body),
+	TEST(a_request_that_must_be_known_makes_no_job),
+	TEST(items_tell_their_identity_and_their_sealed_headers),
+	TEST(a_full_queue_takes_nothing_more), TEST(duplicates_are_counted),
+	TEST(jobs_are_listed_newest_first_by_page_state_and_tag), TEST(another_tenant_sees_no_job),
+	TEST(items_are_found_by_status_ref_and_url), TEST(the_queue_is_counted_by_priority),
+	TEST(a_page_of_events_is_bounded_and_knows_the_end), TEST(every_commit_tells_who_may_care),
+	TEST(a_job_that_takes_too_long_to_take_in_is_there_whole_or_not_at_all),
+	TEST(a_store_can_be_pinged))

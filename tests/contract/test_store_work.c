@@ -87,7 +87,11 @@ static void full_hosts_are_passed_over(void **state)
 	struct fixture *f = *state;
 	const char *full[] = { "slow.test" };
 	struct claim c = {
-		.owner = "x", .lease_ms = 1000, .max = 10, .full_hosts = full, .full_hosts_n = 1,
+		.owner = "x",
+		.lease_ms = 1000,
+		.max = 10,
+		.full_hosts = full,
+		.full_hosts_n = 1,
 	};
 	struct task *t;
 	struct err e;
@@ -114,7 +118,11 @@ static void where_the_owner_is_at_work_counts_as_taken(void **state)
 	struct fixture *f = *state;
 	const char *at[] = { "a.test", "b.test", "a.test" };
 	struct claim c = {
-		.owner = "x", .lease_ms = 1000, .max = 10, .at_hosts = at, .at_hosts_n = 3,
+		.owner = "x",
+		.lease_ms = 1000,
+		.max = 10,
+		.at_hosts = at,
+		.at_hosts_n = 3,
 		.per_host = 3,
 	};
 	struct task *t;
@@ -184,8 +192,11 @@ static void a_heartbeat_extends_the_lease(void **state)
 	plan(f);
 	struct task t = claim_one(f);
 	for (int i = 0; i < 3; i++) {
-		struct task_keep k = { .id = t.id, .lease = t.lease, .step = STEP_DOWNLOADING,
-			.bytes = -1, .bytes_total = -1 };
+		struct task_keep k = { .id = t.id,
+			.lease = t.lease,
+			.step = STEP_DOWNLOADING,
+			.bytes = -1,
+			.bytes_total = -1 };
 		clock_add(50000);
 		assert_ok(store_keep(f->s, &k, 1, 60000, &e));
 		assert_false(k.stale);
@@ -222,7 +233,11 @@ static void a_heartbeat_learns_that_nobody_waits(void **state)
 static void keep(struct fixture *f, const struct task *t, enum task_step step, int64_t bytes)
 {
 	struct task_keep k = {
-		.id = t->id, .lease = t->lease, .step = step, .bytes = bytes, .bytes_total = 1000,
+		.id = t->id,
+		.lease = t->lease,
+		.step = step,
+		.bytes = bytes,
+		.bytes_total = 1000,
 	};
 	struct err e;
 
@@ -285,7 +300,7 @@ static void what_was_put_back_comes_again_when_its_time_has_come(void **state)
 	finish_make(f, &make);
 	assert_int_equal(item(f, &a, 1)->tries, 2);
 	assert_string_equal(log_of(f, &a),
-	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
 static void a_clock_that_was_set_back_keeps_nothing_waiting(void **state)
@@ -477,8 +492,8 @@ static void settling_goes_on_in_passes(void **state)
 	struct task *t;
 
 	for (int i = 0; i < N; i++)
-		m[i] =
-		    submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':9}]}");
+		m[i] = submit(f,
+			"{'urls':['https://a.test/1'],'variants':[{'name':'a','width':9}]}");
 	plan(f);
 	assert_int_equal(claim(f, 10, &t), 1);
 	struct task make = finish_fetch(f, &t[0]);
@@ -488,32 +503,25 @@ static void settling_goes_on_in_passes(void **state)
 	for (int i = 0; i < N; i++) {
 		assert_int_equal(job(f, &m[i])->state, JOB_SUCCEEDED);
 		assert_string_equal(log_of(f, &m[i]),
-		    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+			"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 	}
 	assert_int_equal(f->downloads, 1);
 	assert_int_equal(f->encodes, 1);
 }
 
 STORE_TEST_MAIN(TEST(an_interactive_job_is_next_in_line_behind_a_bulk_one),
-    TEST(jobs_of_one_priority_take_turns),
-    TEST(a_job_never_has_more_waiting_than_its_limit),
-    TEST(a_cached_job_of_any_size_needs_no_worker),
-    TEST(full_hosts_are_passed_over),
-    TEST(where_the_owner_is_at_work_counts_as_taken),
-    TEST(a_task_nobody_wants_is_not_lent),
-    TEST(what_nobody_wants_takes_no_place_in_a_claim),
-    TEST(work_that_was_left_behind_is_shared_with_nobody),
-    TEST(a_heartbeat_extends_the_lease),
-    TEST(a_heartbeat_learns_that_nobody_waits),
-    TEST(progress_is_rare_and_says_something_new),
-    TEST(what_was_put_back_comes_again_when_its_time_has_come),
-    TEST(a_clock_that_was_set_back_keeps_nothing_waiting),
-    TEST(the_third_crash_is_the_last),
-    TEST(nineteen_lost_owners_do_not_fail_an_item_and_twenty_do),
-    TEST(an_item_whose_variants_are_not_there_gets_another_make),
-    TEST(makes_that_never_give_what_was_asked_for_end),
-    TEST(a_source_that_cannot_be_decoded_is_kept_and_named),
-    TEST(a_canceled_owner_leaves_the_work_to_the_other_job),
-    TEST(a_failed_download_fails_all_that_waited_and_none_after),
-    TEST(a_joiner_of_a_running_task_starts_at_once),
-    TEST(settling_goes_on_in_passes))
+	TEST(jobs_of_one_priority_take_turns), TEST(a_job_never_has_more_waiting_than_its_limit),
+	TEST(a_cached_job_of_any_size_needs_no_worker), TEST(full_hosts_are_passed_over),
+	TEST(where_the_owner_is_at_work_counts_as_taken), TEST(a_task_nobody_wants_is_not_lent),
+	TEST(what_nobody_wants_takes_no_place_in_a_claim),
+	TEST(work_that_was_left_behind_is_shared_with_nobody), TEST(a_heartbeat_extends_the_lease),
+	TEST(a_heartbeat_learns_that_nobody_waits), TEST(progress_is_rare_and_says_something_new),
+	TEST(what_was_put_back_comes_again_when_its_time_has_come),
+	TEST(a_clock_that_was_set_back_keeps_nothing_waiting), TEST(the_third_crash_is_the_last),
+	TEST(nineteen_lost_owners_do_not_fail_an_item_and_twenty_do),
+	TEST(an_item_whose_variants_are_not_there_gets_another_make),
+	TEST(makes_that_never_give_what_was_asked_for_end),
+	TEST(a_source_that_cannot_be_decoded_is_kept_and_named),
+	TEST(a_canceled_owner_leaves_the_work_to_the_other_job),
+	TEST(a_failed_download_fails_all_that_waited_and_none_after),
+	TEST(a_joiner_of_a_running_task_starts_at_once), TEST(settling_goes_on_in_passes))

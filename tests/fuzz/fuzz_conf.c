@@ -22,11 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct conf c = { 0 }, f = { .arena = a };
 	struct err e = { 0 };
-	char *rest = arena_strndup(a, (const char *)data, size), *words = strsep(&rest, "\n"), *argv[32];
+	char *rest = arena_strndup(a, (const char *)data, size), *words = strsep(&rest, "\n"),
+	     *argv[32];
 	enum command cmd = (enum command)((unsigned char)*words % COMMAND_COUNT);
 	int argc = 0;
 	for (char *w; argc < 32 && (w = strsep(&words, " "));)
-		if (!strstr(w, "-file") && !strstr(w, "config")) /* these would open what they name */
+		if (!strstr(w, "-file") &&
+			!strstr(w, "config")) /* these would open what they name */
 			argv[argc++] = w;
 	if (argc > 0 && conf_parse(cmd, argc - 1, argv + 1, NULL, &c, &e) != OK)
 		must(e.code == ERR_USAGE && *e.text);

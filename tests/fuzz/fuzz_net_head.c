@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (event == HEAD_STATUS)
 			assert(h.status >= 200 && h.status <= 999);
 		if (event == HEAD_FIELD)
-			assert(h.name[0] != '\0' && strlen(h.name) + strlen(h.value) <= HEAD_LINE_MAX);
+			assert(h.name[0] != '\0' &&
+				strlen(h.name) + strlen(h.value) <= HEAD_LINE_MAX);
 		if (event == HEAD_TOO_LARGE)
 			break;
 		data += n;

@@ -30,8 +30,11 @@ static bool is_utf8(const unsigned char *s, size_t n)
 {
 	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
 	for (size_t i = 0; i < n;) {
-		size_t len = s[i] < 0x80 ? 1 : s[i] >> 5 == 6 ? 2 : s[i] >> 4 == 14 ? 3
-			: s[i] >> 3 == 30 ? 4 : 0;
+		size_t len = s[i] < 0x80  ? 1
+			: s[i] >> 5 == 6  ? 2
+			: s[i] >> 4 == 14 ? 3
+			: s[i] >> 3 == 30 ? 4
+					  : 0;
 		uint32_t c = len == 1 ? s[i] : s[i] & (0x7fu >> len);
 		if (!len || len > n - i)
 			return false;

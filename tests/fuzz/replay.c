@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 			if (io_read_file(buf_str(&path), data.max, &data, &e) != OK) {
 				printf("not ok %d - %s: %s\n", ++done, names[i]->d_name, e.text);
 			} else {
-				(void)LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&data), data.len);
+				(void)LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&data),
+					data.len);
 				printf("ok %d - %s\n", ++done, names[i]->d_name);
 			}
 		}

@@ -32,8 +32,8 @@ struct node {
 };
 struct file {
 	sqlite3_file base;
-	struct node *node;      /* NULL: a file without a name, passed through */
-	sqlite3_file *real;     /* behind this struct */
+	struct node *node;  /* NULL: a file without a name, passed through */
+	sqlite3_file *real; /* behind this struct */
 };
 
 static sqlite3_vfs vfs;
@@ -165,7 +165,7 @@ static void leak_sectors(struct file *f, const unsigned char *data, int64_t at, 
 	for (int i = 0; i < n; i += SECTOR)
 		if (throw_dice() & 1)
 			(void)f->real->pMethods->xWrite(f->real, data + i,
-			    n - i < SECTOR ? n - i : SECTOR, at + i);
+				n - i < SECTOR ? n - i : SECTOR, at + i);
 }
 
 /* Held back as well: the sync writes it again, in its order. */
@@ -312,11 +312,23 @@ static int disk_shm_unmap(sqlite3_file *f, int remove)
 }
 
 static sqlite3_io_methods methods = {
-	.iVersion = 2, .xClose = disk_close, .xRead = disk_read, .xWrite = disk_write,
-	.xTruncate = disk_truncate, .xSync = disk_sync, .xFileSize = disk_size, .xLock = disk_lock,
-	.xUnlock = disk_unlock, .xCheckReservedLock = disk_reserved, .xFileControl = disk_control,
-	.xSectorSize = disk_sector, .xDeviceCharacteristics = disk_traits, .xShmMap = disk_shm_map,
-	.xShmLock = disk_shm_lock, .xShmBarrier = disk_shm_barrier, .xShmUnmap = disk_shm_unmap,
+	.iVersion = 2,
+	.xClose = disk_close,
+	.xRead = disk_read,
+	.xWrite = disk_write,
+	.xTruncate = disk_truncate,
+	.xSync = disk_sync,
+	.xFileSize = disk_size,
+	.xLock = disk_lock,
+	.xUnlock = disk_unlock,
+	.xCheckReservedLock = disk_reserved,
+	.xFileControl = disk_control,
+	.xSectorSize = disk_sector,
+	.xDeviceCharacteristics = disk_traits,
+	.xShmMap = disk_shm_map,
+	.xShmLock = disk_shm_lock,
+	.xShmBarrier = disk_shm_barrier,
+	.xShmUnmap = disk_shm_unmap,
 };
 
 static int disk_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *ret)

@@ -15,9 +15,9 @@
 
 /* What of the unsynced writes reaches the disk by itself, as a kernel may choose. */
 enum disk_loss {
-	DISK_LOSES_ALL,     /* nothing */
-	DISK_LOSES_SOME,    /* each write by a throw of the dice */
-	DISK_TEARS,         /* of some writes only some 512-byte sectors */
+	DISK_LOSES_ALL,  /* nothing */
+	DISK_LOSES_SOME, /* each write by a throw of the dice */
+	DISK_TEARS,      /* of some writes only some 512-byte sectors */
 };
 
 #define DISK_VFS_NAME "disk"

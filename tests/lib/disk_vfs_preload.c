@@ -17,7 +17,7 @@ __attribute__((constructor)) static void set_up(void)
 		return;
 	const char *seed = strchr(how, ':');
 	enum disk_loss loss = strncmp(how, "some", 4) == 0 ? DISK_LOSES_SOME
-			    : strncmp(how, "torn", 4) == 0 ? DISK_TEARS
+		: strncmp(how, "torn", 4) == 0             ? DISK_TEARS
 							   : DISK_LOSES_ALL;
 	disk_vfs_set(loss, seed ? strtoull(seed + 1, NULL, 10) : 1);
 }

@@ -167,8 +167,12 @@ static void fetch_lines(struct fetch_lane *l, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .fetch = { .max_bytes = 50 << 20, .connect_ms = 5000, .total_ms = 15000,
-		.per_host = 8, .user_agent = "bulb/" BULB_VERSION " (+https://bulb.example)" } };
+	struct options o = { .fetch = { .max_bytes = 50 << 20,
+				     .connect_ms = 5000,
+				     .total_ms = 15000,
+				     .per_host = 8,
+				     .user_agent = "bulb/" BULB_VERSION
+						   " (+https://bulb.example)" } };
 	struct err e;
 	int i = 1;
 	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {

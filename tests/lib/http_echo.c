@@ -30,8 +30,8 @@ struct reader {
 	struct http_stream *stream;
 	struct http_frame *echo[64]; /* to send, newest last */
 	size_t echo_n;
-	long next, last;             /* /sse */
-	size_t at;                   /* /feed: position in the log */
+	long next, last; /* /sse */
+	size_t at;       /* /feed: position in the log */
 	bool end_told;
 	enum http_stream_kind kind;
 	struct reader *prev, *follow;
@@ -175,8 +175,12 @@ static void start(struct http_request *r, enum http_stream_kind kind,
 {
 	struct reader *rd = mem_new(struct reader);
 	const char *protocol = http_header(r, "Sec-WebSocket-Protocol");
-	struct http_stream_opts o = { .kind = kind, .ops = ops, .ctx = rd, .max_message = 65536,
-		.ping_ms = query_ms(r, "ping="), .stall_ms = query_ms(r, "stall="),
+	struct http_stream_opts o = { .kind = kind,
+		.ops = ops,
+		.ctx = rd,
+		.max_message = 65536,
+		.ping_ms = query_ms(r, "ping="),
+		.stall_ms = query_ms(r, "stall="),
 		.protocol = protocol && strcmp(protocol, "chat") == 0 ? "chat" : NULL };
 	rd->kind = kind;
 	rd->last = query_number(r);
@@ -333,9 +337,19 @@ static const struct {
 	const char *path;
 	void (*fn)(struct http_request *r);
 } routes[] = {
-	{ "/echo", echo }, { "/large", large }, { "/file", file }, { "/park", park },
-	{ "/unpark", unpark }, { "/stats", stats }, { "/set", set }, { "/status", status },
-	{ "/slow", slow }, { "/ws", ws }, { "/sse", sse }, { "/feed", feed }, { "/flood", flood },
+	{ "/echo", echo },
+	{ "/large", large },
+	{ "/file", file },
+	{ "/park", park },
+	{ "/unpark", unpark },
+	{ "/stats", stats },
+	{ "/set", set },
+	{ "/status", status },
+	{ "/slow", slow },
+	{ "/ws", ws },
+	{ "/sse", sse },
+	{ "/feed", feed },
+	{ "/flood", flood },
 	{ "/publish", publish },
 };
 

@@ -19,11 +19,11 @@
 struct origin {
 	int fd, port;
 	pthread_t thread;
-	const char *script;   /* the whole response */
+	const char *script; /* the whole response */
 	size_t script_n;
-	bool hang;            /* say nothing and wait for the other side to give up */
-	atomic_int hits;      /* connections */
-	char request[4096];   /* the last one's head */
+	bool hang;          /* say nothing and wait for the other side to give up */
+	atomic_int hits;    /* connections */
+	char request[4096]; /* the last one's head */
 };
 
 static inline void origin_answer(struct origin *o, int c)
@@ -62,7 +62,8 @@ static inline void *origin_run(void *arg)
 
 static inline bool origin_start(struct origin *o)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof(sa);
 	o->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (o->script != NULL && o->script_n == 0)

@@ -32,10 +32,15 @@ static void on_work(void *ctx)
 void site_defaults(struct site *s)
 {
 	*s = (struct site){
-		.push_opts = { .threads = 2, .poll_ms = 60000, .link_key = site_key,
+		.push_opts = { .threads = 2,
+			.poll_ms = 60000,
+			.link_key = site_key,
 			.link_ttl_ms = 86400000 },
-		.api_opts = { .link_key = site_key, .seal_key = site_key, .link_ttl_ms = 86400000,
-			.token_ttl_ms = 86400000, .max_wait_ms = 25000,
+		.api_opts = { .link_key = site_key,
+			.seal_key = site_key,
+			.link_ttl_ms = 86400000,
+			.token_ttl_ms = 86400000,
+			.max_wait_ms = 25000,
 			.limits = request_limits_default },
 		.http_opts = { .threads = 3, .reactors = 1, .max_body_bytes = 10 << 20 },
 	};
@@ -43,9 +48,15 @@ void site_defaults(struct site *s)
 
 static void open_rooms(struct site *s)
 {
-	struct store_opts so = { .fresh_ms = 86400000, .keep_ms = 30 * 86400000LL,
-		.keep_results_ms = -1, .link_ms = 86400000, .idempotency_ms = 86400000,
-		.plan_waiting_min = 32, .codecs = "test", .on_news = on_news, .on_work = on_work,
+	struct store_opts so = { .fresh_ms = 86400000,
+		.keep_ms = 30 * 86400000LL,
+		.keep_results_ms = -1,
+		.link_ms = 86400000,
+		.idempotency_ms = 86400000,
+		.plan_waiting_min = 32,
+		.codecs = "test",
+		.on_news = on_news,
+		.on_work = on_work,
 		.ctx = s };
 	autofree char *blobs = mem_printf("file:%s/blobs", s->dir);
 	struct err e = { 0 };
@@ -156,8 +167,13 @@ static void work(struct site *s, size_t n, void (*end)(struct site *s, const str
 
 static void fail_one(struct site *s, const struct task *t)
 {
-	struct outcome o = { .code = ERR_FETCH_STATUS, .detail = "status 404", .stage = "download",
-		.source_status = 404, .download_ms = 1, .process_ms = -1, .store_ms = -1 };
+	struct outcome o = { .code = ERR_FETCH_STATUS,
+		.detail = "status 404",
+		.stage = "download",
+		.source_status = 404,
+		.download_ms = 1,
+		.process_ms = -1,
+		.store_ms = -1 };
 	struct err e = { 0 };
 
 	assert_ok(store_fail(s->store, t->id, t->lease, &o, NULL, &e));
@@ -170,8 +186,12 @@ void site_fail(struct site *s, size_t n)
 
 static struct original an_original(const struct task *t)
 {
-	struct original o = { .bytes = 1000, .format = FORMAT_JPEG, .width = 640, .height = 480,
-		.thumbhash = "YWJj", .color = "#112233" };
+	struct original o = { .bytes = 1000,
+		.format = FORMAT_JPEG,
+		.width = 640,
+		.height = 480,
+		.thumbhash = "YWJj",
+		.color = "#112233" };
 
 	blob_key_new("jpg", o.key);
 	memcpy(o.sha256, &t->id, sizeof(t->id));
@@ -187,13 +207,16 @@ static void make(struct site *s, const struct task *t)
 	assert_ok(make_input_parse(t->input, &in, &e));
 	for (size_t i = 0; i < in.recipe.n; i++) {
 		const struct variant *v = &in.recipe.variants[i];
-		products[i] = (struct product){ .format = v->format, .width = v->width,
+		products[i] = (struct product){ .format = v->format,
+			.width = v->width,
 			.height = 100,
 			.bytes = 500 };
 		variant_digest(v, "test", products[i].recipe);
 		blob_key_new(format_extension(v->format), products[i].key);
 	}
-	struct made m = { .original = in.original, .products = products, .n = in.recipe.n,
+	struct made m = { .original = in.original,
+		.products = products,
+		.n = in.recipe.n,
 		.outcome = { .process_ms = 5, .store_ms = 1, .download_ms = -1 } };
 	if (!m.original.thumbhash[0])
 		m.original = an_original(t);
@@ -215,8 +238,7 @@ static void succeed_one(struct site *s, const struct task *t)
 		return;
 	}
 	assert_ok(store_finish_fetch(s->store, t->id, t->lease, &f, "test", 60000, a, &next,
-		&stands,
-		&e));
+		&stands, &e));
 	if (next.id)
 		make(s, &next);
 }
@@ -238,8 +260,11 @@ struct job_row *site_job(struct site *s, const char *id, struct arena *a)
 
 char *site_blob(struct site *s, const char *key, const char *bytes)
 {
-	struct view_links l = { .base_url = "", .events_url = "", .link_key = site_key,
-		.link_ttl_ms = 3600000, .now_ms = clock_wall_ms() };
+	struct view_links l = { .base_url = "",
+		.events_url = "",
+		.link_key = site_key,
+		.link_ttl_ms = 3600000,
+		.now_ms = clock_wall_ms() };
 	struct err e = { 0 };
 	autofd fd = -1;
 

@@ -17,7 +17,7 @@ struct site {
 	struct api *api;
 	struct http_server *http;
 	int port;
-	bool deaf;              /* hints are lost */
+	bool deaf; /* hints are lost */
 	struct push_opts push_opts;
 	struct api_opts api_opts;
 	struct http_opts http_opts;

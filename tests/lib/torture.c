@@ -95,9 +95,9 @@ static int main_begins(int argc, char **argv, char **envp)
 	return real_main(argc, argv, envp);
 }
 
-#define EXPORT      __attribute__((visibility("default")))
-#define CALLER      __builtin_return_address(0)
-#define REAL(name)  ((__typeof__(&name))real(#name))
+#define EXPORT     __attribute__((visibility("default")))
+#define CALLER     __builtin_return_address(0)
+#define REAL(name) ((__typeof__(&name))real(#name))
 
 static void *real(const char *name)
 {
@@ -108,8 +108,8 @@ static void *real(const char *name)
 }
 
 typedef int main_fn(int, char **, char **);
-EXPORT int __libc_start_main(main_fn *m, int argc, char **argv, void (*init)(void), void (*fini)(void),
-	void (*rtld_fini)(void), void *stack_end);
+EXPORT int __libc_start_main(main_fn *m, int argc, char **argv, void (*init)(void),
+	void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 int __libc_start_main(main_fn *m, int argc, char **argv, void (*init)(void), void (*fini)(void),
 	void (*rtld_fini)(void), void *stack_end)
 {
@@ -271,7 +271,8 @@ WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), EMFIL
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE)
 WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
 	(domain, type, protocol, fds), EMFILE)
-WRAP(int, accept4, (int fd, struct sockaddr *sa, socklen_t *n, int flags), (fd, sa, n, flags), EMFILE)
+WRAP(int, accept4, (int fd, struct sockaddr *sa, socklen_t *n, int flags), (fd, sa, n, flags),
+	EMFILE)
 WRAP_RETURN(pthread_create,
 	(pthread_t * t, const pthread_attr_t *at, void *(*fn)(void *), void *arg), (t, at, fn, arg),
 	EAGAIN)

@@ -17,7 +17,8 @@
 
 static int dial(int port)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval tv = { .tv_sec = WIRE_MS / 1000 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -211,8 +212,8 @@ static bool frame_at_front(const struct wire *w, size_t *ret_head, size_t *ret_n
 
 static void note_close(struct wire *w, const char *payload, size_t n)
 {
-	w->close_code = n >= 2
-		? ((unsigned char)payload[0] << 8 | (unsigned char)payload[1]) : 1005;
+	w->close_code = n >= 2 ? ((unsigned char)payload[0] << 8 | (unsigned char)payload[1])
+			       : 1005;
 	snprintf(w->close_reason, sizeof(w->close_reason), "%.*s", n > 2 ? (int)(n - 2) : 0,
 		n > 2 ? payload + 2 : "");
 }

@@ -16,10 +16,10 @@
 
 struct reply {
 	int status;
-	char *head;      /* status line and fields */
-	char *body;      /* NUL behind it */
+	char *head; /* status line and fields */
+	char *body; /* NUL behind it */
 	size_t body_n;
-	json_t *json;    /* of the body, where it is JSON; else NULL */
+	json_t *json; /* of the body, where it is JSON; else NULL */
 };
 /* fields: "Name: value\r\n…" or NULL; "Host: …" in it replaces the default. body NULL: none; a body
  * is sent as application/json unless fields say otherwise. */
@@ -39,9 +39,9 @@ struct reply http_receive(int fd); /* closes it */
 struct wire {
 	int fd;
 	bool sse;
-	int status;            /* 101 and 200 are good */
+	int status; /* 101 and 200 are good */
 	struct buf in;
-	int close_code;        /* WebSocket: after its end */
+	int close_code; /* WebSocket: after its end */
 	char close_reason[128];
 };
 void wire_open(struct wire *w, int port, const char *target, const char *fields);

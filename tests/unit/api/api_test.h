@@ -39,7 +39,8 @@ static inline int close_site(void **state)
 #define assert_problem(r, wanted, name)                                                            \
 	do {                                                                                       \
 		assert_status(r, wanted);                                                          \
-		assert_string_equal(reply_field(&(r), "Content-Type"), "application/problem+json"); \
+		assert_string_equal(reply_field(&(r), "Content-Type"),                             \
+			"application/problem+json");                                               \
 		assert_string_equal(json_get_str((r).json, "code", ""), name);                     \
 		assert_int_equal(json_get_int((r).json, "status", 0), wanted);                     \
 	} while (0)

@@ -159,8 +159,9 @@ static void a_trusted_proxy_names_scheme_host_port_and_prefix(void **state)
 		"Host: backend\r\nX-Forwarded-Host: img.example\r\nX-Forwarded-Proto: https\r\n"
 		"X-Forwarded-Prefix: /api/v2/\r\n",
 		"https://img.example/api/v2");
-	assert_base(s, "Host: b\r\nX-Forwarded-Host: img.example\r\nX-Forwarded-Port: 8443\r\n"
-		       "X-Forwarded-Proto: https\r\n",
+	assert_base(s,
+		"Host: b\r\nX-Forwarded-Host: img.example\r\nX-Forwarded-Port: 8443\r\n"
+		"X-Forwarded-Proto: https\r\n",
 		"https://img.example:8443");
 	assert_base(s,
 		"Host: b\r\nForwarded: for=\"[2001:db8::1]:99\";proto=https;host=\"img.example:444\"\r\n",
@@ -171,8 +172,9 @@ static void what_a_stranger_wrote_left_of_the_trusted_proxies_does_not_count(voi
 {
 	struct site *s = *state;
 	trust_loopback(s);
-	assert_base(s, "Host: b\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n"
-		       "X-Forwarded-Host: evil.example, img.example\r\n",
+	assert_base(s,
+		"Host: b\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n"
+		"X-Forwarded-Host: evil.example, img.example\r\n",
 		"http://img.example");
 	assert_base(s,
 		"Host: b\r\nForwarded: host=evil.example;proto=https, for=1.2.3.4;host=img.example\r\n",
@@ -183,8 +185,9 @@ static void a_chain_of_trusted_proxies_is_followed_to_its_outer_end(void **state
 {
 	struct site *s = *state;
 	trust_loopback(s);
-	assert_base(s, "Host: b\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.1\r\n"
-		       "X-Forwarded-Host: img.example, inner\r\nX-Forwarded-Proto: https, http\r\n",
+	assert_base(s,
+		"Host: b\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.1\r\n"
+		"X-Forwarded-Host: img.example, inner\r\nX-Forwarded-Proto: https, http\r\n",
 		"https://img.example");
 	assert_base(s,
 		"Host: b\r\nForwarded: for=1.2.3.4;host=img.example;proto=https, for=10.0.0.1;host=inner;proto=http\r\n",
@@ -195,11 +198,13 @@ static void nonsense_from_a_proxy_is_left_out(void **state)
 {
 	struct site *s = *state;
 	trust_loopback(s);
-	assert_base(s, "Host: localhost\r\nX-Forwarded-Host: a b\r\nX-Forwarded-Proto: gopher\r\n"
-		       "X-Forwarded-Prefix: //evil.example\r\n",
+	assert_base(s,
+		"Host: localhost\r\nX-Forwarded-Host: a b\r\nX-Forwarded-Proto: gopher\r\n"
+		"X-Forwarded-Prefix: //evil.example\r\n",
 		"http://localhost");
-	assert_base(s, "Host: localhost\r\nX-Forwarded-Host: [\r\nX-Forwarded-Prefix: /a/../b\r\n"
-		       "X-Forwarded-Port: 1x\r\n",
+	assert_base(s,
+		"Host: localhost\r\nX-Forwarded-Host: [\r\nX-Forwarded-Prefix: /a/../b\r\n"
+		"X-Forwarded-Port: 1x\r\n",
 		"http://localhost");
 	assert_base(s, "Host: localhost\r\nForwarded: ;;=;host;host=;for=\"\r\n",
 		"http://localhost");
@@ -235,8 +240,7 @@ static void any_other_origin_sees_nothing(void **state)
 	struct site *s = *state;
 	allow_app(s);
 	static const char *const others[] = { "https://app.example.evil", "http://app.example",
-		"null",
-		"https://app.example:444" };
+		"null", "https://app.example:444" };
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		autofree char *fields = mem_printf("Origin: %s\r\n", others[i]);
 		autoreply r = get_as(s, "/v1/jobs", fields);
@@ -311,7 +315,7 @@ static void a_jobs_token_opens_its_reading_and_nothing_else(void **state)
 	}
 	autofree char *bearer = mem_printf("Authorization: Bearer %s\r\n", token);
 	autofree char *cancel = mem_printf("/v1/jobs/%s/cancel", id),
-		*self = mem_printf("/v1/jobs/%s", id);
+		      *self = mem_printf("/v1/jobs/%s", id);
 	autoreply as_bearer = get_as(s, self, bearer);
 	assert_status(as_bearer, 200);
 	autoreply a = http_call(s->port, "POST", cancel, bearer, NULL);
@@ -358,9 +362,8 @@ static void unknown_paths_are_404_and_known_ones_name_their_methods(void **state
 {
 	struct site *s = *state;
 	static const char *const unknown[] = { "/v1", "/v1/", "/v1/jobs/", "/v1/jobs/a/b",
-		"/v1/usage",
-		"/v1/jobs/a/archive", "/openapi.json", "/v1/results", "/v1/tokens", "/v1//jobs",
-		"/v1/jobs/a%00b", "/v1/deliveries" };
+		"/v1/usage", "/v1/jobs/a/archive", "/openapi.json", "/v1/results", "/v1/tokens",
+		"/v1//jobs", "/v1/jobs/a%00b", "/v1/deliveries" };
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
 		autoreply r = get(s, unknown[i]);
 		assert_problem(r, 404, "not_found");

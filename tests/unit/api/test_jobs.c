@@ -70,8 +70,8 @@ static void faults_are_listed_with_pointers(void **state)
 	assert_int_equal(json_array_size(errors), 2);
 	assert_non_null(json_object_get(json_array_get(errors, 0), "pointer"));
 	assert_non_null(json_object_get(json_array_get(errors, 0), "detail"));
-	autofree char *type = mem_printf("http://127.0.0.1:%d/errors/%s", s->port, str(r.json,
-		"code"));
+	autofree char *type = mem_printf("http://127.0.0.1:%d/errors/%s", s->port,
+		str(r.json, "code"));
 	assert_string_equal(str(r.json, "type"), type);
 	assert_true(strncmp(str(r.json, "instance"), "urn:request:", 12) == 0);
 }
@@ -139,8 +139,8 @@ static void a_job_read_again_is_304(void **state)
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1), *target = mem_printf("/v1/jobs/%s", id);
 	autoreply a = get(s, target);
-	autofree char *known = mem_printf("If-None-Match: W/\"x\", %s\r\n", reply_field(&a,
-		"ETag"));
+	autofree char *known = mem_printf("If-None-Match: W/\"x\", %s\r\n",
+		reply_field(&a, "ETag"));
 	autoreply b = http_call(s->port, "GET", target, known, NULL);
 	assert_status(b, 304);
 	assert_int_equal(b.body_n, 0);
@@ -282,8 +282,8 @@ static void a_page_token_serves_the_list_it_was_made_for(void **state)
 
 static void page_sizes_out_of_bounds_name_the_bounds(void **state)
 {
-	autoreply big = get(*state, "/v1/jobs?page_size=1001"), none = get(*state,
-		"/v1/jobs?page_size=0");
+	autoreply big = get(*state, "/v1/jobs?page_size=1001"),
+		  none = get(*state, "/v1/jobs?page_size=0");
 	assert_problem(big, 422, "request_limit");
 	assert_non_null(strstr(str(big.json, "detail"), "1000"));
 	assert_problem(none, 422, "request_limit");

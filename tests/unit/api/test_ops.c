@@ -104,8 +104,8 @@ static void presets_are_shown_as_a_request_would_spell_them(void **state)
 
 static void the_page_comes_with_a_policy_that_runs_nothing_but_its_own_script(void **state)
 {
-	autoreply page = get(*state, "/"), script = get(*state, "/app.js"), style = get(*state,
-		"/style.css");
+	autoreply page = get(*state, "/"), script = get(*state, "/app.js"),
+		  style = get(*state, "/style.css");
 	assert_status(page, 200);
 	assert_field(page, "Content-Type", "text/html; charset=utf-8");
 	const char *policy = reply_field(&page, "Content-Security-Policy");
@@ -144,7 +144,7 @@ static void a_request_that_http_refuses_is_a_problem_too(void **state)
 static const struct CMUnitTest tests[] = {
 	with_site(a_server_that_runs_is_alive_and_ready),
 	cmocka_unit_test_setup_teardown(readiness_names_the_part_that_fails, broken_site,
-	close_site),
+		close_site),
 	with_site(a_server_that_drains_is_alive_and_not_ready),
 	cmocka_unit_test_setup_teardown(
 		the_ops_listener_serves_health_and_figures_to_any_host_and_nothing_else, ops_site,

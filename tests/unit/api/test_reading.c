@@ -37,8 +37,8 @@ static void items_are_filtered_by_status_ref_and_url(void **state)
 	const char *id = str(made.json, "id");
 	autoreply by_ref = get_job(s, id, "/items?ref=r1");
 	autoreply by_url = get_job(s, id, "/items?url=http%3A%2F%2Fx.example%2Fb");
-	autoreply queued = get_job(s, id, "/items?status=queued"), failed = get_job(s, id,
-		"/items?status=failed");
+	autoreply queued = get_job(s, id, "/items?status=queued"),
+		  failed = get_job(s, id, "/items?status=failed");
 	autoreply bad = get_job(s, id, "/items?status=fine");
 	const json_t *items = json_object_get(by_ref.json, "items");
 	assert_int_equal(json_array_size(items), 1);
@@ -55,8 +55,8 @@ static void one_item_is_read_by_its_id(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 3), *rest = mem_printf("/items/%s.2", id);
-	autofree char *beyond = mem_printf("/items/%s.4", id), *zero = mem_printf("/items/%s.0",
-		id);
+	autofree char *beyond = mem_printf("/items/%s.4", id),
+		      *zero = mem_printf("/items/%s.0", id);
 	autoreply r = get_job(s, id, rest), a = get_job(s, id, beyond), b = get_job(s, id, zero);
 	autoreply c = get_job(s, id, "/items/2");
 	assert_status(r, 200);
@@ -82,13 +82,12 @@ static void the_manifest_holds_job_and_items(void **state)
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 600);
 	site_fail(s, 600);
-	autoreply r = get_job(s, id, "/manifest"),
-		items = get_job(s, id, "/items?page_size=1000");
+	autoreply r = get_job(s, id, "/manifest"), items = get_job(s, id, "/items?page_size=1000");
 	assert_status(r, 200);
 	assert_string_equal(str(r.json, "bulb"), BULB_VERSION);
 	assert_string_equal(str(json_object_get(r.json, "job"), "id"), id);
-	assert_true(json_equal(json_object_get(r.json, "items"), json_object_get(items.json,
-		"items")));
+	assert_true(
+		json_equal(json_object_get(r.json, "items"), json_object_get(items.json, "items")));
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -173,7 +172,8 @@ static void a_long_log_comes_in_pages_of_at_most_200(void **state)
 		assert_in_range(json_array_size(events), 1, 200);
 		for (size_t i = 0; i < json_array_size(events); i++, expected++)
 			assert_int_equal(strtoll(str(json_array_get(events, i), "sequence"), NULL,
-				10), expected);
+						 10),
+				expected);
 		done = json_get_bool(r.json, "done", true);
 		free(next);
 		next = mem_strdup(str(r.json, "next"));

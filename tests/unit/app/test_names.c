@@ -6,7 +6,11 @@
 
 static char *make(const char *tmpl, const char *url, const char *ref)
 {
-	struct name_parts p = { .url = url, .ref = ref, .variant = "thumb", .ext = "jpg", .index = 7,
+	struct name_parts p = { .url = url,
+		.ref = ref,
+		.variant = "thumb",
+		.ext = "jpg",
+		.index = 7,
 		.sha256 = "abc" };
 	return name_make(tmpl, &p);
 }
@@ -14,7 +18,8 @@ static char *make(const char *tmpl, const char *url, const char *ref)
 static void a_name_is_the_last_segment_without_its_extension(void **state)
 {
 	(void)state;
-	autofree char *a = make("{name}-{variant}.{ext}", "https://x.example/p/cat.one.jpeg?size=3", NULL);
+	autofree char *a = make("{name}-{variant}.{ext}", "https://x.example/p/cat.one.jpeg?size=3",
+		NULL);
 	assert_string_equal(a, "cat.one-thumb.jpg");
 	autofree char *b = make("{index}/{ref}_{sha256}-{variant}", "https://x.example/", "sku 1");
 	assert_string_equal(b, "7/sku_1_abc-thumb");
@@ -23,7 +28,8 @@ static void a_name_is_the_last_segment_without_its_extension(void **state)
 static void a_name_never_builds_a_path(void **state)
 {
 	(void)state;
-	autofree char *a = make("{name}-{variant}.{ext}", "https://x.example/a%2f..%2f..%2fetc", NULL);
+	autofree char *a = make("{name}-{variant}.{ext}", "https://x.example/a%2f..%2f..%2fetc",
+		NULL);
 	assert_null(strchr(a, '/'));
 	autofree char *b = make("{ref}-{variant}.{ext}", "https://x.example/a", "../../etc/passwd");
 	assert_null(strchr(b, '/'));
@@ -67,8 +73,8 @@ static void a_taken_name_gets_a_number(void **state)
 static void a_template_that_leaves_the_folder_is_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "/tmp/{variant}", "../{variant}", "{variant", "{what}-{variant}",
-		"{name}.{ext}", "" };
+	static const char *const bad[] = { "/tmp/{variant}", "../{variant}", "{variant",
+		"{what}-{variant}", "{name}.{ext}", "" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = { 0 };
 		assert_err(name_template_check(bad[i], &e), ERR_USAGE);
@@ -83,7 +89,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_name_is_the_last_segment_without_its_extension),
 		cmocka_unit_test(a_name_never_builds_a_path),
 		cmocka_unit_test(what_is_not_utf8_does_not_come_through),
-	cmocka_unit_test(a_taken_name_gets_a_number),
+		cmocka_unit_test(a_taken_name_gets_a_number),
 		cmocka_unit_test(a_template_that_leaves_the_folder_is_refused),
 	};
 	if (argc > 1)

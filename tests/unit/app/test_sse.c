@@ -30,7 +30,8 @@ static bool parse(struct seen *s, const char *text, size_t step)
 static void events_arrive_whole_however_they_are_cut(void **state)
 {
 	(void)state;
-	static const char text[] = "retry: 2000\n\n: a comment\n\nid: 1\nevent: x\ndata: {\"a\":1}\n\n"
+	static const char text[] =
+		"retry: 2000\n\n: a comment\n\nid: 1\nevent: x\ndata: {\"a\":1}\n\n"
 		"data:two\r\ndata: lines\r\n\r\nid: 3\rdata: cr\r\r";
 	for (size_t step = 1; step < sizeof(text); step++) {
 		struct seen s = { .text = BUF_INIT(4096) };

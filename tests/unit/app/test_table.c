@@ -27,7 +27,8 @@ static void columns_are_as_wide_as_their_widest_cell(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(columns_are_as_wide_as_their_widest_cell) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		columns_are_as_wide_as_their_widest_cell) };
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,9 +48,10 @@ static void what_is_no_imf_fixdate_is_refused(void **state)
 	(void)state;
 	static const char *const bad[] = { "", "Sunday, 06-Nov-94 08:49:37 GMT",
 		"Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 UTC",
-		"Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 2026 00:00:00 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
-		"Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
-		"Sun, +6 Nov 1994 08:49:37 GMT", "Xyz, 06 Nov 1994 08:49:37 GMT" };
+		"Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 2026 00:00:00 GMT",
+		"Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, +6 Nov 1994 08:49:37 GMT",
+		"Xyz, 06 Nov 1994 08:49:37 GMT" };
 	int64_t ms = 7;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (clock_parse_http(bad[i], &ms))

@@ -22,7 +22,8 @@ static void sha256_agrees_with_fips_180(void **state)
 	assert_string_equal(hex, ABC_SHA256);
 	sha256_of(NULL, 0, d);
 	hex_format(d, sizeof(d), hex);
-	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(hex,
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 static void a_digest_in_parts_is_the_digest_of_the_whole(void **state)
@@ -63,10 +64,12 @@ static void hmac_agrees_with_rfc_4231(void **state)
 	char hex[HEX_MAX(SHA256_LEN)];
 	hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, d);
 	hex_format(d, sizeof(d), hex);
-	assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	assert_string_equal(hex,
+		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 	hmac_sha256("", 0, "", 0, d);
 	hex_format(d, sizeof(d), hex);
-	assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+	assert_string_equal(hex,
+		"b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static void hex_takes_exactly_its_digits(void **state)
@@ -84,8 +87,8 @@ static void base64_agrees_with_rfc_4648(void **state)
 {
 	(void)state;
 	static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-	static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=",
-		"Zm9vYmFy" };
+	static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v",
+		"Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
 		char out[32], back[32];
 		size_t n = strlen(plain[i]), room = sizeof(back);

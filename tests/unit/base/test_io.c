@@ -181,7 +181,8 @@ static void a_tree_is_removed_without_following_links(void **state)
 	(void)state;
 	struct err e = { 0 };
 	autofree char *deep = mem_printf("%s/a/b", folder), *file = mem_printf("%s/a/b/f", folder);
-	autofree char *kept = mem_printf("%s/kept", folder), *link = mem_printf("%s/a/link", folder);
+	autofree char *kept = mem_printf("%s/kept", folder),
+		      *link = mem_printf("%s/a/link", folder);
 	autofree char *top = mem_printf("%s/a", folder);
 	assert_ok(io_mkdirs(deep, 0700, &e));
 	assert_ok(io_write_file(file, "x", 1, 0600, &e));

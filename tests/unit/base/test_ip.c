@@ -36,8 +36,8 @@ static void addresses_are_written_in_one_form(void **state)
 static void odd_spellings_are_no_addresses(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "010.0.0.1", "10.1", "1.2.3.4.5", "1.2.3.256", "0x7f.1",
-		"1.2.3.4 ", "fe80::1%eth0", "[::1]", "2130706433", ":::" };
+	static const char *const bad[] = { "", "010.0.0.1", "10.1", "1.2.3.4.5", "1.2.3.256",
+		"0x7f.1", "1.2.3.4 ", "fe80::1%eth0", "[::1]", "2130706433", ":::" };
 	struct ip ip;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (ip_parse(bad[i], &ip))
@@ -47,10 +47,10 @@ static void odd_spellings_are_no_addresses(void **state)
 static void odd_quads_are_seen(void **state)
 {
 	(void)state;
-	static const char *const odd[] = { "010.0.0.1", "0x7f.1", "2130706433", "127.1", "0x7f000001",
-		"127.0.0.1.", "1.2.3.4.5", "0x.0x.0x.0x", "017700000001" };
-	static const char *const fine[] = { "127.0.0.1", "example.com", "1.example", "0xg", "abc", "",
-		"1-2.3" };
+	static const char *const odd[] = { "010.0.0.1", "0x7f.1", "2130706433", "127.1",
+		"0x7f000001", "127.0.0.1.", "1.2.3.4.5", "0x.0x.0x.0x", "017700000001" };
+	static const char *const fine[] = { "127.0.0.1", "example.com", "1.example", "0xg", "abc",
+		"", "1-2.3" };
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
 		if (!ip_is_odd_quad(odd[i]))
 			fail_msg("not seen: '%s'", odd[i]);

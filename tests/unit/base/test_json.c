@@ -160,14 +160,18 @@ static void a_text_that_would_take_far_more_memory_is_refused_before(void **stat
 	assert_int_equal(parse_list("[]", 3000000), ERR_REQUEST_LIMIT);
 	assert_int_equal(parse_list("0", 5000000), ERR_REQUEST_LIMIT);
 	/* ten thousand URLs with twelve variants each, and commas in a string */
-	assert_int_equal(parse_list("{\"url\":\"http://a/b\",\"variants\":["
-		"{\"name\":\"a\",\"width\":1,\"format\":\"avif\"},{\"name\":\"b\",\"width\":2},"
-		"{\"name\":\"c\",\"width\":3},{\"name\":\"d\",\"width\":4},"
-		"{\"name\":\"e\",\"width\":5},{\"name\":\"f\",\"width\":6},"
-		"{\"name\":\"g\",\"width\":7},{\"name\":\"h\",\"width\":8},"
-		"{\"name\":\"i\",\"width\":9},{\"name\":\"j\",\"width\":10},"
-		"{\"name\":\"k\",\"width\":11},{\"name\":\"l\",\"width\":12}],"
-		"\"ref\":\",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\"}", 10000), OK);
+	assert_int_equal(
+		parse_list(
+			"{\"url\":\"http://a/b\",\"variants\":["
+			"{\"name\":\"a\",\"width\":1,\"format\":\"avif\"},{\"name\":\"b\",\"width\":2},"
+			"{\"name\":\"c\",\"width\":3},{\"name\":\"d\",\"width\":4},"
+			"{\"name\":\"e\",\"width\":5},{\"name\":\"f\",\"width\":6},"
+			"{\"name\":\"g\",\"width\":7},{\"name\":\"h\",\"width\":8},"
+			"{\"name\":\"i\",\"width\":9},{\"name\":\"j\",\"width\":10},"
+			"{\"name\":\"k\",\"width\":11},{\"name\":\"l\",\"width\":12}],"
+			"\"ref\":\",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\"}",
+			10000),
+		OK);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -27,9 +27,10 @@ static void a_counter_counts_per_series(void **state)
 	assert_true(metric_get(METRIC_HTTP_REQUESTS, "GET", "/v1/jobs", "200") == 3);
 	assert_true(metric_get(METRIC_HTTP_REQUESTS, "PUT", "/v1/jobs", "200") == 0);
 	autofree char *text = render();
-	assert_non_null(strstr(text, "# TYPE bulb_http_requests_total counter\n"
-				     "bulb_http_requests_total{method=\"GET\",route=\"/v1/jobs\","
-				     "code=\"200\"} 3\n"));
+	assert_non_null(strstr(text,
+		"# TYPE bulb_http_requests_total counter\n"
+		"bulb_http_requests_total{method=\"GET\",route=\"/v1/jobs\","
+		"code=\"200\"} 3\n"));
 }
 
 static void a_gauge_goes_both_ways(void **state)
@@ -48,12 +49,18 @@ static void a_histogram_is_cumulative(void **state)
 	metric_observe(METRIC_STAGE_SECONDS, .75, "fetch");
 	metric_observe(METRIC_STAGE_SECONDS, 1000, "fetch");
 	autofree char *text = render();
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"0.005\"} 1\n"));
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"0.5\"} 1\n"));
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"1\"} 2\n"));
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"300\"} 2\n"));
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"+Inf\"} 3\n"));
-	assert_non_null(strstr(text, "bulb_stage_duration_seconds_sum{stage=\"fetch\"} 1000.755\n"));
+	assert_non_null(strstr(text,
+		"bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"0.005\"} 1\n"));
+	assert_non_null(
+		strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"0.5\"} 1\n"));
+	assert_non_null(
+		strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"1\"} 2\n"));
+	assert_non_null(
+		strstr(text, "bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"300\"} 2\n"));
+	assert_non_null(strstr(text,
+		"bulb_stage_duration_seconds_bucket{stage=\"fetch\",le=\"+Inf\"} 3\n"));
+	assert_non_null(
+		strstr(text, "bulb_stage_duration_seconds_sum{stage=\"fetch\"} 1000.755\n"));
 	assert_non_null(strstr(text, "bulb_stage_duration_seconds_count{stage=\"fetch\"} 3\n"));
 	assert_true(metric_get(METRIC_STAGE_SECONDS, "fetch", NULL, NULL) == 3);
 }
@@ -64,7 +71,8 @@ static void a_metric_without_labels_is_there_from_the_start(void **state)
 	autofree char *text = render();
 	assert_non_null(strstr(text, "\nbulb_fetch_bytes_total 0\n"));
 	assert_non_null(strstr(text, "\nbulb_http_request_duration_seconds_count 0\n"));
-	assert_non_null(strstr(text, "\nbulb_http_request_duration_seconds_bucket{le=\"+Inf\"} 0\n"));
+	assert_non_null(
+		strstr(text, "\nbulb_http_request_duration_seconds_bucket{le=\"+Inf\"} 0\n"));
 }
 
 static void label_values_are_escaped_and_copied(void **state)

@@ -6,7 +6,8 @@
 
 #include "base/near.h"
 
-static const char *const names[] = { "without_enlargement", "width", "height", NULL, "format", "fit" };
+static const char *const names[] = { "without_enlargement", "width", "height", NULL, "format",
+	"fit" };
 
 static void spelling_habits_do_not_count(void **state)
 {

@@ -66,13 +66,14 @@ static void a_url_has_its_parts(void **state)
 static void ill_formed_urls_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "example.com", "//example.com/", "ftp://a/", "http:/a",
-		"http:a", "http://", "http:///a", "http://:80/", "http://a:0/", "http://a:65536/",
-		"http://a:99999999999/", "http://a:8x/", "http://a b/", "http://a/b c", "http://a/\tb",
-		"http://a/\x7F", "http://a%41/", "http://a\\b/", "http://[::1/", "http://[::1]x/",
-		"http://[::g]/", "http://[fe80::1%25eth0]/", "http://a..b/", "http://.a/", "http://a,b/",
-		"http://b\xC3\xBC.de/", "file://host/x", "http://user@/", "http://a/\n",
-		"javascript://a/%0a", "http://good.com\\@evil.com/", "http://[::1]@evil.com/", "http://a_b!/" };
+	static const char *const bad[] = { "", "example.com", "//example.com/", "ftp://a/",
+		"http:/a", "http:a", "http://", "http:///a", "http://:80/", "http://a:0/",
+		"http://a:65536/", "http://a:99999999999/", "http://a:8x/", "http://a b/",
+		"http://a/b c", "http://a/\tb", "http://a/\x7F", "http://a%41/", "http://a\\b/",
+		"http://[::1/", "http://[::1]x/", "http://[::g]/", "http://[fe80::1%25eth0]/",
+		"http://a..b/", "http://.a/", "http://a,b/", "http://b\xC3\xBC.de/",
+		"file://host/x", "http://user@/", "http://a/\n", "javascript://a/%0a",
+		"http://good.com\\@evil.com/", "http://[::1]@evil.com/", "http://a_b!/" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct url u;
 		struct err e = { 0 };
@@ -137,10 +138,12 @@ static void equal_urls_have_one_spelling(void **state)
 static void signatures_do_not_count(void **state)
 {
 	(void)state;
-	assert_string_equal(identity("https://b.s3.amazonaws.com/k?X-Amz-Date=1&v=2&X-Amz-Signature=3"),
+	assert_string_equal(
+		identity("https://b.s3.amazonaws.com/k?X-Amz-Date=1&v=2&X-Amz-Signature=3"),
 		"https://b.s3.amazonaws.com/k?v=2");
 	assert_string_equal(identity("https://g/k?x-goog-signature=a"), "https://g/k");
-	assert_string_equal(identity("https://z/k?sv=1&st=2&se=3&sr=b&sp=r&sig=x&w=5"), "https://z/k?w=5");
+	assert_string_equal(identity("https://z/k?sv=1&st=2&se=3&sr=b&sp=r&sig=x&w=5"),
+		"https://z/k?w=5");
 	assert_string_equal(identity("https://z/k?sv=1&st=2"), "https://z/k?sv=1&st=2");
 	assert_string_equal(identity("https://z/k?sig=1&sp=2"), "https://z/k?sig=1&sp=2");
 	assert_string_equal(identity("https://z/k?"), "https://z/k?");
@@ -153,13 +156,13 @@ static void references_resolve_as_rfc_3986_shows(void **state)
 	(void)state;
 	static const char *const pairs[][2] = { { "g", "/b/c/g" }, { "./g", "/b/c/g" },
 		{ "g/", "/b/c/g/" }, { "/g", "/g" }, { "?y", "/b/c/d;p?y" }, { "g?y", "/b/c/g?y" },
-		{ "#s", "/b/c/d;p?q" }, { "g#s", "/b/c/g" }, { ";x", "/b/c/;x" }, { "", "/b/c/d;p?q" },
-		{ ".", "/b/c/" }, { "./", "/b/c/" }, { "..", "/b/" }, { "../g", "/b/g" },
-		{ "../..", "/" }, { "../../g", "/g" }, { "../../../g", "/g" }, { "/./g", "/g" },
-		{ "/../g", "/g" }, { "g.", "/b/c/g." }, { ".g", "/b/c/.g" }, { "g..", "/b/c/g.." },
-		{ "..g", "/b/c/..g" }, { "./../g", "/b/g" }, { "./g/.", "/b/c/g/" },
-		{ "g/./h", "/b/c/g/h" }, { "g/../h", "/b/c/h" }, { "g;x=1/../y", "/b/c/y" },
-		{ "g?y/../x", "/b/c/g?y/../x" } };
+		{ "#s", "/b/c/d;p?q" }, { "g#s", "/b/c/g" }, { ";x", "/b/c/;x" },
+		{ "", "/b/c/d;p?q" }, { ".", "/b/c/" }, { "./", "/b/c/" }, { "..", "/b/" },
+		{ "../g", "/b/g" }, { "../..", "/" }, { "../../g", "/g" }, { "../../../g", "/g" },
+		{ "/./g", "/g" }, { "/../g", "/g" }, { "g.", "/b/c/g." }, { ".g", "/b/c/.g" },
+		{ "g..", "/b/c/g.." }, { "..g", "/b/c/..g" }, { "./../g", "/b/g" },
+		{ "./g/.", "/b/c/g/" }, { "g/./h", "/b/c/g/h" }, { "g/../h", "/b/c/h" },
+		{ "g;x=1/../y", "/b/c/y" }, { "g?y/../x", "/b/c/g?y/../x" } };
 	struct url base = parsed("http://a/b/c/d;p?q");
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		struct url u;
@@ -245,8 +248,8 @@ static void query_values_are_found_by_name(void **state)
 static void a_split_url_is_written_as_it_was(void **state)
 {
 	(void)state;
-	static const char *const urls[] = { "http://a/b?c", "https://[::1]:8443/", "http://a:81/x%20y?",
-		"file:///tmp/x" };
+	static const char *const urls[] = { "http://a/b?c", "https://[::1]:8443/",
+		"http://a:81/x%20y?", "file:///tmp/x" };
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
 		struct url u = parsed(urls[i]), again = parsed(url_format(&u, a));
 		assert_true(url_same_origin(&u, &again));

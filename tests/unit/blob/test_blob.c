@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "blob/blob.h"
 #include "base/io.h"
+#include "blob/blob.h"
 #include "lib/test.h"
 
 #include <ftw.h>
@@ -66,8 +66,9 @@ static void a_fresh_key_is_a_folder_an_id_and_an_extension(void **state)
 static void keys_that_lead_elsewhere_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "a//b",
-		"a/", ".tmp/x", "a/.hidden", "A.jpg", "a b", "a\\b", "a\nb", "a%2e", "\xc3\xa4", "a/./b" };
+	static const char *const bad[] = { "", "/etc/passwd", "..", "../x", "a/../../x", "a/..",
+		"a//b", "a/", ".tmp/x", "a/.hidden", "A.jpg", "a b", "a\\b", "a\nb", "a%2e",
+		"\xc3\xa4", "a/./b" };
 	struct err e;
 	struct blob *b = open_store();
 	autofd fd = -1;

@@ -2,8 +2,8 @@
  *
  * syncfs is wrapped (-Wl,--wrap): the tests count syncs, hold one back and let one fail.
  */
-#include "blob/blob.h"
 #include "base/io.h"
+#include "blob/blob.h"
 #include "lib/test.h"
 
 #include <dirent.h>
@@ -251,7 +251,8 @@ static void old_leftovers_go_at_open_and_young_ones_stay(void **state)
 	snprintf(old, sizeof(old), "%s/.tmp/old", dir);
 	snprintf(young, sizeof(young), "%s/.tmp/young", dir);
 	autofd a = open(old, O_CREAT | O_WRONLY, 0600), b = open(young, O_CREAT | O_WRONLY, 0600);
-	struct timespec day_ago[2] = { { .tv_sec = time(NULL) - 86400 }, { .tv_sec = time(NULL) - 86400 } };
+	struct timespec day_ago[2] = { { .tv_sec = time(NULL) - 86400 },
+		{ .tv_sec = time(NULL) - 86400 } };
 	assert_int_equal(futimens(a, day_ago), 0);
 	blob_free(open_store(""));
 	assert_int_equal(access(old, F_OK), -1);

@@ -118,8 +118,9 @@ static void a_bad_value_is_refused_also_where_a_stronger_source_wins(void **stat
 static void flags_have_two_spellings_and_arguments_stand_anywhere(void **state)
 {
 	(void)state;
-	assert_ok(parse(COMMAND_RUN, ARGV("a.jpg", "--workers=5", "-o", "x", "-flist", "--json", "-",
-		"--", "--workers"), ENVP()));
+	assert_ok(parse(COMMAND_RUN,
+		ARGV("a.jpg", "--workers=5", "-o", "x", "-flist", "--json", "-", "--", "--workers"),
+		ENVP()));
 	assert_int_equal(c.workers, 5);
 	assert_string_equal(c.output, "x");
 	assert_string_equal(c.file, "list");
@@ -151,8 +152,10 @@ static void lists_grow_within_a_source_and_are_replaced_across(void **state)
 	assert_int_equal(c.allow_origin.n, 3);
 	assert_string_equal(c.allow_origin.v[2], "https://c");
 	assert_int_equal(c.allow_host.n, 2);
-	assert_ok(parse(COMMAND_RUN, ARGV("--allow-address", "10.0.0.0/8,::1", "--variant",
-		"a width=1, x", "--variant", "b"), ENVP()));
+	assert_ok(parse(COMMAND_RUN,
+		ARGV("--allow-address", "10.0.0.0/8,::1", "--variant", "a width=1, x", "--variant",
+			"b"),
+		ENVP()));
 	assert_int_equal(c.allow_address.n, 2);
 	assert_int_equal(c.allow_address.v[0].bits, 104);
 	assert_int_equal(c.variant.n, 2);
@@ -166,7 +169,8 @@ static void numbers_have_units(void **state)
 	(void)state;
 	assert_ok(parse(COMMAND_SERVE,
 		ARGV("--max-body", "2m", "--fresh", "90s", "--drain=500ms", "--max-pixels", "20m",
-			"--max-source=1K", "--keep-results", "7d", "--max-wait", "0"), ENVP()));
+			"--max-source=1K", "--keep-results", "7d", "--max-wait", "0"),
+		ENVP()));
 	assert_int_equal(c.max_body_bytes, 2 << 20);
 	assert_int_equal(c.fresh_ms, 90000);
 	assert_int_equal(c.drain_ms, 500);
@@ -246,8 +250,9 @@ static void help_stops_everything_else(void **state)
 static void what_is_not_meant_for_bulb_is_left_alone(void **state)
 {
 	(void)state;
-	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("BULB_SERVICE_HOST=10.0.0.1", "BULBOUS=1", "PATH=/",
-		"BULB_PORT_8080_TCP=tcp://10.0.0.1:8080", "BULB_WORKERS=")));
+	assert_ok(parse(COMMAND_SERVE, ARGV(),
+		ENVP("BULB_SERVICE_HOST=10.0.0.1", "BULBOUS=1", "PATH=/",
+			"BULB_PORT_8080_TCP=tcp://10.0.0.1:8080", "BULB_WORKERS=")));
 	assert_int_equal(c.source[CONF_workers], CONF_DEFAULT);
 }
 
@@ -266,7 +271,8 @@ static void a_fault_in_the_file_is_named_with_its_line(void **state)
 {
 	(void)state;
 	static const char *const faults[][2] = {
-		{ "workers = 1\nlisen = x\n", ":2: unknown setting 'lisen'; did you mean 'listen'?" },
+		{ "workers = 1\nlisen = x\n",
+			":2: unknown setting 'lisen'; did you mean 'listen'?" },
 		{ "workers = many\n", ":1: workers: 'many' is not a whole number" },
 		{ "\n\nworkers\n", ":3: a line must read 'key = value'" },
 		{ "config = other\n", ":1: a file cannot name another" },
@@ -278,7 +284,8 @@ static void a_fault_in_the_file_is_named_with_its_line(void **state)
 		refused(COMMAND_SERVE, ARGV("--config", path), ENVP(), faults[i][1]);
 		assert_non_null(strstr(e.text, path));
 	}
-	refused(COMMAND_SERVE, ARGV("--config", "/nonexistent"), ENVP(), "--config: open /nonexistent");
+	refused(COMMAND_SERVE, ARGV("--config", "/nonexistent"), ENVP(),
+		"--config: open /nonexistent");
 	assert_ok(io_write_file(path, "a\0b", 3, 0600, &e));
 	refused(COMMAND_SERVE, ARGV("--config", path), ENVP(), "not a text file");
 }
@@ -316,7 +323,8 @@ static void a_secret_stands_on_no_command_line_and_in_no_message(void **state)
 static void platforms_and_systemd_are_heard(void **state)
 {
 	(void)state;
-	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("PORT=9000", "STATE_DIRECTORY=/var/lib/bulb:/x")));
+	assert_ok(parse(COMMAND_SERVE, ARGV(),
+		ENVP("PORT=9000", "STATE_DIRECTORY=/var/lib/bulb:/x")));
 	assert_string_equal(c.listen, "127.0.0.1:9000");
 	assert_string_equal(c.store, "sqlite:/var/lib/bulb/bulb.db");
 	assert_ok(parse(COMMAND_SERVE, ARGV("--open"), ENVP("PORT=9000")));
@@ -328,14 +336,15 @@ static void platforms_and_systemd_are_heard(void **state)
 	refused(COMMAND_SERVE, ARGV(), ENVP("PORT=tcp://x"), "PORT");
 	char pid[40];
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());
-	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("LISTEN_FDS=1", pid, "NOTIFY_SOCKET=/run/n",
-		"WATCHDOG_USEC=3000000", "NO_COLOR=1")));
+	assert_ok(parse(COMMAND_SERVE, ARGV(),
+		ENVP("LISTEN_FDS=1", pid, "NOTIFY_SOCKET=/run/n", "WATCHDOG_USEC=3000000",
+			"NO_COLOR=1")));
 	assert_int_equal(c.listen_fds, 1);
 	assert_string_equal(c.notify_socket, "/run/n");
 	assert_int_equal(c.watchdog_ms, 3000);
 	assert_true(c.no_color);
-	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("LISTEN_FDS=1", "LISTEN_PID=1",
-		"WATCHDOG_USEC=3000000", "WATCHDOG_PID=1")));
+	assert_ok(parse(COMMAND_SERVE, ARGV(),
+		ENVP("LISTEN_FDS=1", "LISTEN_PID=1", "WATCHDOG_USEC=3000000", "WATCHDOG_PID=1")));
 	assert_int_equal(c.listen_fds, 0);
 	assert_int_equal(c.watchdog_ms, 0);
 }

@@ -24,7 +24,8 @@ static void help_lists_exactly_the_settings_of_a_command(void **state)
 			const struct setting *s = &conf_settings[i];
 			char flag[64], line[80];
 			setting_flag_name(s, flag);
-			snprintf(line, sizeof(line), "--%s%s", flag, s->type == TYPE_BOOL ? "\n" : " ");
+			snprintf(line, sizeof(line), "--%s%s", flag,
+				s->type == TYPE_BOOL ? "\n" : " ");
 			bool there = strstr(text, line) != NULL;
 			if (there != setting_serves(s, (enum command)c))
 				fail_msg("bulb %s --help and --%s", conf_commands[c].name, flag);

@@ -13,9 +13,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SOCK 0
@@ -43,8 +43,12 @@ static const char *bytes_of(enum format f)
 static bool show_one(const struct show *s, size_t i)
 {
 	enum format f = s->recipe->variants[i].format;
-	const struct image_variant v = { .format = f, .width = 10, .height = 10, .index = i,
-		.data = bytes_of(f), .bytes = BYTES };
+	const struct image_variant v = { .format = f,
+		.width = 10,
+		.height = 10,
+		.index = i,
+		.data = bytes_of(f),
+		.bytes = BYTES };
 	return s->sink(s->ctx, &v);
 }
 
@@ -114,8 +118,12 @@ static void claim(size_t index, enum format f, int64_t bytes, int fd)
 {
 	struct err e;
 	struct wire_msg *m = mem_new(struct wire_msg);
-	*m = (struct wire_msg){ .type = WIRE_OUTPUT, .index = (int64_t)index, .format = f,
-		.width = 10, .height = 10, .bytes = bytes };
+	*m = (struct wire_msg){ .type = WIRE_OUTPUT,
+		.index = (int64_t)index,
+		.format = f,
+		.width = 10,
+		.height = 10,
+		.bytes = bytes };
 	enum err_code code = wire_send(SOCK, m, &fd, &e);
 	(void)code;
 }
@@ -203,8 +211,11 @@ static void send_no_descriptor(const struct show *s)
 {
 	uint8_t packet[WIRE_MAX];
 	struct wire_msg *m = mem_new(struct wire_msg);
-	*m = (struct wire_msg){ .type = WIRE_OUTPUT, .format = s->recipe->variants[0].format,
-		.width = 10, .height = 10, .bytes = BYTES };
+	*m = (struct wire_msg){ .type = WIRE_OUTPUT,
+		.format = s->recipe->variants[0].format,
+		.width = 10,
+		.height = 10,
+		.bytes = BYTES };
 	ssize_t n = write(SOCK, packet, wire_format(m, packet));
 	(void)n;
 	hang(s);
@@ -296,8 +307,11 @@ enum err_code image_probe(const void *data, size_t n, const struct image_limits 
 		return err_set(e, ERR_DECODE_CORRUPT, "no such act");
 	if (a->early)
 		a->make(&(struct show){ .recipe = r });
-	*ret = (struct image_header){ .format = FORMAT_JPEG, .width = SIDE, .height = SIDE,
-		.frames = 1, .decode_bytes = a->decode_bytes ? a->decode_bytes : 1 << 20 };
+	*ret = (struct image_header){ .format = FORMAT_JPEG,
+		.width = SIDE,
+		.height = SIDE,
+		.frames = 1,
+		.decode_bytes = a->decode_bytes ? a->decode_bytes : 1 << 20 };
 	return OK;
 }
 
@@ -310,7 +324,9 @@ enum err_code image_make(const void *data, size_t n, const struct image_header *
 	(void)lim;
 	(void)e;
 	act_of(data, n)->make(&(struct show){ .recipe = r, .sink = sink, .ctx = ctx });
-	*ret = (struct image_summary){ .width = SIDE, .height = SIDE, .thumbhash = "AAAA",
+	*ret = (struct image_summary){ .width = SIDE,
+		.height = SIDE,
+		.thumbhash = "AAAA",
 		.color = "#123456" };
 	return OK;
 }

@@ -35,9 +35,14 @@ static struct recipe recipe_of(const char *text)
 
 struct darkroom_opts usual(void)
 {
-	return (struct darkroom_opts){ .exe = FAKE_BULB, .children = 2,
-		.memory_bytes = 128 << 20, .item_ms = 20000, .max_pixels = 50000000,
-		.max_frames = 1000, .max_bytes_out = 1 << 20, .pictures_per_child = 100 };
+	return (struct darkroom_opts){ .exe = FAKE_BULB,
+		.children = 2,
+		.memory_bytes = 128 << 20,
+		.item_ms = 20000,
+		.max_pixels = 50000000,
+		.max_frames = 1000,
+		.max_bytes_out = 1 << 20,
+		.pictures_per_child = 100 };
 }
 
 void open_room(struct room *r, struct darkroom_opts o)
@@ -66,8 +71,7 @@ int picture(const char *act)
 	return fd;
 }
 
-enum err_code process(struct room *r, const char *act, struct darkroom_result *ret,
-	struct err *e)
+enum err_code process(struct room *r, const char *act, struct darkroom_result *ret, struct err *e)
 {
 	autofd fd = picture(act);
 	return darkroom_process(r->d, 1, fd, &r->recipe, NULL, ret, e);

@@ -16,7 +16,7 @@ struct room {
 	struct darkroom *d;
 	struct recipe recipe; /* five variants, every format that is written */
 	pthread_mutex_t lock;
-	char reasons[1000];   /* of children that were replaced, each with a blank after it */
+	char reasons[1000]; /* of children that were replaced, each with a blank after it */
 };
 struct darkroom_opts usual(void);
 void open_room(struct room *r, struct darkroom_opts o);

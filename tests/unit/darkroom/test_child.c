@@ -71,8 +71,7 @@ static void a_decoders_error_is_the_pictures(void **state)
 	autofd empty = -1, text = -1;
 	assert_ok(io_memfd("empty", &empty, &e));
 	assert_ok(io_seal(empty, &e));
-	assert_err(darkroom_process(r.d, 1, empty, &r.recipe, NULL, &res, &e),
-		ERR_FETCH_NOT_IMAGE);
+	assert_err(darkroom_process(r.d, 1, empty, &r.recipe, NULL, &res, &e), ERR_FETCH_NOT_IMAGE);
 	assert_ok(io_memfd("text", &text, &e));
 	assert_ok(io_write_all(text, "hello", 5, &e));
 	assert_ok(io_seal(text, &e));

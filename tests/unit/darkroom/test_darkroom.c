@@ -234,8 +234,8 @@ static void a_pool_outlives_any_number_of_kills(void **state)
 			continue;
 		seen = atomic_load(&s.done);
 		darkroom_stats(s.room.d, &st);
-		pid_t pid = ++kills % 10 == 0 || st.pids_n == 0 ? st.keeper :
-								   st.pids[kills % st.pids_n];
+		pid_t pid = ++kills % 10 == 0 || st.pids_n == 0 ? st.keeper
+								: st.pids[kills % st.pids_n];
 		if (pid > 0)
 			kill(pid, SIGKILL);
 	}

@@ -40,7 +40,9 @@ static void enter(void)
 {
 	struct err e = { 0 };
 	struct jail_report r;
-	const struct jail_limits l = { .memory_bytes = 64 << 20, .cpu_s = 5, .file_bytes = 1 << 20,
+	const struct jail_limits l = { .memory_bytes = 64 << 20,
+		.cpu_s = 5,
+		.file_bytes = 1 << 20,
 		.parent = parent };
 	if (jail_enter(&l, &r, &e) == OK)
 		return;
@@ -270,9 +272,9 @@ static int raise_a_limit(void)
 static int map_executable_memory(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0) == MAP_FAILED ?
-		       -1 :
-		       0;
+		       0) == MAP_FAILED
+		? -1
+		: 0;
 }
 static int map_a_memfd_executable(void)
 {
@@ -316,9 +318,9 @@ static int write_a_large_file(void)
 static int take_too_much_memory(void)
 {
 	return mmap(NULL, (size_t)1 << 32, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0) == MAP_FAILED ?
-		       -1 :
-		       0;
+		       0) == MAP_FAILED
+		? -1
+		: 0;
 }
 static int open_many_descriptors(void)
 {
@@ -349,7 +351,8 @@ static void escape(void **state)
 {
 	const struct escape *way = *state;
 	if (JAIL_SANITIZED) {
-		print_message("# %s: skipped, the filter of a sanitizer build is wide\n", way->name);
+		print_message("# %s: skipped, the filter of a sanitizer build is wide\n",
+			way->name);
 		return;
 	}
 	int status = try(way->act, true);
@@ -456,16 +459,25 @@ static void the_jail_needs_its_keeper(void **state)
 	if (pid == 0) {
 		struct err e = { 0 };
 		struct jail_report r;
-		const struct jail_limits l = { .memory_bytes = 64 << 20, .cpu_s = 5,
-			.file_bytes = 1 << 20, .parent = 1 << 30 };
-		_exit(jail_enter(&l, &r, &e) == ERR_DARKROOM && strstr(e.text, "keeper") ? DONE : 1);
+		const struct jail_limits l = { .memory_bytes = 64 << 20,
+			.cpu_s = 5,
+			.file_bytes = 1 << 20,
+			.parent = 1 << 30 };
+		_exit(jail_enter(&l, &r, &e) == ERR_DARKROOM && strstr(e.text, "keeper") ? DONE
+											 : 1);
 	}
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), DONE);
 }
 
-#define ESCAPE(act) { #act, escape, NULL, NULL, &(struct escape){ #act, act } }
+#define ESCAPE(act)                                                                                \
+	{                                                                                          \
+#act, escape, NULL, NULL, &(struct escape)                                         \
+		{                                                                                  \
+#act, act                                                                  \
+		}                                                                                  \
+	}
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_decoder_can_work_in_the_jail),
 	cmocka_unit_test(a_picture_gets_the_memory_it_was_let_in_with),

@@ -18,20 +18,20 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
-#define EVERY                                                                                      \
+#define EVERY                                                                                         \
 	"[{\"name\":\"thumb\",\"width\":150,\"height\":150,\"fit\":\"cover\",\"format\":\"jpeg\"},"   \
-	"{\"name\":\"small\",\"width\":320,\"format\":\"webp\"},"                                  \
-	"{\"name\":\"attention\",\"width\":90,\"height\":200,\"fit\":\"cover\","                   \
-	"\"position\":\"attention\",\"format\":\"png\"},"                                          \
-	"{\"name\":\"entropy\",\"width\":200,\"height\":90,\"fit\":\"cover\","                     \
-	"\"position\":\"entropy\",\"format\":\"jpeg\",\"progressive\":true},"                      \
-	"{\"name\":\"contain\",\"width\":200,\"height\":200,\"fit\":\"contain\",\"format\":\"png\"},"  \
-	"{\"name\":\"lossless\",\"width\":100,\"format\":\"webp\",\"lossless\":true},"             \
-	"{\"name\":\"avif\",\"width\":300,\"format\":\"avif\"},"                                   \
+	"{\"name\":\"small\",\"width\":320,\"format\":\"webp\"},"                                     \
+	"{\"name\":\"attention\",\"width\":90,\"height\":200,\"fit\":\"cover\","                      \
+	"\"position\":\"attention\",\"format\":\"png\"},"                                             \
+	"{\"name\":\"entropy\",\"width\":200,\"height\":90,\"fit\":\"cover\","                        \
+	"\"position\":\"entropy\",\"format\":\"jpeg\",\"progressive\":true},"                         \
+	"{\"name\":\"contain\",\"width\":200,\"height\":200,\"fit\":\"contain\",\"format\":\"png\"}," \
+	"{\"name\":\"lossless\",\"width\":100,\"format\":\"webp\",\"lossless\":true},"                \
+	"{\"name\":\"avif\",\"width\":300,\"format\":\"avif\"},"                                      \
 	"{\"name\":\"xl\",\"width\":700,\"format\":\"webp\"}]"
 
 #define TWO                                                                                        \
-	"[{\"name\":\"small\",\"width\":160,\"format\":\"webp\"},"                                  \
+	"[{\"name\":\"small\",\"width\":160,\"format\":\"webp\"},"                                 \
 	"{\"name\":\"thumb\",\"width\":50,\"height\":50,\"fit\":\"cover\",\"format\":\"jpeg\"}]"
 
 #if JAIL_SANITIZED
@@ -68,9 +68,14 @@ static int open_room(void **state)
 {
 	(void)state;
 	struct err e;
-	const struct darkroom_opts o = { .exe = REAL_BULB, .children = 2,
-		.memory_bytes = 512 << 20, .item_ms = 60000, .max_pixels = 50000000,
-		.max_frames = 1000, .max_bytes_out = 64 << 20, .pictures_per_child = 100,
+	const struct darkroom_opts o = { .exe = REAL_BULB,
+		.children = 2,
+		.memory_bytes = 512 << 20,
+		.item_ms = 60000,
+		.max_pixels = 50000000,
+		.max_frames = 1000,
+		.max_bytes_out = 64 << 20,
+		.pictures_per_child = 100,
 		.on_died = note };
 	if (vips_init("test") != 0)
 		return -1;
@@ -97,8 +102,8 @@ static VipsImage *scene(void)
 {
 	VipsImage *noise, *blurred, *bands[3], *rgb, *scene;
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(vips_gaussnoise(&noise, WIDTH, HEIGHT, "mean", 100.0 + 20 * i, "sigma",
-					 200.0, NULL),
+		assert_int_equal(vips_gaussnoise(&noise, WIDTH, HEIGHT, "mean", 100.0 + 20 * i,
+					 "sigma", 200.0, NULL),
 			0);
 		assert_int_equal(vips_gaussblur(noise, &blurred, 5.0, NULL), 0);
 		assert_int_equal(vips_cast_uchar(blurred, &bands[i], NULL), 0);
@@ -106,7 +111,8 @@ static VipsImage *scene(void)
 		g_object_unref(blurred);
 	}
 	assert_int_equal(vips_bandjoin(bands, &rgb, 3, NULL), 0);
-	assert_int_equal(vips_copy(rgb, &scene, "interpretation", VIPS_INTERPRETATION_sRGB, NULL), 0);
+	assert_int_equal(vips_copy(rgb, &scene, "interpretation", VIPS_INTERPRETATION_sRGB, NULL),
+		0);
 	for (int i = 0; i < 3; i++)
 		g_object_unref(bands[i]);
 	g_object_unref(rgb);
@@ -374,9 +380,14 @@ static void a_secret_of_the_worker_is_not_in_a_childs_memory(void **state)
 	setenv("BULB_SECRET", secret, 1);
 	autofree char *copy = mem_printf("heap %s", secret);
 	struct darkroom *d;
-	const struct darkroom_opts o = { .exe = REAL_BULB, .children = 1, .memory_bytes = 512 << 20,
-		.item_ms = 60000, .max_pixels = 50000000, .max_frames = 1000,
-		.max_bytes_out = 64 << 20, .pictures_per_child = 100 };
+	const struct darkroom_opts o = { .exe = REAL_BULB,
+		.children = 1,
+		.memory_bytes = 512 << 20,
+		.item_ms = 60000,
+		.max_pixels = 50000000,
+		.max_frames = 1000,
+		.max_bytes_out = 64 << 20,
+		.pictures_per_child = 100 };
 	assert_ok(darkroom_new(&o, &d, &e));
 	struct darkroom_result r;
 	autofd fd = picture(".jpg");

@@ -12,8 +12,12 @@
 
 static struct wire_msg header(void)
 {
-	return (struct wire_msg){ .type = WIRE_HEADER, .format = FORMAT_PNG, .width = 30000,
-		.height = 2, .frames = 1, .decode_bytes = (int64_t)1 << 40 };
+	return (struct wire_msg){ .type = WIRE_HEADER,
+		.format = FORMAT_PNG,
+		.width = 30000,
+		.height = 2,
+		.frames = 1,
+		.decode_bytes = (int64_t)1 << 40 };
 }
 
 static void a_message_reads_as_it_was_written(void **state)
@@ -27,8 +31,12 @@ static void a_message_reads_as_it_was_written(void **state)
 	assert_ok(wire_parse(packet, n, &got, &e));
 	assert_memory_equal(&m, &got, offsetof(struct wire_msg, text));
 	assert_string_equal(got.text, "");
-	m = (struct wire_msg){ .type = WIRE_JOB, .max_pixels = INT64_MAX, .max_frames = 0,
-		.max_bytes_out = 1, .bytes = 7, .text = "[{\"name\":\"a\"}]" };
+	m = (struct wire_msg){ .type = WIRE_JOB,
+		.max_pixels = INT64_MAX,
+		.max_frames = 0,
+		.max_bytes_out = 1,
+		.bytes = 7,
+		.text = "[{\"name\":\"a\"}]" };
 	n = wire_format(&m, packet);
 	assert_ok(wire_parse(packet, n, &got, &e));
 	assert_string_equal(got.text, m.text);
@@ -40,8 +48,8 @@ static void the_layout_is_little_endian_and_fixed(void **state)
 	(void)state;
 	uint8_t packet[WIRE_MAX];
 	struct wire_msg m = { .type = WIRE_FORKED, .pid = 0x01020304 };
-	static const uint8_t want[] = { 'D', 'R', 'K', '1', WIRE_FORKED, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 4, 3, 2, 1, 0, 0, 0, 0 };
+	static const uint8_t want[] = { 'D', 'R', 'K', '1', WIRE_FORKED, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 4, 3, 2, 1, 0, 0, 0, 0 };
 	assert_int_equal(wire_format(&m, packet), sizeof(want));
 	assert_memory_equal(packet, want, sizeof(want));
 }
@@ -139,7 +147,9 @@ static void descriptors_that_do_not_belong_are_closed(void **state)
 	for (size_t count = 1; count <= 4; count++) {
 		char space[CMSG_SPACE(4 * sizeof(int))] = { 0 };
 		struct iovec iov = { packet, n };
-		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
+		struct msghdr h = { .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = space,
 			.msg_controllen = CMSG_SPACE(count * sizeof(int)) };
 		struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 		c->cmsg_level = SOL_SOCKET;

@@ -63,9 +63,10 @@ static void a_source_arrives_sealed_with_its_digest_and_validators(void **state)
 	struct err e;
 	struct fetch_result r;
 	struct origin o = { .script = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: W/\"1\"\r\n"
-		"Last-Modified: Mon, 23 Nov 2026 05:47:00 GMT\r\n\r\nhello" };
+				      "Last-Modified: Mon, 23 Nov 2026 05:47:00 GMT\r\n\r\nhello" };
 	_Atomic int64_t bytes = 7, total = 7;
-	assert_ok(get(&o, (struct fetch_request){ .bytes = &bytes, .bytes_total = &total }, &r, &e));
+	assert_ok(
+		get(&o, (struct fetch_request){ .bytes = &bytes, .bytes_total = &total }, &r, &e));
 	autofd fd = r.fd;
 	char got[8];
 	size_t n;
@@ -80,8 +81,9 @@ static void a_source_arrives_sealed_with_its_digest_and_validators(void **state)
 	assert_string_equal(r.last_modified, "Mon, 23 Nov 2026 05:47:00 GMT");
 	assert_string_equal(r.final_url, "");
 	assert_int_equal(r.status, 200);
-	assert_int_equal(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-		F_SEAL_WRITE | (fcntl(fd, F_GET_SEALS) & 0x20 /* F_SEAL_EXEC */));
+	assert_int_equal(fcntl(fd, F_GET_SEALS),
+		F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+			(fcntl(fd, F_GET_SEALS) & 0x20 /* F_SEAL_EXEC */));
 	assert_int_equal(bytes, 5);
 	assert_int_equal(total, 5);
 	assert_non_null(strstr(o.request, "\r\nAccept-Encoding: identity\r\n"));
@@ -96,13 +98,16 @@ static void validators_make_the_request_conditional(void **state)
 	struct err e;
 	struct fetch_result r;
 	struct origin o = { .script = "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n" };
-	assert_ok(get(&o, (struct fetch_request){ .etag = "\"1\"",
-		.last_modified = "Mon, 23 Nov 2026 05:47:00 GMT" }, &r, &e));
+	assert_ok(get(&o,
+		(struct fetch_request){ .etag = "\"1\"",
+			.last_modified = "Mon, 23 Nov 2026 05:47:00 GMT" },
+		&r, &e));
 	assert_true(r.not_modified);
 	assert_int_equal(r.fd, -1);
 	assert_string_equal(r.etag, "\"1\"");
 	assert_non_null(strstr(o.request, "\r\nIf-None-Match: \"1\"\r\n"));
-	assert_non_null(strstr(o.request, "\r\nIf-Modified-Since: Mon, 23 Nov 2026 05:47:00 GMT\r\n"));
+	assert_non_null(
+		strstr(o.request, "\r\nIf-Modified-Since: Mon, 23 Nov 2026 05:47:00 GMT\r\n"));
 }
 
 static void a_304_that_nobody_asked_for_is_an_error(void **state)
@@ -193,13 +198,16 @@ static void a_length_not_declared_is_counted(void **state)
 static void an_encoding_that_is_not_undone_leaves_the_bytes_as_they_are(void **state)
 {
 	(void)state;
-	static const char *const encodings[] = { "aws-chunked", "br", "zstd", "gzip, zstd", "utf-8" };
+	static const char *const encodings[] = { "aws-chunked", "br", "zstd", "gzip, zstd",
+		"utf-8" };
 	for (size_t i = 0; i < ARRAY_LEN(encodings); i++) {
 		struct err e;
 		struct fetch_result r;
 		char script[256];
-		snprintf(script, sizeof(script), "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n"
-			"Content-Length: 5\r\n\r\nhello", encodings[i]);
+		snprintf(script, sizeof(script),
+			"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n"
+			"Content-Length: 5\r\n\r\nhello",
+			encodings[i]);
 		struct origin o = { .script = script };
 		assert_ok(get(&o, (struct fetch_request){ 0 }, &r, &e));
 		assert_int_equal(r.bytes, 5);
@@ -259,8 +267,10 @@ static void a_redirect_to_an_address_that_is_not_public_is_refused(void **state)
 	(void)state;
 	struct err e;
 	struct fetch_result r;
-	struct origin o = { .script = "HTTP/1.1 302 X\r\nLocation: http://169.254.169.254/latest\r\n"
-		"Content-Length: 0\r\n\r\n" };
+	struct origin o = {
+		.script = "HTTP/1.1 302 X\r\nLocation: http://169.254.169.254/latest\r\n"
+			  "Content-Length: 0\r\n\r\n"
+	};
 	assert_err(get(&o, (struct fetch_request){ 0 }, &r, &e), ERR_FETCH_BLOCKED_ADDRESS);
 	assert_non_null(strstr(r.final_url, "169.254.169.254"));
 	assert_non_null(strstr(e.text, "--allow-address 169.254.169.254/32"));
@@ -274,10 +284,11 @@ static void a_source_that_is_not_on_the_list_is_refused(void **state)
 	const char *sources[] = { "127.0.0.1" };
 	open_lane(&(struct fetch_opts){ .sources = sources, .sources_n = 1 });
 	struct origin o = { .script = "HTTP/1.1 302 X\r\nLocation: http://localhost:1/\r\n"
-		"Content-Length: 0\r\n\r\n" };
+				      "Content-Length: 0\r\n\r\n" };
 	assert_err(get(&o, (struct fetch_request){ 0 }, &r, &e), ERR_FETCH_BLOCKED_ADDRESS);
 	assert_non_null(strstr(e.text, "--allow-source localhost"));
-	assert_err(fetch_get(lane, &(struct fetch_request){ .url = "http://other.example/" }, &r, &e),
+	assert_err(fetch_get(lane, &(struct fetch_request){ .url = "http://other.example/" }, &r,
+			   &e),
 		ERR_FETCH_BLOCKED_ADDRESS);
 	assert_int_equal(e.source_status, 0);
 }

@@ -27,10 +27,13 @@ static int remove_file(void **state)
 static enum err_code get(bool allow, int64_t max, const char *url, const char *etag,
 	struct fetch_result *ret, struct err *e)
 {
-	struct fetch *f = fetch_new(&(struct fetch_opts){ .max_bytes = max, .total_ms = 5000,
-		.per_host = 1, .allow_files = allow });
+	struct fetch *f = fetch_new(&(struct fetch_opts){ .max_bytes = max,
+		.total_ms = 5000,
+		.per_host = 1,
+		.allow_files = allow });
 	struct fetch_lane *l = fetch_lane_new(f);
-	enum err_code rc = fetch_get(l, &(struct fetch_request){ .url = url, .etag = etag }, ret, e);
+	enum err_code rc = fetch_get(l, &(struct fetch_request){ .url = url, .etag = etag }, ret,
+		e);
 	fetch_lane_free(l);
 	fetch_free(f);
 	return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "fetch/hosts.h"
 #include "base/mem.h"
+#include "fetch/hosts.h"
 #include "lib/test.h"
 
 #include <stdlib.h>

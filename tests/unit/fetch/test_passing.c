@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "fetch/passing.h"
 #include "base/clock.h"
 #include "fetch/fetch.h"
+#include "fetch/passing.h"
 #include "lib/test.h"
 
 static void seconds_are_taken_and_bounded(void **state)
@@ -43,7 +43,8 @@ static void what_may_pass_is_told_by_code_and_status(void **state)
 {
 	(void)state;
 	static const int may[] = { 408, 425, 429, 500, 502, 503, 504, 507, 520, 599 };
-	static const int never[] = { 100, 201, 206, 304, 400, 401, 403, 404, 406, 410, 451, 501, 505 };
+	static const int never[] = { 100, 201, 206, 304, 400, 401, 403, 404, 406, 410, 451, 501,
+		505 };
 	for (size_t i = 0; i < ARRAY_LEN(may); i++)
 		assert_true(passes(ERR_FETCH_STATUS, may[i]));
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)

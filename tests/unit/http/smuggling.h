@@ -12,8 +12,11 @@ struct shape {
 	const char *name, *bytes;
 	size_t n;
 };
-#define SHAPE(name, text) { name, text, sizeof(text) - 1 }
-#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+#define SHAPE(name, text)                                                                          \
+	{                                                                                          \
+		name, text, sizeof(text) - 1                                                       \
+	}
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
 /* Refused because llhttp is built in strict mode, and for no other reason. */
@@ -45,7 +48,8 @@ static const struct shape only_ours[] = {
 };
 
 static const struct shape others[] = {
-	SHAPE("both lengths", POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	SHAPE("both lengths",
+		POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 	SHAPE("two lengths", POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
 	SHAPE("list of lengths", POST "Content-Length: 1, 1\r\n\r\na"),
 	SHAPE("space before the colon of a length", POST "Content-Length : 1\r\n\r\na"),

@@ -65,7 +65,8 @@ static void other_smuggling_shapes_are_refused(void **state)
 static void a_request_reads_the_same_however_it_is_cut(void **state)
 {
 	(void)state;
-	static const char text[] = "\r\nPOST /a/b?c=d HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a:  2 \r\n"
+	static const char text[] =
+		"\r\nPOST /a/b?c=d HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a:  2 \r\n"
 		"Empty:\r\nTransfer-Encoding: Chunked\r\nX-Request-Id: id-1\r\n\r\n"
 		"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /next";
 	size_t n = sizeof(text) - 1;
@@ -95,8 +96,8 @@ static void requests_follow_each_other_on_one_parser(void **state)
 {
 	(void)state;
 	static const char text[] = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
-		"POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
-		"GET /3 HTTP/1.0\r\n\r\n";
+				   "POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
+				   "GET /3 HTTP/1.0\r\n\r\n";
 	struct h1 *h = h1_new(&limits, &nobody);
 	struct err e = { 0 };
 	const char *at = text;
@@ -173,7 +174,8 @@ static void an_expectation_is_met_only_when_the_body_is_still_to_come(void **sta
 static void a_head_that_never_ends_is_refused(void **state)
 {
 	(void)state;
-	static const char *const starts[] = { "", "\r\n", "GET /", "GET / HTTP/1.1\r\nHost: h\r\n" };
+	static const char *const starts[] = { "", "\r\n", "GET /",
+		"GET / HTTP/1.1\r\nHost: h\r\n" };
 	static const char *const more[] = { "\r\n", "a", "a: b\r\n" };
 	for (size_t s = 0; s < ARRAY_LEN(starts); s++) {
 		for (size_t i = 0; i < ARRAY_LEN(more); i++) {

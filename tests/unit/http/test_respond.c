@@ -34,8 +34,8 @@ static void addresses_to_listen_on_are_understood(void **state)
 		assert_true(fd >= 0);
 		fd_close(&fd);
 	}
-	static const char *const bad[] = { "", "8080", "127.0.0.1", "127.0.0.1:", "::1:80", "1.2.3.4:x",
-		"127.0.0.1:99999999" };
+	static const char *const bad[] = { "", "8080", "127.0.0.1", "127.0.0.1:", "::1:80",
+		"1.2.3.4:x", "127.0.0.1:99999999" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		int fd = -1;
 		assert_err(http_listen(bad[i], &fd, url, &e), ERR_USAGE);

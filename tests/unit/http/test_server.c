@@ -114,8 +114,12 @@ static void problem(void *ctx, enum err_code code, const char *detail, const cha
 static int setup(void **state)
 {
 	(void)state;
-	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem,
-		.max_answers_bytes = LARGE + LARGE / 2, .max_bodies_bytes = 100 };
+	struct http_opts o = { .threads = 3,
+		.reactors = 2,
+		.handle = handle,
+		.problem = problem,
+		.max_answers_bytes = LARGE + LARGE / 2,
+		.max_bodies_bytes = 100 };
 	char url[128];
 	struct err e = { 0 };
 	memset(&app, 0, sizeof(app));
@@ -139,7 +143,8 @@ static int teardown(void **state)
 
 static void ask(int fd, const char *text)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(app.port),
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons(app.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
@@ -219,7 +224,9 @@ static void a_stream_is_closed_with_a_code_from_another_thread(void **state)
 	assert_answer(fd, "\r\n\r\n");
 	http_stream_close(app.stream, 4000, "enough");
 	http_stream_close(app.stream, 4001, "twice");
-	assert_answer(fd, "\x88\x08\x0f\xa0" "enough");
+	assert_answer(fd,
+		"\x88\x08\x0f\xa0"
+		"enough");
 	await(&app.closed, 1);
 	assert_string_equal(app.why, "closed");
 	close(fd);
@@ -234,7 +241,8 @@ static void open_connections_are_counted(void **state)
 		fds[i] = dial(HANDSHAKE);
 		assert_answer(fds[i], "\r\n\r\n");
 	}
-	for (int i = 0; i < 2000 && metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) < before + 5; i++)
+	for (int i = 0; i < 2000 && metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) < before + 5;
+		i++)
 		usleep(5000);
 	assert_true(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL) == before + 5);
 	http_server_free(app.server);
@@ -263,8 +271,8 @@ static void a_stream_that_begins_while_the_server_drains_is_closed(void **state)
 {
 	(void)state;
 	int fd = dial("GET /ws-late HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+		      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
 	await(&app.parked, 1);
 	http_server_drain(app.server);
 	app.go = true;
@@ -393,7 +401,8 @@ static void without_any_descriptor_the_loop_rests_and_serves_when_there_are_some
 	(void)state;
 	struct rlimit all, none;
 	int fd[2] = { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) }, taken[256], n = 0;
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) },
+	    taken[256], n = 0;
 	getrlimit(RLIMIT_NOFILE, &all);
 	none = (struct rlimit){ 3, all.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &none);

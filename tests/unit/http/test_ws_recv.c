@@ -71,7 +71,9 @@ static void a_conversation_reads_the_same_however_it_is_cut(void **state)
 		assert_string_equal(buf_str(&out),
 			"text(hello)ping(between)text(frag\xe2\x82\xac)text()");
 	}
-	n += put(data + n, 0x88, "\x03\xe9" "\xe2\x82\xac why");
+	n += put(data + n, 0x88,
+		"\x03\xe9"
+		"\xe2\x82\xac why");
 	for (size_t cut = 0; cut <= n; cut++) {
 		struct ws_recv *rx;
 		assert_int_equal(feed_cut(data, n, cut, &rx), 0);
@@ -86,11 +88,12 @@ static void a_fault_is_found_however_it_is_cut(void **state)
 	static const struct {
 		int first, code;
 		const char *payload;
-	} cases[] = { { 0x82, 1003, "x" }, { 0x83, 1002, "x" }, { 0xc1, 1002, "x" },
-		{ 0x80, 1002, "x" }, { 0x81, 1007, "a\xff" }, { 0x81, 1007, "\xe2\x82" },
-		{ 0x88, 1002, "x" }, { 0x88, 1002, "\x03\xed" }, { 0x88, 1007, "\x03\xe8\xff" },
-		{ 0x09, 1002, "x" }, { 0x81, 1009,
-			"12345678901234567890123456789012345678901234567890123456789012345" } };
+	} cases[] = {
+		{ 0x82, 1003, "x" }, { 0x83, 1002, "x" }, { 0xc1, 1002, "x" }, { 0x80, 1002, "x" },
+		{ 0x81, 1007, "a\xff" }, { 0x81, 1007, "\xe2\x82" }, { 0x88, 1002, "x" },
+		{ 0x88, 1002, "\x03\xed" }, { 0x88, 1007, "\x03\xe8\xff" }, { 0x09, 1002, "x" },
+		{ 0x81, 1009, "12345678901234567890123456789012345678901234567890123456789012345" }
+	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char data[256];
 		size_t n = put(data, cases[i].first, cases[i].payload);

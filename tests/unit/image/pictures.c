@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-static const struct image_limits limits = { .max_pixels = 50000000, .max_frames = 1000,
+static const struct image_limits limits = { .max_pixels = 50000000,
+	.max_frames = 1000,
 	.max_bytes_out = 1 << 26 };
 static const uint8_t quarters[4][3] = { { 255, 0, 0 }, { 0, 255, 0 }, { 0, 0, 255 },
 	{ 255, 255, 255 } };
@@ -33,8 +34,8 @@ int pictures_start(void **state)
 
 static VipsImage *from_pixels(const uint8_t *px, int w, int h, int n)
 {
-	VipsImage *im = vips_image_new_from_memory_copy(px, (size_t)w * (size_t)h * (size_t)n, w, h, n,
-		VIPS_FORMAT_UCHAR);
+	VipsImage *im = vips_image_new_from_memory_copy(px, (size_t)w * (size_t)h * (size_t)n, w, h,
+		n, VIPS_FORMAT_UCHAR);
 	assert_non_null(im);
 	im->Type = VIPS_INTERPRETATION_sRGB;
 	return im;
@@ -48,7 +49,8 @@ VipsImage *scene_stored(int w, int h, int orientation)
 	int sw = swap ? h : w, sh = swap ? w : h;
 	autofree uint8_t *px = mem_array((size_t)w * (size_t)h, 3);
 	for (int v = 0; v < sh; v++)
-		for (int u = 0; u < sw; u++) { /* row 0 and column 0 are the sides that EXIF names */
+		for (int u = 0; u < sw;
+			u++) { /* row 0 and column 0 are the sides that EXIF names */
 			int x = swap ? v : u, y = swap ? u : v;
 			x = mirror_x[orientation] ? w - 1 - x : x;
 			y = mirror_y[orientation] ? h - 1 - y : y;
@@ -91,11 +93,11 @@ struct file encode(VipsImage *im, const char *suffix)
 /* Big-endian: an orientation, and a GPS directory with one text in it. */
 struct file exif(int orientation)
 {
-	const uint8_t head[] = { 'M', 'M', 0, '*', 0, 0, 0, 8, 0, 2,
-		0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, (uint8_t)orientation, 0, 0, /* Orientation */
-		0x88, 0x25, 0, 4, 0, 0, 0, 1, 0, 0, 0, 38,                   /* GPS IFD at 38 */
-		0, 0, 0, 0,
-		0, 1, 0, 0x1d, 0, 2, 0, 0, 0, sizeof(exif_secret), 0, 0, 0, 56, /* GPSDateStamp */
+	const uint8_t head[] = { 'M', 'M', 0, '*', 0, 0, 0, 8, 0, 2, 0x01, 0x12, 0, 3, 0, 0, 0, 1,
+		0, (uint8_t)orientation, 0, 0,             /* Orientation */
+		0x88, 0x25, 0, 4, 0, 0, 0, 1, 0, 0, 0, 38, /* GPS IFD at 38 */
+		0, 0, 0, 0, 0, 1, 0, 0x1d, 0, 2, 0, 0, 0, sizeof(exif_secret), 0, 0, 0,
+		56, /* GPSDateStamp */
 		0, 0, 0, 0 };
 	struct file f = { mem_array(sizeof(head) + sizeof(exif_secret), 1),
 		sizeof(head) + sizeof(exif_secret) };
@@ -108,8 +110,8 @@ struct file jpeg_with_exif(struct file f, int orientation)
 {
 	struct file x = exif(orientation);
 	size_t length = 2 + 6 + x.n;
-	const uint8_t marker[] = { 0xff, 0xe1, (uint8_t)(length >> 8), (uint8_t)length, 'E', 'x', 'i',
-		'f', 0, 0 };
+	const uint8_t marker[] = { 0xff, 0xe1, (uint8_t)(length >> 8), (uint8_t)length, 'E', 'x',
+		'i', 'f', 0, 0 };
 	struct file out = { mem_array(f.n + sizeof(marker) + x.n, 1), f.n + sizeof(marker) + x.n };
 	memcpy(out.data, f.data, 2);
 	memcpy(out.data + 2, marker, sizeof(marker));
@@ -122,8 +124,8 @@ struct file jpeg_with_exif(struct file f, int orientation)
 
 struct file gif_frames(int frames)
 {
-	static const uint8_t head[] = { 'G', 'I', 'F', '8', '9', 'a', 1, 0, 1, 0, 0x80, 0, 0, 200, 100,
-		50, 0, 0, 0 };
+	static const uint8_t head[] = { 'G', 'I', 'F', '8', '9', 'a', 1, 0, 1, 0, 0x80, 0, 0, 200,
+		100, 50, 0, 0, 0 };
 	static const uint8_t frame[] = { 0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 0x01, 0 };
 	struct file f = { 0 };
 	f.n = sizeof(head) + (size_t)frames * sizeof(frame) + 1;
@@ -157,7 +159,8 @@ struct made make(struct file f, const char *variants)
 	assert_true(recipe_parse(j, "/variants", &r, &faults));
 	m.code = image_probe(f.data, f.n, &limits, &r, &m.header, &m.e);
 	if (m.code == OK)
-		m.code = image_make(f.data, f.n, &m.header, &limits, &r, keep, &m, &m.summary, &m.e);
+		m.code = image_make(f.data, f.n, &m.header, &limits, &r, keep, &m, &m.summary,
+			&m.e);
 	recipe_done(&r);
 	json_decref(j);
 	return m;

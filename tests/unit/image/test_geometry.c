@@ -21,13 +21,17 @@ static void sizes_are_those_of_sharp(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct variant v = { .width = sizes[i].ask_w, .height = sizes[i].ask_h,
-			.fit = sizes[i].fit, .without_enlargement = sizes[i].small_only };
+		struct variant v = { .width = sizes[i].ask_w,
+			.height = sizes[i].ask_h,
+			.fit = sizes[i].fit,
+			.without_enlargement = sizes[i].small_only };
 		struct geometry g = geometry_of(&v, sizes[i].w, sizes[i].h);
 		if (g.out_w != sizes[i].want_w || g.out_h != sizes[i].want_h)
-			fail_msg("row %zu: %d x %d asked %d x %d fit %d small %d: %d x %d, not %d x %d",
-				i, sizes[i].w, sizes[i].h, v.width, v.height, v.fit, v.without_enlargement,
-				g.out_w, g.out_h, sizes[i].want_w, sizes[i].want_h);
+			fail_msg(
+				"row %zu: %d x %d asked %d x %d fit %d small %d: %d x %d, not %d x %d",
+				i, sizes[i].w, sizes[i].h, v.width, v.height, v.fit,
+				v.without_enlargement, g.out_w, g.out_h, sizes[i].want_w,
+				sizes[i].want_h);
 	}
 }
 
@@ -36,16 +40,21 @@ static const struct {
 	enum fit fit;
 	int w, h, where[9][2]; /* centre, north, northeast, … northwest */
 } cuts[] = {
-	{ FIT_COVER, 50, 67, { { 26, 0 }, { 26, 0 }, { 51, 0 }, { 51, 0 }, { 51, 0 }, { 26, 0 },
-		{ 0, 0 }, { 0, 0 }, { 0, 0 } } },
-	{ FIT_COVER, 101, 30, { { 0, 19 }, { 0, 0 }, { 0, 0 }, { 0, 19 }, { 0, 37 }, { 0, 37 },
-		{ 0, 37 }, { 0, 19 }, { 0, 0 } } },
-	{ FIT_CONTAIN, 151, 67, { { 25, 0 }, { 25, 0 }, { 50, 0 }, { 50, 0 }, { 50, 0 }, { 25, 0 },
-		{ 0, 0 }, { 0, 0 }, { 0, 0 } } },
-	{ FIT_CONTAIN, 101, 98, { { 0, 15 }, { 0, 0 }, { 0, 0 }, { 0, 15 }, { 0, 31 }, { 0, 31 },
-		{ 0, 31 }, { 0, 15 }, { 0, 0 } } },
-	{ FIT_CONTAIN, 150, 67, { { 24, 0 }, { 24, 0 }, { 49, 0 }, { 49, 0 }, { 49, 0 }, { 24, 0 },
-		{ 0, 0 }, { 0, 0 }, { 0, 0 } } },
+	{ FIT_COVER, 50, 67,
+		{ { 26, 0 }, { 26, 0 }, { 51, 0 }, { 51, 0 }, { 51, 0 }, { 26, 0 }, { 0, 0 },
+			{ 0, 0 }, { 0, 0 } } },
+	{ FIT_COVER, 101, 30,
+		{ { 0, 19 }, { 0, 0 }, { 0, 0 }, { 0, 19 }, { 0, 37 }, { 0, 37 }, { 0, 37 },
+			{ 0, 19 }, { 0, 0 } } },
+	{ FIT_CONTAIN, 151, 67,
+		{ { 25, 0 }, { 25, 0 }, { 50, 0 }, { 50, 0 }, { 50, 0 }, { 25, 0 }, { 0, 0 },
+			{ 0, 0 }, { 0, 0 } } },
+	{ FIT_CONTAIN, 101, 98,
+		{ { 0, 15 }, { 0, 0 }, { 0, 0 }, { 0, 15 }, { 0, 31 }, { 0, 31 }, { 0, 31 },
+			{ 0, 15 }, { 0, 0 } } },
+	{ FIT_CONTAIN, 150, 67,
+		{ { 24, 0 }, { 24, 0 }, { 49, 0 }, { 49, 0 }, { 49, 0 }, { 24, 0 }, { 0, 0 },
+			{ 0, 0 }, { 0, 0 } } },
 };
 
 static void every_position_cuts_where_sharp_cuts(void **state)
@@ -53,8 +62,10 @@ static void every_position_cuts_where_sharp_cuts(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cuts); i++)
 		for (int p = POSITION_CENTRE; p <= POSITION_NORTHWEST; p++) {
-			struct variant v = { .width = cuts[i].w, .height = cuts[i].h,
-				.fit = cuts[i].fit, .position = (enum position)p };
+			struct variant v = { .width = cuts[i].w,
+				.height = cuts[i].h,
+				.fit = cuts[i].fit,
+				.position = (enum position)p };
 			struct geometry g = geometry_of(&v, 101, 67);
 			int sign = cuts[i].fit == FIT_CONTAIN ? -1 : 1;
 			assert_int_equal(g.left, sign * cuts[i].where[p][0]);

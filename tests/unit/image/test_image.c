@@ -8,9 +8,9 @@
 #include "image/vips_picture.h"
 
 #define WEB_LIKE                                                                                   \
-	"[{\"name\":\"a\",\"width\":40,\"height\":40,\"format\":\"jpeg\",\"quality\":95},"          \
-	"{\"name\":\"b\",\"width\":60,\"format\":\"webp\",\"quality\":95},"                         \
-	"{\"name\":\"c\",\"width\":80,\"format\":\"png\"},"                                         \
+	"[{\"name\":\"a\",\"width\":40,\"height\":40,\"format\":\"jpeg\",\"quality\":95},"         \
+	"{\"name\":\"b\",\"width\":60,\"format\":\"webp\",\"quality\":95},"                        \
+	"{\"name\":\"c\",\"width\":80,\"format\":\"png\"},"                                        \
 	"{\"name\":\"d\",\"width\":48,\"format\":\"avif\",\"quality\":90,\"effort\":0}]"
 
 /* Every variant of WEB_LIKE shows the scene. Takes f. */
@@ -48,9 +48,9 @@ static void every_format_is_read(void **state)
 static void every_kind_of_jpeg_is_read(void **state)
 {
 	(void)state;
-	static const char *const kinds[] = { ".jpg[Q=95,interlace]", ".jpg[Q=95,subsample-mode=off]",
-		".jpg[Q=95,subsample-mode=on]", ".jpg[Q=95,subsample-mode=on,interlace]",
-		".jpg[Q=95,optimize-coding]" };
+	static const char *const kinds[] = { ".jpg[Q=95,interlace]",
+		".jpg[Q=95,subsample-mode=off]", ".jpg[Q=95,subsample-mode=on]",
+		".jpg[Q=95,subsample-mode=on,interlace]", ".jpg[Q=95,optimize-coding]" };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		assert_made(encode(scene(160, 120), kinds[i]), FORMAT_JPEG, 12);
 }
@@ -131,7 +131,8 @@ static void colours_without_a_profile_are_left_alone(void **state)
 		g_object_unref(im);
 		flat->Type = VIPS_INTERPRETATION_sRGB;
 		struct file f = encode(flat, kinds[i]);
-		struct made m = make(f, "[{\"name\":\"a\",\"width\":32,\"format\":\"png\"},"
+		struct made m = make(f,
+			"[{\"name\":\"a\",\"width\":32,\"format\":\"png\"},"
 			"{\"name\":\"b\",\"width\":32,\"format\":\"jpeg\",\"quality\":95},"
 			"{\"name\":\"c\",\"width\":32,\"format\":\"webp\",\"quality\":95}]");
 		assert_int_equal(m.code, OK);
@@ -149,7 +150,8 @@ static void a_wide_gamut_becomes_srgb(void **state)
 	static const char *const kinds[] = { ".jpg[Q=95]", ".png", ".webp[lossless]", ".tif" };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		VipsImage *im = scene(160, 120), *p3 = NULL;
-		assert_int_equal(vips_icc_transform(im, &p3, "p3", "input_profile", "srgb", NULL), 0);
+		assert_int_equal(vips_icc_transform(im, &p3, "p3", "input_profile", "srgb", NULL),
+			0);
 		g_object_unref(im);
 		double *red = NULL;
 		int n;
@@ -157,7 +159,8 @@ static void a_wide_gamut_becomes_srgb(void **state)
 		assert_true(red[0] < 245 && red[1] > 30); /* sRGB's red is not P3's */
 		g_free(red);
 		assert_made(encode(p3, kinds[i]),
-			(enum format[]){ FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP, FORMAT_TIFF }[i], 16);
+			(enum format[]){ FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP, FORMAT_TIFF }[i],
+			16);
 	}
 }
 
@@ -194,7 +197,8 @@ static void half_transparent_colours_do_not_bleed(void **state)
 {
 	(void)state;
 	struct file f = encode(scene_alpha(160, 120, 128), ".png");
-	struct made m = make(f, "[{\"name\":\"a\",\"width\":40,\"format\":\"png\"},"
+	struct made m = make(f,
+		"[{\"name\":\"a\",\"width\":40,\"format\":\"png\"},"
 		"{\"name\":\"b\",\"width\":40,\"format\":\"jpeg\",\"quality\":95,"
 		"\"background\":\"#000\"}]");
 	assert_int_equal(m.code, OK);
@@ -239,8 +243,8 @@ static void every_fit_gives_its_size_and_its_part(void **state)
 		"{\"name\":\"f\",\"width\":40,\"height\":100,\"fit\":\"outside\",\"format\":\"png\"}]");
 	if (m.code != OK)
 		fail_msg("%s", m.e.text);
-	static const int sizes[][2] = { { 40, 100 }, { 40, 100 }, { 100, 20 }, { 40, 100 }, { 40, 30 },
-		{ 133, 100 } };
+	static const int sizes[][2] = { { 40, 100 }, { 40, 100 }, { 100, 20 }, { 40, 100 },
+		{ 40, 30 }, { 133, 100 } };
 	for (int i = 0; i < 6; i++) {
 		assert_int_equal(m.w[i], sizes[i][0]);
 		assert_int_equal(m.h[i], sizes[i][1]);
@@ -325,7 +329,8 @@ static void options_reach_the_encoders(void **state)
 {
 	(void)state;
 	struct file f = encode(scene(160, 120), ".png");
-	struct made m = make(f, "[{\"name\":\"a\",\"width\":80,\"format\":\"jpeg\",\"progressive\":true},"
+	struct made m = make(f,
+		"[{\"name\":\"a\",\"width\":80,\"format\":\"jpeg\",\"progressive\":true},"
 		"{\"name\":\"b\",\"width\":80,\"format\":\"png\",\"progressive\":true},"
 		"{\"name\":\"c\",\"width\":160,\"format\":\"webp\",\"lossless\":true},"
 		"{\"name\":\"d\",\"width\":80,\"format\":\"jpeg\",\"quality\":20},"
@@ -352,7 +357,9 @@ static void what_is_cut_short_is_corrupt(void **state)
 		".webp", ".tif", ".avif[effort=0]", ".heic[compression=hevc]" };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		VipsImage *noise = NULL, *bytes = NULL;
-		assert_int_equal(vips_gaussnoise(&noise, 200, 200, "mean", 128.0, "sigma", 40.0, NULL), 0);
+		assert_int_equal(vips_gaussnoise(&noise, 200, 200, "mean", 128.0, "sigma", 40.0,
+					 NULL),
+			0);
 		assert_int_equal(vips_cast_uchar(noise, &bytes, NULL), 0);
 		g_object_unref(noise);
 		VipsImage *rgb = NULL;

@@ -8,11 +8,11 @@
 #include "base/mem.h"
 
 #define VARIANTS                                                                                   \
-	"[{\"name\":\"a\",\"width\":80,\"format\":\"jpeg\"},{\"name\":\"b\",\"width\":80,"          \
-	"\"format\":\"webp\"},{\"name\":\"c\",\"width\":80,\"format\":\"png\"},"                    \
-	"{\"name\":\"d\",\"width\":80,\"format\":\"avif\",\"effort\":0},"                           \
-	"{\"name\":\"e\",\"width\":80,\"format\":\"webp\",\"lossless\":true},"                      \
-	"{\"name\":\"f\",\"width\":60,\"height\":60,\"position\":\"attention\","                    \
+	"[{\"name\":\"a\",\"width\":80,\"format\":\"jpeg\"},{\"name\":\"b\",\"width\":80,"         \
+	"\"format\":\"webp\"},{\"name\":\"c\",\"width\":80,\"format\":\"png\"},"                   \
+	"{\"name\":\"d\",\"width\":80,\"format\":\"avif\",\"effort\":0},"                          \
+	"{\"name\":\"e\",\"width\":80,\"format\":\"webp\",\"lossless\":true},"                     \
+	"{\"name\":\"f\",\"width\":60,\"height\":60,\"position\":\"attention\","                   \
 	"\"format\":\"jpeg\",\"progressive\":true}]"
 
 static bool holds(struct file f, const char *text)
@@ -23,8 +23,8 @@ static bool holds(struct file f, const char *text)
 static void assert_bare(struct file f, const char *kind)
 {
 	static const char *const traces[] = { exif_secret, "Exif", "EXIF", "eXIf", "GPS", "XMP",
-		"xmp", "x:xmpmeta", "ICC_PROFILE", "ICCP", "iCCP", "acsp", "prof", "Photoshop", "tEXt",
-		"iTXt", "zTXt", "VP8X" };
+		"xmp", "x:xmpmeta", "ICC_PROFILE", "ICCP", "iCCP", "acsp", "prof", "Photoshop",
+		"tEXt", "iTXt", "zTXt", "VP8X" };
 	struct made m = make(f, VARIANTS);
 	if (m.code != OK)
 		fail_msg("%s: %s", kind, m.e.text);

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 
 #define VARIANTS                                                                                   \
-	"[{\"name\":\"a\",\"width\":61,\"format\":\"png\"},"                                        \
-	"{\"name\":\"b\",\"width\":30,\"height\":30,\"format\":\"jpeg\",\"quality\":95},"           \
+	"[{\"name\":\"a\",\"width\":61,\"format\":\"png\"},"                                       \
+	"{\"name\":\"b\",\"width\":30,\"height\":30,\"format\":\"jpeg\",\"quality\":95},"          \
 	"{\"name\":\"c\",\"width\":45,\"format\":\"webp\",\"quality\":95}]"
 
 /* Takes f. */
@@ -32,7 +32,8 @@ static void plain_jpegs_come_out_upright(void **state)
 {
 	(void)state;
 	for (int o = 1; o <= 8; o++)
-		assert_upright(jpeg_with_exif(encode(scene_stored(121, 83, o), ".jpg[Q=95]"), o), o);
+		assert_upright(jpeg_with_exif(encode(scene_stored(121, 83, o), ".jpg[Q=95]"), o),
+			o);
 }
 
 static void progressive_jpegs_come_out_upright(void **state)
@@ -40,7 +41,9 @@ static void progressive_jpegs_come_out_upright(void **state)
 	(void)state;
 	for (int o = 1; o <= 8; o++)
 		assert_upright(jpeg_with_exif(encode(scene_stored(121, 83, o),
-			".jpg[Q=95,interlace,subsample-mode=off]"), o), o);
+						      ".jpg[Q=95,interlace,subsample-mode=off]"),
+				       o),
+			o);
 }
 
 static void jpegs_with_a_profile_come_out_upright(void **state)
@@ -48,7 +51,8 @@ static void jpegs_with_a_profile_come_out_upright(void **state)
 	(void)state;
 	for (int o = 1; o <= 8; o++) {
 		VipsImage *im = scene_stored(121, 83, o), *p3 = NULL;
-		assert_int_equal(vips_icc_transform(im, &p3, "p3", "input_profile", "srgb", NULL), 0);
+		assert_int_equal(vips_icc_transform(im, &p3, "p3", "input_profile", "srgb", NULL),
+			0);
 		g_object_unref(im);
 		assert_upright(jpeg_with_exif(encode(p3, ".jpg[Q=95]"), o), o);
 	}

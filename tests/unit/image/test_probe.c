@@ -39,7 +39,9 @@ static void what_is_no_image_is_refused_by_name(void **state)
 	assert_refused(TEXT("%PDF-1.7\n"), ERR_FETCH_NOT_IMAGE);
 	assert_refused(TEXT("push graphic-context\nviewbox 0 0 640 480\n"), ERR_FETCH_NOT_IMAGE);
 	assert_refused(TEXT("8BPS\0\1"), ERR_FETCH_NOT_IMAGE);
-	assert_refused(TEXT("\0\0\0\x18" "ftypisom\0\0\2\0isomiso2mp41"), ERR_FETCH_NOT_IMAGE);
+	assert_refused(TEXT("\0\0\0\x18"
+			    "ftypisom\0\0\2\0isomiso2mp41"),
+		ERR_FETCH_NOT_IMAGE);
 }
 
 static void a_header_without_a_picture_is_corrupt(void **state)
@@ -51,7 +53,9 @@ static void a_header_without_a_picture_is_corrupt(void **state)
 	assert_refused(TEXT("RIFF\0\0\0\0WEBP"), ERR_DECODE_CORRUPT);
 	assert_refused(TEXT("II*\0"), ERR_DECODE_CORRUPT);
 	assert_refused(TEXT("MM\0*\xff\xff\xff\xff"), ERR_DECODE_CORRUPT);
-	assert_refused(TEXT("\0\0\0\x14" "ftypheic\0\0\0\0mif1"), ERR_DECODE_CORRUPT);
+	assert_refused(TEXT("\0\0\0\x14"
+			    "ftypheic\0\0\0\0mif1"),
+		ERR_DECODE_CORRUPT);
 	assert_refused(TEXT("GIF89a<script>alert(1)</script>//"), ERR_DECODE_CORRUPT);
 }
 
@@ -90,10 +94,8 @@ static void frames_are_counted_no_further_than_the_limit(void **state)
 static void a_tiff_that_bites_its_tail_ends(void **state)
 {
 	(void)state;
-	static const uint8_t loop[] = { 'I', 'I', '*', 0, 8, 0, 0, 0, 2, 0,
-		0, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0,
-		1, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0,
-		8, 0, 0, 0 };
+	static const uint8_t loop[] = { 'I', 'I', '*', 0, 8, 0, 0, 0, 2, 0, 0, 1, 3, 0, 1, 0, 0, 0,
+		4, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0 };
 	assert_refused(bytes(loop, sizeof(loop)), ERR_LIMIT_FRAMES);
 }
 
@@ -103,7 +105,8 @@ static struct file png_with(const char *type, size_t n, size_t before)
 	struct file out = { mem_array(f.n + n + 12, 1), f.n + n + 12 };
 	uint8_t *chunk = out.data + before;
 	memcpy(out.data, f.data, before);
-	const uint8_t head[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
+	const uint8_t head[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+		(uint8_t)n };
 	memcpy(chunk, head, 4);
 	memcpy(chunk + 4, type, 4);
 	memcpy(chunk + 12 + n, f.data + before, f.n - before);
@@ -149,9 +152,10 @@ static void a_header_is_read_without_decoding(void **state)
 		const char *kind;
 		enum format format;
 	} kinds[] = { { ".jpg", FORMAT_JPEG }, { ".jpg[interlace]", FORMAT_JPEG },
-		{ ".png", FORMAT_PNG }, { ".webp", FORMAT_WEBP }, { ".webp[lossless]", FORMAT_WEBP },
-		{ ".gif", FORMAT_GIF }, { ".tif", FORMAT_TIFF }, { ".tif[bigtiff]", FORMAT_TIFF },
-		{ ".avif[effort=0]", FORMAT_AVIF }, { ".heic[compression=hevc]", FORMAT_HEIF } };
+		{ ".png", FORMAT_PNG }, { ".webp", FORMAT_WEBP },
+		{ ".webp[lossless]", FORMAT_WEBP }, { ".gif", FORMAT_GIF }, { ".tif", FORMAT_TIFF },
+		{ ".tif[bigtiff]", FORMAT_TIFF }, { ".avif[effort=0]", FORMAT_AVIF },
+		{ ".heic[compression=hevc]", FORMAT_HEIF } };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct file f = encode(scene(200, 120), kinds[i].kind);
 		struct made m = make(f, SMALL);
@@ -199,7 +203,9 @@ static void a_variant_that_no_memory_holds_asks_for_more_than_there_is(void **st
 	(void)state;
 	struct file f = encode(scene(1, 3000), ".png");
 	struct image_limits lim = { 200000000, 1, 1 << 20 };
-	struct variant v = { .width = 65535, .height = 65535, .fit = FIT_OUTSIDE,
+	struct variant v = { .width = 65535,
+		.height = 65535,
+		.fit = FIT_OUTSIDE,
 		.format = FORMAT_AVIF };
 	struct recipe r = { &v, 1 };
 	struct image_header h;
@@ -217,8 +223,8 @@ static void orientation_is_read_from_either_byte_order(void **state)
 	for (size_t n = 0; n < big.n; n++) /* cut anywhere, it is read or it is not */
 		assert_true(exif_orientation((struct span){ big.data, n }) == (n > 19 ? 6 : 1));
 	file_done(&big);
-	static const uint8_t little[] = { 'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0,
-		8, 0, 0, 0 };
+	static const uint8_t little[] = { 'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0,
+		0, 0, 8, 0, 0, 0 };
 	assert_int_equal(exif_orientation((struct span){ little, sizeof(little) }), 8);
 }
 

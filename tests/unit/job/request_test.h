@@ -35,8 +35,8 @@ static inline struct request *request_of(const char *text)
 	return r;
 }
 
-static inline void assert_request_refused(const char *text, enum err_code code,
-	const char *pointer, const char *words)
+static inline void assert_request_refused(const char *text, enum err_code code, const char *pointer,
+	const char *words)
 {
 	autojson *body = json_of(text);
 	struct faults f = { 0 };

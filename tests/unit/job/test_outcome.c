@@ -7,9 +7,14 @@ static void an_original_is_read_back(void **state)
 {
 	(void)state;
 	struct err e = { 0 };
-	struct original o = { .key = "ab/cd.jpg", .sha256 = { 1, 2, 255 }, .bytes = 81234,
-		.format = FORMAT_JPEG, .width = 2725, .height = 2225,
-		.thumbhash = "3OcRJYB4d3h/iIeHeEh3eIhw+j2w", .color = "#8a7b6c" };
+	struct original o = { .key = "ab/cd.jpg",
+		.sha256 = { 1, 2, 255 },
+		.bytes = 81234,
+		.format = FORMAT_JPEG,
+		.width = 2725,
+		.height = 2225,
+		.thumbhash = "3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
+		.color = "#8a7b6c" };
 	autojson *j = original_json(&o);
 	autofree char *text = json_text(j);
 	struct original back;
@@ -41,8 +46,13 @@ static void a_product_is_read_back_without_its_recipe(void **state)
 {
 	(void)state;
 	struct err e = { 0 };
-	struct product p = { .recipe = { 9 }, .key = "k.webp", .format = FORMAT_WEBP, .width = 150,
-		.height = 100, .bytes = 5120, .sha256 = { 7 } };
+	struct product p = { .recipe = { 9 },
+		.key = "k.webp",
+		.format = FORMAT_WEBP,
+		.width = 150,
+		.height = 100,
+		.bytes = 5120,
+		.sha256 = { 7 } };
 	autojson *j = product_json(&p);
 	autofree char *text = json_text(j);
 	struct product back;
@@ -76,9 +86,15 @@ static void a_failure_says_what_where_and_whether_it_may_pass(void **state)
 {
 	(void)state;
 	struct err e = { 0 };
-	struct outcome o = { .code = ERR_FETCH_STATUS, .detail = "answered 503", .stage = "download",
-		.source_status = 503, .final_url = "https://cdn/a", .download_ms = 3,
-		.process_ms = -1, .store_ms = -1 }, back;
+	struct outcome o = { .code = ERR_FETCH_STATUS,
+		.detail = "answered 503",
+		.stage = "download",
+		.source_status = 503,
+		.final_url = "https://cdn/a",
+		.download_ms = 3,
+		.process_ms = -1,
+		.store_ms = -1 },
+		       back;
 	autojson *j = outcome_json(&o);
 	const json_t *error = json_object_get(j, "error");
 	assert_string_equal(json_get_str(error, "code", ""), "fetch_status");

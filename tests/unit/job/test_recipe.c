@@ -59,10 +59,11 @@ static void a_variant_gets_the_defaults_of_its_format(void **state)
 static void every_option_is_read(void **state)
 {
 	(void)state;
-	struct recipe r = recipe_of("[{'name':'hero-1','width':640,'height':480.0,'fit':'contain',"
-				    "'position':'left top','without_enlargement':true,'format':'webp',"
-				    "'quality':91,'effort':6,'lossless':true,"
-				    "'background':{'r':1,'g':2,'b':3,'alpha':0.5}}]");
+	struct recipe r = recipe_of(
+		"[{'name':'hero-1','width':640,'height':480.0,'fit':'contain',"
+		"'position':'left top','without_enlargement':true,'format':'webp',"
+		"'quality':91,'effort':6,'lossless':true,"
+		"'background':{'r':1,'g':2,'b':3,'alpha':0.5}}]");
 	const struct variant *v = &r.variants[0];
 	assert_string_equal(v->name, "hero-1");
 	assert_int_equal(v->width, 640);
@@ -85,13 +86,20 @@ static void sharps_words_for_positions_all_serve(void **state)
 		const char *word;
 		enum position position;
 	} words[] = {
-		{ "centre", POSITION_CENTRE }, { "center", POSITION_CENTRE },
-		{ "north", POSITION_NORTH }, { "top", POSITION_NORTH },
-		{ "right top", POSITION_NORTHEAST }, { "right", POSITION_EAST },
-		{ "right bottom", POSITION_SOUTHEAST }, { "bottom", POSITION_SOUTH },
-		{ "left bottom", POSITION_SOUTHWEST }, { "west", POSITION_WEST },
-		{ "left", POSITION_WEST }, { "top left", POSITION_NORTHWEST },
-		{ "entropy", POSITION_ENTROPY }, { "attention", POSITION_ATTENTION },
+		{ "centre", POSITION_CENTRE },
+		{ "center", POSITION_CENTRE },
+		{ "north", POSITION_NORTH },
+		{ "top", POSITION_NORTH },
+		{ "right top", POSITION_NORTHEAST },
+		{ "right", POSITION_EAST },
+		{ "right bottom", POSITION_SOUTHEAST },
+		{ "bottom", POSITION_SOUTH },
+		{ "left bottom", POSITION_SOUTHWEST },
+		{ "west", POSITION_WEST },
+		{ "left", POSITION_WEST },
+		{ "top left", POSITION_NORTHWEST },
+		{ "entropy", POSITION_ENTROPY },
+		{ "attention", POSITION_ATTENTION },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		autofree char *text = mem_printf("[{'name':'a','position':'%s'}]", words[i].word);
@@ -135,8 +143,10 @@ static void what_has_no_effect_does_not_change_the_work(void **state)
 	/* effort of a jpeg; a default spelled out; a position where nothing is cut */
 	assert_true(same_work("[{'name':'a','effort':3}]", "[{'name':'a'}]"));
 	assert_true(same_work("[{'name':'a','quality':80,'format':'jpg'}]", "[{'name':'a'}]"));
-	assert_true(same_work("[{'name':'a','width':9,'position':'top'}]", "[{'name':'a','width':9}]"));
-	assert_true(same_work("[{'name':'a','width':9,'fit':'inside'}]", "[{'name':'a','width':9}]"));
+	assert_true(
+		same_work("[{'name':'a','width':9,'position':'top'}]", "[{'name':'a','width':9}]"));
+	assert_true(
+		same_work("[{'name':'a','width':9,'fit':'inside'}]", "[{'name':'a','width':9}]"));
 	assert_true(same_work("[{'name':'a','width':9,'height':9,'fit':'fill','position':'top'}]",
 		"[{'name':'a','width':9,'height':9,'fit':'fill'}]"));
 	/* the background of what keeps its alpha and has no bars */
@@ -147,8 +157,9 @@ static void what_has_no_effect_does_not_change_the_work(void **state)
 	assert_false(same_work("[{'name':'a','background':'red'}]", "[{'name':'a'}]"));
 	assert_false(same_work("[{'name':'a','width':9,'height':9,'position':'top'}]",
 		"[{'name':'a','width':9,'height':9}]"));
-	assert_false(same_work("[{'name':'a','width':9,'fit':'fill'}]", "[{'name':'a','width':9}]"));
-	assert_false(same_work( /* a small picture gets bars up to the width */
+	assert_false(
+		same_work("[{'name':'a','width':9,'fit':'fill'}]", "[{'name':'a','width':9}]"));
+	assert_false(same_work(/* a small picture gets bars up to the width */
 		"[{'name':'a','width':9,'fit':'contain','without_enlargement':true}]",
 		"[{'name':'a','width':9,'without_enlargement':true}]"));
 	assert_false(same_work("[{'name':'a','format':'webp','effort':3}]",
@@ -172,8 +183,9 @@ static void the_canonical_form_is_sorted_and_american(void **state)
 	(void)state;
 	struct recipe r = recipe_of("[{'name':'a','width':150,'height':150,'position':'centre'}]");
 	autofree char *text = variant_canonical(&r.variants[0]);
-	assert_string_equal(text, "{\"background\":\"#000000\",\"fit\":\"cover\",\"format\":\"jpeg\","
-				  "\"height\":150,\"position\":\"center\",\"quality\":80,\"width\":150}");
+	assert_string_equal(text,
+		"{\"background\":\"#000000\",\"fit\":\"cover\",\"format\":\"jpeg\","
+		"\"height\":150,\"position\":\"center\",\"quality\":80,\"width\":150}");
 	recipe_done(&r);
 }
 
@@ -203,8 +215,8 @@ static void a_mistyped_member_is_named_with_the_nearest(void **state)
 	assert_refused("[{'name':'a'},{'name':'b','withoutEnlargement':true}]",
 		ERR_REQUEST_UNKNOWN_MEMBER, "/variants/1/withoutEnlargement",
 		"did you mean 'without_enlargement'?");
-	assert_refused("[{'name':'a','qualty':1}]", ERR_REQUEST_UNKNOWN_MEMBER, "/variants/0/qualty",
-		"did you mean 'quality'?");
+	assert_refused("[{'name':'a','qualty':1}]", ERR_REQUEST_UNKNOWN_MEMBER,
+		"/variants/0/qualty", "did you mean 'quality'?");
 	assert_refused("[{'name':'a','a/b~c':1}]", ERR_REQUEST_UNKNOWN_MEMBER,
 		"/variants/0/a~1b~0c", "unknown member");
 }
@@ -213,8 +225,8 @@ static void what_is_not_there_yet_is_refused_by_name(void **state)
 {
 	(void)state;
 	static const char *const later[] = { "rotate", "flip", "flop", "trim", "extend", "extract",
-		"blur", "sharpen", "grayscale", "greyscale", "tint", "gamma", "normalise", "normalize",
-		"watermark", "keep_metadata", "max_bytes" };
+		"blur", "sharpen", "grayscale", "greyscale", "tint", "gamma", "normalise",
+		"normalize", "watermark", "keep_metadata", "max_bytes" };
 	for (size_t i = 0; i < ARRAY_LEN(later); i++) {
 		autofree char *text = mem_printf("[{'name':'a','%s':true}]", later[i]);
 		autofree char *pointer = mem_printf("/variants/0/%s", later[i]);
@@ -240,7 +252,8 @@ static void values_out_of_range_are_refused(void **state)
 		{ "[{'name':'a','width':0}]", ERR_REQUEST_INVALID, "/variants/0/width", "1 to" },
 		{ "[{'name':'a','width':1.5}]", ERR_REQUEST_INVALID, "/variants/0/width", "whole" },
 		{ "[{'name':'a','width':'9'}]", ERR_REQUEST_INVALID, "/variants/0/width", "whole" },
-		{ "[{'name':'a','width':1e300}]", ERR_REQUEST_INVALID, "/variants/0/width", "1 to" },
+		{ "[{'name':'a','width':1e300}]", ERR_REQUEST_INVALID, "/variants/0/width",
+			"1 to" },
 		{ "[{'name':'a','width':16385}]", ERR_REQUEST_LIMIT, "/variants/0/width", "16384" },
 		{ "[{'name':'a','height':16384,'format':'webp'}]", ERR_REQUEST_LIMIT,
 			"/variants/0/height", "16383" },

@@ -67,10 +67,11 @@ static void the_items_of_another_job_may_stand_in_place_of_urls(void **state)
 	r = request_of("{'from':{'job':'j'}}");
 	assert_null(r->from_status);
 	request_free(r);
-	assert_request_refused("{'urls':['https://a/'],'from':{'job':'j'}}", ERR_REQUEST_INVALID, "/from",
-		"in place of urls");
+	assert_request_refused("{'urls':['https://a/'],'from':{'job':'j'}}", ERR_REQUEST_INVALID,
+		"/from", "in place of urls");
 	assert_request_refused("{'from':{}}", ERR_REQUEST_INVALID, "/from/job", "which job");
-	assert_request_refused("{'from':{'job':'a b'}}", ERR_REQUEST_INVALID, "/from/job", "such an id");
+	assert_request_refused("{'from':{'job':'a b'}}", ERR_REQUEST_INVALID, "/from/job",
+		"such an id");
 	assert_request_refused("{'from':{'job':'j','status':'suceeded'}}", ERR_REQUEST_INVALID,
 		"/from/status", "did you mean 'succeeded'?");
 	assert_request_refused("{'from':{'jobs':'j'}}", ERR_REQUEST_UNKNOWN_MEMBER, "/from/jobs",
@@ -89,7 +90,8 @@ static void taken_items_become_a_set_under_the_new_options(void **state)
 	(void)state;
 	const char *refs[] = { "one", "two" };
 	struct request_item items[] = { taken("https://a.example/1", 1, refs, 1),
-		taken("https://a.example/2", 2, NULL, 0), taken("https://A.example/1", 1, refs, 2) };
+		taken("https://a.example/2", 2, NULL, 0),
+		taken("https://A.example/1", 1, refs, 2) };
 	struct faults f = { 0 };
 	struct request *r = request_of("{'from':{'job':'j'}}");
 	items[1].metadata = json_of("{'k':1}");
@@ -112,12 +114,12 @@ static void taken_items_become_a_set_under_the_new_options(void **state)
 static void a_typo_is_never_ignored(void **state)
 {
 	(void)state;
-	assert_request_refused("{'urls':['https://a/'],'presset':'web'}", ERR_REQUEST_UNKNOWN_MEMBER,
-		"/presset", "'preset'");
-	assert_request_refused("{'urls':['https://a/'],'preset':'wep'}", ERR_REQUEST_INVALID, "/preset",
-		"'web'");
-	assert_request_refused("{'urls':['https://a/'],'keepSource':true}", ERR_REQUEST_UNKNOWN_MEMBER,
-		"/keepSource", "'keep_source'");
+	assert_request_refused("{'urls':['https://a/'],'presset':'web'}",
+		ERR_REQUEST_UNKNOWN_MEMBER, "/presset", "'preset'");
+	assert_request_refused("{'urls':['https://a/'],'preset':'wep'}", ERR_REQUEST_INVALID,
+		"/preset", "'web'");
+	assert_request_refused("{'urls':['https://a/'],'keepSource':true}",
+		ERR_REQUEST_UNKNOWN_MEMBER, "/keepSource", "'keep_source'");
 	assert_request_refused("{'urls':[{'url':'https://a/','refs':['x']}]}",
 		ERR_REQUEST_UNKNOWN_MEMBER, "/urls/0/refs", "'ref'");
 	assert_request_refused("{'urls':['https://a/'],'priority':'buk'}", ERR_REQUEST_INVALID,
@@ -142,7 +144,8 @@ static void wrong_values_are_refused_with_their_place(void **state)
 		{ "{'urls':['']}", ERR_REQUEST_INVALID, "/urls/0", "empty" },
 		{ "{'urls':[{}]}", ERR_REQUEST_INVALID, "/urls/0/url", "needs a url" },
 		{ "[]", ERR_REQUEST_INVALID, "", "object" },
-		{ "{'urls':['https://a/'],'deadline':0}", ERR_REQUEST_INVALID, "/deadline", "1 to" },
+		{ "{'urls':['https://a/'],'deadline':0}", ERR_REQUEST_INVALID, "/deadline",
+			"1 to" },
 		{ "{'urls':['https://a/'],'deadline':'1h'}", ERR_REQUEST_INVALID, "/deadline",
 			"number" },
 		{ "{'urls':['https://a/'],'tag':''}", ERR_REQUEST_INVALID, "/tag", "empty" },
@@ -162,8 +165,14 @@ static void wrong_values_are_refused_with_their_place(void **state)
 static void each_limit_is_named_with_its_number(void **state)
 {
 	(void)state;
-	limits = (struct request_limits){ .urls = 2, .variants = 1, .refs = 1, .ref_bytes = 3,
-		.url_bytes = 20, .headers = 1, .header_bytes = 10, .metadata_bytes = 12,
+	limits = (struct request_limits){ .urls = 2,
+		.variants = 1,
+		.refs = 1,
+		.ref_bytes = 3,
+		.url_bytes = 20,
+		.headers = 1,
+		.header_bytes = 10,
+		.metadata_bytes = 12,
 		.tag_bytes = 4 };
 	static const struct {
 		const char *text, *pointer, *words;

@@ -4,9 +4,10 @@
 static void other_spellings_of_a_url_are_one_item(void **state)
 {
 	(void)state;
-	struct request *r = request_of("{'urls':['https://A.example:443/x/../a.jpg#top',"
-				       "'https://b.example/b.jpg','HTTPS://a.example/a.jpg',"
-				       "'https://a.example/%61.jpg','https://a.example/a.jpg?v=1']}");
+	struct request *r = request_of(
+		"{'urls':['https://A.example:443/x/../a.jpg#top',"
+		"'https://b.example/b.jpg','HTTPS://a.example/a.jpg',"
+		"'https://a.example/%61.jpg','https://a.example/a.jpg?v=1']}");
 	assert_int_equal(r->items_n, 3);
 	assert_int_equal(r->duplicates, 2);
 	assert_string_equal(r->items[0].url, "https://A.example:443/x/../a.jpg#top");
@@ -64,9 +65,10 @@ static void all_32_refs_of_a_url_have_room_and_the_33rd_has_none(void **state)
 static void a_cache_key_stands_for_the_url(void **state)
 {
 	(void)state;
-	struct request *r = request_of("{'urls':[{'url':'https://a/1?sig=x','cache_key':'k'},"
-				       "{'url':'https://b/2','cache_key':'k'},"
-				       "{'url':'https://a/1?sig=x'},{'url':'https://c/','cache_key':'https://a/1?sig=x'}]}");
+	struct request *r = request_of(
+		"{'urls':[{'url':'https://a/1?sig=x','cache_key':'k'},"
+		"{'url':'https://b/2','cache_key':'k'},"
+		"{'url':'https://a/1?sig=x'},{'url':'https://c/','cache_key':'https://a/1?sig=x'}]}");
 	assert_int_equal(r->items_n, 3);
 	assert_int_equal(r->duplicates, 1);
 	assert_string_equal(r->items[0].url, "https://a/1?sig=x");
@@ -97,8 +99,9 @@ static void headers_that_bulb_sets_itself_are_refused(void **state)
 		"Accept-Encoding", "Connection", "Transfer-Encoding", "TE", "Upgrade", "Keep-Alive",
 		"Proxy-Authorization", "Content-Length", "Trailer" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		autofree char *text = mem_printf(
-			"{'urls':[{'url':'https://a/','headers':{'%s':'x'}}]}", names[i]);
+		autofree char
+			*text = mem_printf("{'urls':[{'url':'https://a/','headers':{'%s':'x'}}]}",
+				names[i]);
 		autofree char *pointer = mem_printf("/urls/0/headers/%s", names[i]);
 		assert_request_refused(text, ERR_REQUEST_INVALID, pointer, "bulb sets it");
 	}
@@ -140,7 +143,8 @@ static void own_options_make_another_item_with_the_same_source(void **state)
 static void own_options_that_are_the_jobs_are_none(void **state)
 {
 	(void)state;
-	struct request *r = request_of("{'urls':['https://a/',{'url':'https://a/','preset':'web'}]}");
+	struct request *r = request_of(
+		"{'urls':['https://a/',{'url':'https://a/','preset':'web'}]}");
 	assert_int_equal(r->items_n, 1);
 	assert_int_equal(r->duplicates, 1);
 	assert_null(r->items[0].recipe);

@@ -7,9 +7,13 @@ static void a_fetch_input_is_read_back(void **state)
 {
 	(void)state;
 	struct err e = { 0 };
-	struct fetch_input in = { .url = "https://a/b?c=\"d\"", .headers = "sealed", .etag = "W/\"1\"",
-		.last_modified = "Mon, 23 Nov 2026 05:47:00 GMT", .has_original = true,
-		.original = { .key = "k", .bytes = 3, .sha256 = { 1 } } }, back;
+	struct fetch_input in = { .url = "https://a/b?c=\"d\"",
+		.headers = "sealed",
+		.etag = "W/\"1\"",
+		.last_modified = "Mon, 23 Nov 2026 05:47:00 GMT",
+		.has_original = true,
+		.original = { .key = "k", .bytes = 3, .sha256 = { 1 } } },
+			   back;
 	autofree char *text = fetch_input_text(&in);
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	assert_ok(fetch_input_parse(text, a, &back, &e));
@@ -41,7 +45,8 @@ static void a_make_input_is_read_back(void **state)
 	struct err e = { 0 };
 	struct presets *p = presets_new();
 	struct make_input in = { .original = { .key = "k", .bytes = 3, .sha256 = { 5 } },
-		.recipe = *presets_find(p, "web") }, back;
+		.recipe = *presets_find(p, "web") },
+			  back;
 	autofree char *text = make_input_text(&in);
 	assert_ok(make_input_parse(text, &back, &e));
 	assert_int_equal(back.recipe.n, 5);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/head.h"
 #include "lib/test.h"
+#include "net/head.h"
 
 static struct head h;
 
@@ -41,8 +41,8 @@ static void interim_responses_are_passed_over(void **state)
 static void lines_that_are_no_field_are_nothing(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { ": x", "no colon", "name : x", " folded: x", "\tfolded: x",
-		"HTTP/1.1 200 OK", "HTTP/1.1", "a b: c" };
+	static const char *const bad[] = { ": x", "no colon", "name : x", " folded: x",
+		"\tfolded: x", "HTTP/1.1 200 OK", "HTTP/1.1", "a b: c" };
 	head_start(&h);
 	line("HTTP/1.1 200 OK\r\n");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/net.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "lib/origin.h"
 #include "lib/test.h"
+#include "net/net.h"
 
 #include <stdlib.h>
 
@@ -73,11 +73,13 @@ static void an_exchange_gives_status_fields_and_body(void **state)
 	struct err e;
 	struct seen s = { 0 };
 	struct net_response res;
-	struct origin o = { .script = "HTTP/1.1 103 Early\r\nETag: no\r\n\r\n"
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\nhello" };
+	struct origin o = {
+		.script = "HTTP/1.1 103 Early\r\nETag: no\r\n\r\n"
+			  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\nhello"
+	};
 	struct net_header headers[] = { { "X-One", "1" }, { "X-Empty", "" } };
-	assert_ok(ask_origin(&o, (struct net_request){ .headers = headers, .headers_n = 2 }, &s, &res,
-		&e));
+	assert_ok(ask_origin(&o, (struct net_request){ .headers = headers, .headers_n = 2 }, &s,
+		&res, &e));
 	assert_int_equal(res.status, 200);
 	assert_int_equal(s.status, 200);
 	assert_int_equal(res.body_bytes, 5);
@@ -100,8 +102,9 @@ static void a_body_is_sent_with_the_method_asked_for(void **state)
 	struct seen s = { 0 };
 	struct net_response res;
 	struct origin o = { .script = "HTTP/1.1 204 No Content\r\n\r\n" };
-	assert_ok(ask_origin(&o, (struct net_request){ .method = "PUT", .body = "data", .body_n = 4 },
-		&s, &res, &e));
+	assert_ok(
+		ask_origin(&o, (struct net_request){ .method = "PUT", .body = "data", .body_n = 4 },
+			&s, &res, &e));
 	assert_int_equal(res.status, 204);
 	assert_ptr_equal(strstr(o.request, "PUT /"), o.request);
 	assert_non_null(strstr(o.request, "\r\nContent-Length: 4\r\n"));
@@ -126,8 +129,10 @@ static void a_redirect_is_not_followed_and_a_cookie_not_kept(void **state)
 	struct err e;
 	struct seen s = { 0 };
 	struct net_response res;
-	struct origin o = { .script = "HTTP/1.1 302 Found\r\nLocation: /other\r\nSet-Cookie: a=b\r\n"
-		"Content-Length: 0\r\n\r\n" };
+	struct origin o = {
+		.script = "HTTP/1.1 302 Found\r\nLocation: /other\r\nSet-Cookie: a=b\r\n"
+			  "Content-Length: 0\r\n\r\n"
+	};
 	assert_true(origin_start(&o));
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", o.port);
@@ -149,8 +154,8 @@ static void a_loopback_address_is_refused_before_a_connection(void **state)
 	struct err e;
 	struct net_response res;
 	struct origin o = { .script = "HTTP/1.1 200 OK\r\n\r\n" };
-	static const char *const hosts[] = { "127.0.0.1", "localhost", "127.0.0.2",
-		"0.0.0.0", "[::ffff:127.0.0.1]", "[::1]", "[::]" };
+	static const char *const hosts[] = { "127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0",
+		"[::ffff:127.0.0.1]", "[::1]", "[::]" };
 	assert_true(origin_start(&o));
 	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
 		char url[96];
@@ -187,15 +192,16 @@ static void urls_and_headers_that_mislead_are_refused(void **state)
 	(void)state;
 	struct err e;
 	struct net_response res;
-	static const char *const odd[] = { "http://010.0.0.1/", "http://0x7f.1/", "http://2130706433/",
-		"http://127.1/" };
+	static const char *const odd[] = { "http://010.0.0.1/", "http://0x7f.1/",
+		"http://2130706433/", "http://127.1/" };
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
 		struct seen s = { 0 };
 		assert_err(ask(&off, odd[i], (struct net_request){ 0 }, &s, &res, &e),
 			ERR_FETCH_BLOCKED_ADDRESS);
 	}
 	static const char *const bad[] = { "file:///etc/passwd", "gopher://x/", "http://a@b/",
-		"http://u:p@127.0.0.1/", "http://a%2eb/", "http://[fe80::1%25eth0]/", "http:///", "" };
+		"http://u:p@127.0.0.1/", "http://a%2eb/", "http://[fe80::1%25eth0]/", "http:///",
+		"" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct seen s = { 0 };
 		assert_err(ask(&off, bad[i], (struct net_request){ 0 }, &s, &res, &e),
@@ -314,7 +320,8 @@ static void a_cancel_ends_a_hanging_exchange(void **state)
 	void *args[] = { &o, &cancel };
 	pthread_create(&t, NULL, set_flag, args);
 	assert_err(ask_origin(&o, (struct net_request){ .cancel = &cancel, .total_ms = 60000 }, &s,
-		&res, &e), ERR_CANCELED);
+			   &res, &e),
+		ERR_CANCELED);
 	pthread_join(t, NULL);
 }
 
@@ -349,7 +356,8 @@ static void gzip_is_offered_and_undone_only_when_asked(void **state)
 	struct err e;
 	struct net_response res;
 	/* printf hello | gzip -n */
-	static const char script[] = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 25\r\n\r\n"
+	static const char script[] =
+		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 25\r\n\r\n"
 		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05"
 		"\x00\x00\x00";
 	struct origin o = { .script = script, .script_n = sizeof(script) - 1 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/translate.h"
 #include "lib/test.h"
+#include "net/translate.h"
 
 #include <curl/curl.h>
 
@@ -28,8 +28,9 @@ static void a_peer_that_hangs_up_in_the_handshake_may_pass(void **state)
 {
 	(void)state;
 	struct err e;
-	assert_err(translate(CURLE_SSL_CONNECT_ERROR, "OpenSSL SSL_connect: Connection reset by peer",
-		&e), ERR_FETCH_CONNECT);
+	assert_err(translate(CURLE_SSL_CONNECT_ERROR,
+			   "OpenSSL SSL_connect: Connection reset by peer", &e),
+		ERR_FETCH_CONNECT);
 	assert_err(translate(CURLE_SSL_CONNECT_ERROR, "wrong version number", &e), ERR_FETCH_TLS);
 }
 

@@ -36,8 +36,7 @@ enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after
 		return err_set(e, ERR_STORE_UNAVAILABLE, "a test said so");
 	}
 	return __real_store_events(s, job_no, after, max, max_bytes, a, ret, ret_n, ret_last,
-		ret_ended,
-		e);
+		ret_ended, e);
 }
 
 int64_t __wrap_clock_wall_ms(void)
@@ -60,7 +59,6 @@ static size_t jobs_watched(struct site *s)
 	pthread_mutex_unlock(&s->push->lock);
 	return n;
 }
-
 
 static void live_events_are_read_once_for_all_readers(void **state)
 {

@@ -256,7 +256,7 @@ static void an_event_stream_says_how_soon_to_come_back_and_is_not_buffered(void 
 	assert_string_equal(reply_field(&r, "X-Accel-Buffering"), "no");
 	assert_string_equal(reply_field(&r, "Cache-Control"), "no-store");
 	assert_true(strncmp(r.body, "retry: 2000\n\nid: 000000000001\nevent: job.created\ndata: {",
-		54) == 0);
+			    54) == 0);
 }
 
 static void last_event_id_resumes_a_stream(void **state)
@@ -305,7 +305,7 @@ static void events_are_the_same_bytes_by_socket_stream_and_get(void **state)
 	const char *at = strchr(page.body, '[') + 1;
 	for (int64_t i = 1; i <= last; i++) {
 		autofree char *a = wire_next(&live), *block = wire_next(&sse),
-			*c = wire_next(&replay);
+			      *c = wire_next(&replay);
 		autofree char *b = sse_field(block, "data");
 		assert_string_equal(a, b);
 		assert_string_equal(a, c);
@@ -386,8 +386,8 @@ static void readers_are_counted_while_they_are_there(void **state)
 	site_fail(s, 1);
 	expect_events(&w, 2, last_seq(s, id));
 	expect_end(&w, 1000, NULL);
-	assert_true(metric_get(METRIC_DELIVERED, "websocket", NULL,
-		NULL) == before + (double)last_seq(s, id));
+	assert_true(metric_get(METRIC_DELIVERED, "websocket", NULL, NULL) ==
+		before + (double)last_seq(s, id));
 	assert_true(metric_get(METRIC_READERS, "websocket", NULL, NULL) == readers);
 }
 

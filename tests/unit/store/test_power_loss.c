@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS 17 /* of each kind of loss */
-#define JOBS   6
-#define KILLS  51
+#define ROUNDS      17 /* of each kind of loss */
+#define JOBS        6
+#define KILLS       51
 #define ANSWERS_MAX 40
 
 static int times(int n)
@@ -85,7 +85,7 @@ static int jobs_lost(struct fixture *f, enum disk_loss loss, int round, const ch
 
 	disk_vfs_set(loss, (uint64_t)round + 1);
 	snprintf(f->url, sizeof f->url, "sqlite:%s/%d.db?vfs=" DISK_VFS_NAME "&synchronous=%s",
-	    f->dir, round, sync);
+		f->dir, round, sync);
 	fixture_reopen(f);
 	for (int i = 0; i < JOBS; i++) {
 		m[i] = submit(f, "{'urls':['https://a.test/%d-%d']}", round, i);
@@ -145,7 +145,7 @@ static void child(struct fixture *f, int fd, enum disk_loss loss, int round)
 		bool more;
 		snprintf(body, sizeof body, "{\"urls\":[\"https://a.test/%d\"]}", i);
 		if (submit_as(f, NULL, NULL, body, &m) != OK ||
-		    store_plan(f->s, 1, &more, &f->e) != OK)
+			store_plan(f->s, 1, &more, &f->e) != OK)
 			_exit(1);
 		if (write(fd, &m, sizeof m) != (ssize_t)sizeof m)
 			_exit(1);
@@ -162,7 +162,7 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 	struct err e;
 
 	snprintf(f->url, sizeof f->url, "sqlite:%s/kill-%d.db?vfs=" DISK_VFS_NAME "&synchronous=%s",
-	    f->dir, round, sync);
+		f->dir, round, sync);
 	assert_int_equal(pipe(fd), 0);
 	pid_t pid = fork();
 	if (pid == 0)
@@ -179,8 +179,8 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 	snprintf(after.url, sizeof after.url, "sqlite:%s/kill-%d.db", f->dir, round);
 	assert_ok(store_open(after.url, &f->opts, &after.s, &e));
 	for (int i = 0; i < n; i++)
-		lost +=
-		    !is_there(&after, &m[i]) || strcmp(log_of(&after, &m[i]), "job.created") != 0;
+		lost += !is_there(&after, &m[i]) ||
+			strcmp(log_of(&after, &m[i]), "job.created") != 0;
 	store_free(after.s);
 	return lost;
 }
@@ -188,8 +188,9 @@ static int lost_by_kill(struct fixture *f, enum disk_loss loss, int round, int a
 static void a_killed_process_lost_nothing_that_it_answered(void **state)
 {
 	for (int i = 0; i < times(KILLS); i++)
-		assert_int_equal(
-		    lost_by_kill(*state, (enum disk_loss)(i % 3), i, 1 + i % ANSWERS_MAX, "full"), 0);
+		assert_int_equal(lost_by_kill(*state, (enum disk_loss)(i % 3), i,
+					 1 + i % ANSWERS_MAX, "full"),
+			0);
 }
 
 static void without_full_syncs_a_killed_process_did(void **state)

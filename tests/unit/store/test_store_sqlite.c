@@ -169,7 +169,7 @@ static void what_was_accepted_is_there_after_a_restart(void **state)
 	work(f);
 	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
 	assert_string_equal(log_of(f, &m),
-	    "job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
 static void a_codec_upgrade_makes_variants_anew(void **state)
@@ -180,8 +180,9 @@ static void a_codec_upgrade_makes_variants_anew(void **state)
 	work(f);
 	f->opts.codecs = "test-codecs 2";
 	fixture_reopen(f);
-	struct made_job b = submit(f, "{'urls':['https://a.test/1'],"
-	    "'variants':[{'name':'a','width':10}]}");
+	struct made_job b = submit(f,
+		"{'urls':['https://a.test/1'],"
+		"'variants':[{'name':'a','width':10}]}");
 	plan(f);
 	assert_int_equal(claim_one(f).kind, TASK_MAKE);
 	assert_int_equal(job(f, &b)->state, JOB_RUNNING);

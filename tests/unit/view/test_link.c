@@ -16,8 +16,11 @@ static const char blob[] = "ab/cdefgh.jpg";
 static struct view_links links_at(int64_t now_ms)
 {
 	return (struct view_links){ .base_url = "https://api.example/prod",
-		.events_url = "https://bytes.example", .link_key = key, .link_ttl_ms = 24 * HOUR,
-		.token_ttl_ms = 24 * HOUR, .now_ms = now_ms };
+		.events_url = "https://bytes.example",
+		.link_key = key,
+		.link_ttl_ms = 24 * HOUR,
+		.token_ttl_ms = 24 * HOUR,
+		.now_ms = now_ms };
 }
 
 /* The parts of a link that the server gets. */

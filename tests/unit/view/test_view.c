@@ -10,36 +10,72 @@
 #include "view/view.h"
 
 static const uint8_t key[32] = { 1 };
-static const struct view_links links = { .base_url = "http://h:1/p", .events_url = "http://e",
-	.link_key = key, .link_ttl_ms = 1000, .token_ttl_ms = 1000, .now_ms = 1000 };
+static const struct view_links links = { .base_url = "http://h:1/p",
+	.events_url = "http://e",
+	.link_key = key,
+	.link_ttl_ms = 1000,
+	.token_ttl_ms = 1000,
+	.now_ms = 1000 };
 
 static struct job_row a_job(void)
 {
-	return (struct job_row){ .no = 3, .tenant = 1, .id = "j1", .state = JOB_RUNNING, .run = 1,
-		.seq = 9, .tag = "spring", .metadata = "{\"a\":1}", .created_ms = 0,
+	return (struct job_row){ .no = 3,
+		.tenant = 1,
+		.id = "j1",
+		.state = JOB_RUNNING,
+		.run = 1,
+		.seq = 9,
+		.tag = "spring",
+		.metadata = "{\"a\":1}",
+		.created_ms = 0,
 		.expires_ms = 86400000,
-		.counts = { .total = 3, .duplicates = 1, .queued = 0, .running = 1, .succeeded = 2,
+		.counts = { .total = 3,
+			.duplicates = 1,
+			.queued = 0,
+			.running = 1,
+			.succeeded = 2,
 			.cached = 1 },
 		.savings = { .downloads = 1, .encodes = 5 } };
 }
 
 static const struct variant_row variants[] = {
-	{ .name = "thumb", .product = { .key = "aa/t.jpg", .format = FORMAT_JPEG, .width = 150,
-		.height = 150, .bytes = 5120, .sha256 = { 0xab } } },
+	{ .name = "thumb",
+		.product = { .key = "aa/t.jpg",
+			.format = FORMAT_JPEG,
+			.width = 150,
+			.height = 150,
+			.bytes = 5120,
+			.sha256 = { 0xab } } },
 };
-static const struct original original = { .key = "bb/o.png", .bytes = 81234, .format = FORMAT_PNG,
-	.width = 2725, .height = 2225, .thumbhash = "YWJj", .color = "#8a7b6c",
+static const struct original original = { .key = "bb/o.png",
+	.bytes = 81234,
+	.format = FORMAT_PNG,
+	.width = 2725,
+	.height = 2225,
+	.thumbhash = "YWJj",
+	.color = "#8a7b6c",
 	.sha256 = { 0xcd } };
 
 static struct item_row an_item(void)
 {
-	static const struct outcome good = { .code = OK, .download_ms = 120, .process_ms = 45,
+	static const struct outcome good = { .code = OK,
+		.download_ms = 120,
+		.process_ms = 45,
 		.store_ms = 8 };
 	static const char *refs[] = { "sku-17" };
-	return (struct item_row){ .n = 2, .url = "https://x/a.jpg", .refs = refs, .refs_n = 1,
-		.state = ITEM_SUCCEEDED, .has_cache = true, .cache = CACHE_MISS,
+	return (struct item_row){ .n = 2,
+		.url = "https://x/a.jpg",
+		.refs = refs,
+		.refs_n = 1,
+		.state = ITEM_SUCCEEDED,
+		.has_cache = true,
+		.cache = CACHE_MISS,
 		.source = &original,
-		.variants = variants, .variants_n = 1, .outcome = &good, .queued_ms = 3, .run = 1,
+		.variants = variants,
+		.variants_n = 1,
+		.outcome = &good,
+		.queued_ms = 3,
+		.run = 1,
 		.tries = 1 };
 }
 
@@ -49,8 +85,7 @@ static void assert_members(const json_t *o, const char *names)
 	struct buf b = BUF_INIT(4096);
 	const char *name;
 	json_t *v;
-	json_object_foreach((json_t *)o, name, v)
-		buf_printf(&b, "%s%s", b.len ? " " : "", name);
+	json_object_foreach((json_t *)o, name, v) buf_printf(&b, "%s%s", b.len ? " " : "", name);
 	assert_string_equal(buf_str(&b), names);
 	buf_done(&b);
 }
@@ -135,7 +170,7 @@ static void an_item_has_the_members_of_the_contract_in_order(void **state)
 	autojson *o = view_item(&it, "j1", &links);
 	assert_members(o,
 		"id url refs status cache source placeholder variants cutout timing_ms run "
-			  "tries error");
+		"tries error");
 	assert_value(o, "id", "\"j1.2\"");
 	assert_value(o, "refs", "[\"sku-17\"]");
 	assert_value(o, "status", "\"succeeded\"");
@@ -154,7 +189,10 @@ static void an_item_has_the_members_of_the_contract_in_order(void **state)
 static void an_item_not_yet_begun_says_null_for_what_is_not_known(void **state)
 {
 	(void)state;
-	struct item_row it = { .n = 1, .url = "https://x/a", .state = ITEM_FRESH, .queued_ms = -1,
+	struct item_row it = { .n = 1,
+		.url = "https://x/a",
+		.state = ITEM_FRESH,
+		.queued_ms = -1,
 		.run = 1 };
 	autojson *o = view_item(&it, "j1", &links);
 	assert_value(o, "status", "\"queued\"");
@@ -190,13 +228,21 @@ static void an_original_that_was_dropped_has_no_key(void **state)
 static void a_failed_item_carries_a_problem_with_its_stage(void **state)
 {
 	(void)state;
-	struct outcome bad = { .code = ERR_FETCH_STATUS, .detail = "status 404",
+	struct outcome bad = { .code = ERR_FETCH_STATUS,
+		.detail = "status 404",
 		.stage = "download",
-		.source_status = 404, .final_url = "https://y/z", .download_ms = 5,
+		.source_status = 404,
+		.final_url = "https://y/z",
+		.download_ms = 5,
 		.process_ms = -1,
 		.store_ms = -1 };
-	struct item_row it = { .n = 1, .url = "https://x/a", .state = ITEM_FAILED, .outcome = &bad,
-		.queued_ms = 0, .run = 1, .tries = 3 };
+	struct item_row it = { .n = 1,
+		.url = "https://x/a",
+		.state = ITEM_FAILED,
+		.outcome = &bad,
+		.queued_ms = 0,
+		.run = 1,
+		.tries = 3 };
 	autojson *o = view_item(&it, "j1", &links);
 	assert_value(o, "error",
 		"{\"type\":\"http://h:1/p/errors/fetch_status\","
@@ -209,10 +255,17 @@ static void a_failed_item_carries_a_problem_with_its_stage(void **state)
 static void an_item_that_is_tried_again_shows_no_error(void **state)
 {
 	(void)state;
-	struct outcome bad = { .code = ERR_FETCH_TIMEOUT, .download_ms = -1, .process_ms = -1,
+	struct outcome bad = { .code = ERR_FETCH_TIMEOUT,
+		.download_ms = -1,
+		.process_ms = -1,
 		.store_ms = -1 };
-	struct item_row it = { .n = 1, .url = "https://x/a", .state = ITEM_OPEN,
-		.step = STEP_DOWNLOADING, .outcome = &bad, .run = 1, .tries = 1 };
+	struct item_row it = { .n = 1,
+		.url = "https://x/a",
+		.state = ITEM_OPEN,
+		.step = STEP_DOWNLOADING,
+		.outcome = &bad,
+		.run = 1,
+		.tries = 1 };
 	autojson *o = view_item(&it, "j1", &links);
 	assert_value(o, "status", "\"downloading\"");
 	assert_value(o, "error", "null");
@@ -255,7 +308,10 @@ static void an_event_of_an_item_is_a_cloudevent_whose_data_is_the_item(void **st
 static void an_event_of_a_job_shows_it_as_it_was_without_the_events_url(void **state)
 {
 	(void)state;
-	struct event_row ev = { .seq = 1, .type = EVENT_JOB_CREATED, .state = JOB_QUEUED, .run = 1,
+	struct event_row ev = { .seq = 1,
+		.type = EVENT_JOB_CREATED,
+		.state = JOB_QUEUED,
+		.run = 1,
 		.counts = { .total = 3, .queued = 3 } };
 	autojson *o = event_of(&ev, NULL);
 	assert_members(o, "specversion id source type time sequence data");
@@ -273,8 +329,11 @@ static void progress_names_the_items_at_work(void **state)
 		{ .n = 1, .step = STEP_DOWNLOADING, .bytes = 10, .bytes_total = -1 },
 		{ .n = 2, .step = STEP_PROCESSING, .bytes = -1, .bytes_total = -1 },
 	};
-	struct event_row ev = { .seq = 2, .type = EVENT_JOB_PROGRESS, .state = JOB_RUNNING,
-		.active = active, .active_n = 2 };
+	struct event_row ev = { .seq = 2,
+		.type = EVENT_JOB_PROGRESS,
+		.state = JOB_RUNNING,
+		.active = active,
+		.active_n = 2 };
 	autojson *o = event_of(&ev, NULL);
 	assert_value(json_object_get(o, "data"), "active",
 		"[{\"id\":\"j1.1\",\"stage\":\"downloading\",\"bytes\":10,\"bytes_total\":null},"

@@ -56,8 +56,11 @@ static enum err_code remove_one(struct blob *b, const char *key, struct err *e)
 	return blob_delete(real_of(b), key, e);
 }
 
-static const struct blob_impl fake_impl = { .scheme = "fake", .put = put, .sync = sync_all,
-	.get = get, .remove = remove_one };
+static const struct blob_impl fake_impl = { .scheme = "fake",
+	.put = put,
+	.sync = sync_all,
+	.get = get,
+	.remove = remove_one };
 
 struct blob *fake_blob_open(void)
 {

@@ -26,8 +26,11 @@ static enum err_code make(const struct variant *v, const char *text, struct dark
 	struct err *e)
 {
 	autofree char *made = mem_printf("%s of %s", v->name, text);
-	*o = (struct darkroom_output){ .fd = -1, .bytes = (int64_t)strlen(made),
-		.format = v->format, .width = v->width, .height = 7 };
+	*o = (struct darkroom_output){ .fd = -1,
+		.bytes = (int64_t)strlen(made),
+		.format = v->format,
+		.width = v->width,
+		.height = 7 };
 	enum err_code code = io_memfd("variant", &o->fd, e);
 	if (code == OK)
 		code = io_write_all(o->fd, made, strlen(made), e);

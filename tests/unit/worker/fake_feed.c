@@ -176,8 +176,10 @@ static char *make_text(const struct original *o)
 static struct fake_task *add(enum task_kind kind, const char *host, const char *input)
 {
 	struct fake_task *t = &fake_feed.tasks[fake_feed.n++];
-	*t = (struct fake_task){ .t = { .id = (int64_t)fake_feed.n, .kind = kind,
-		.host = arena_strdup(strings, host), .input = arena_strdup(strings, input) } };
+	*t = (struct fake_task){ .t = { .id = (int64_t)fake_feed.n,
+					 .kind = kind,
+					 .host = arena_strdup(strings, host),
+					 .input = arena_strdup(strings, input) } };
 	return t;
 }
 
@@ -257,9 +259,15 @@ static enum err_code trash(void *ctx, const char *const *keys, size_t n, struct 
 
 struct feed fake_feed_get(void)
 {
-	return (struct feed){ .plan = plan, .tick = tick, .claim = claim, .keep = keep,
-		.later = later, .finish_fetch = finish_fetch, .finish_make = finish_make,
-		.fail = fail_task, .trash = trash };
+	return (struct feed){ .plan = plan,
+		.tick = tick,
+		.claim = claim,
+		.keep = keep,
+		.later = later,
+		.finish_fetch = finish_fetch,
+		.finish_make = finish_make,
+		.fail = fail_task,
+		.trash = trash };
 }
 
 const char *fake_recipe(void)
@@ -269,7 +277,9 @@ const char *fake_recipe(void)
 
 size_t fake_add_fetch(const char *url, const char *sealed, const struct original *known)
 {
-	struct fetch_input in = { .url = url, .headers = sealed, .has_original = known != NULL,
+	struct fetch_input in = { .url = url,
+		.headers = sealed,
+		.has_original = known != NULL,
 		.etag = known ? "\"old\"" : NULL };
 	if (known)
 		in.original = *known;
@@ -307,7 +317,8 @@ void fake_feed_reset(void)
 	arena_free(strings);
 	strings = arena_new();
 	fake_feed = (struct fake_feed){ .lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER, .lends = true };
+		.changed = PTHREAD_COND_INITIALIZER,
+		.lends = true };
 }
 
 void fake_reset(void)
@@ -318,11 +329,19 @@ void fake_reset(void)
 	fake_blobs = (struct fake_blobs){ 0 };
 }
 
-static struct worker *new_worker(struct blob *b, size_t lanes, int64_t held_max, int tries, bool waits)
+static struct worker *new_worker(struct blob *b, size_t lanes, int64_t held_max, int tries,
+	bool waits)
 {
-	struct worker_opts o = { .feed = fake_feed_get(), .blob = b, .seal_key = fake_key,
-		.codecs = "fake 1", .lanes = lanes, .lease_ms = 60000, .max_tries = tries,
-		.max_held_bytes = held_max, .keep_ms = 5, .backoff_ms = 1,
+	struct worker_opts o = { .feed = fake_feed_get(),
+		.blob = b,
+		.seal_key = fake_key,
+		.codecs = "fake 1",
+		.lanes = lanes,
+		.lease_ms = 60000,
+		.max_tries = tries,
+		.max_held_bytes = held_max,
+		.keep_ms = 5,
+		.backoff_ms = 1,
 		.wait_for_blobs = waits };
 	struct worker *w = NULL;
 	struct err e = { 0 };

@@ -94,8 +94,11 @@ static enum err_code answer(const char *text, struct fetch_result *ret, struct e
 		code = io_seal(fd, e);
 	if (code != OK)
 		return code;
-	*ret = (struct fetch_result){ .fd = fd_take(&fd), .bytes = (int64_t)strlen(text),
-		.etag = "\"new\"", .final_url = "https://cdn.example/final", .status = 200 };
+	*ret = (struct fetch_result){ .fd = fd_take(&fd),
+		.bytes = (int64_t)strlen(text),
+		.etag = "\"new\"",
+		.final_url = "https://cdn.example/final",
+		.status = 200 };
 	sha256_of(text, strlen(text), ret->sha256);
 	return OK;
 }

@@ -27,14 +27,14 @@ struct fake_task {
 	struct task t;
 	enum task_state state;
 	int64_t until_ms;
-	int laters;               /* how often it was put back … */
-	int untouched;            /* … and how often without a reason */
+	int laters;    /* how often it was put back … */
+	int untouched; /* … and how often without a reason */
 	bool has_why;
-	struct outcome why;       /* of the last later, or of the failure */
-	int64_t waited_ms;        /* until of the last later, from its moment */
+	struct outcome why; /* of the last later, or of the failure */
+	int64_t waited_ms;  /* until of the last later, from its moment */
 	bool has_found, unwanted;
-	struct original found;    /* of a failure */
-	int finishes;             /* that counted */
+	struct original found; /* of a failure */
+	int finishes;          /* that counted */
 	struct fetched fetched;
 	char etag[64];
 	struct made made;
@@ -45,20 +45,20 @@ struct fake_feed {
 	pthread_cond_t changed;
 	struct fake_task tasks[FAKE_TASKS_MAX];
 	size_t n;
-	int unavailable;          /* so many calls of finish, later and fail cannot be answered … */
-	bool unavailable_but_done;/* … though the first of them was done */
-	bool down;                /* every call fails */
+	int unavailable; /* so many calls of finish, later and fail cannot be answered … */
+	bool unavailable_but_done; /* … though the first of them was done */
+	bool down;                 /* every call fails */
 	bool stale_at_keep, stale_at_finish;
-	int said;                 /* calls of finish, later and fail */
+	int said; /* calls of finish, later and fail */
 	int plans, claims;
 	size_t most_claimed, full_hosts_seen, at_hosts_seen;
-	size_t keeps_at_once;     /* most tasks in one call of keep */
-	int64_t kept_bytes;       /* as last seen by keep */
+	size_t keeps_at_once; /* most tasks in one call of keep */
+	int64_t kept_bytes;   /* as last seen by keep */
 	enum task_step kept_step;
 	int keeps;
 	char trashed[64][BLOB_KEY_MAX + 1];
 	size_t trashed_n;
-	bool lends;               /* a finished fetch lends its make at once */
+	bool lends; /* a finished fetch lends its make at once */
 };
 extern struct fake_feed fake_feed;
 void fake_feed_reset(void);
@@ -85,11 +85,11 @@ bool fake_wait_change(const struct timespec *until); /* under the lock; false wh
 
 struct fake_sources {
 	atomic_int asked, inside, most_inside;
-	atomic_int failures;      /* so many answers of /503 are 503, then it is there; -1: always */
+	atomic_int failures; /* so many answers of /503 are 503, then it is there; -1: always */
 	_Atomic int64_t retry_after_ms;
-	atomic_bool gate;         /* /slow may go on */
-	atomic_bool host_full;    /* fetch_host_enter says no, fetch_full_hosts does not know yet */
-	atomic_int hosts;         /* places taken */
+	atomic_bool gate;      /* /slow may go on */
+	atomic_bool host_full; /* fetch_host_enter says no, fetch_full_hosts does not know yet */
+	atomic_int hosts;      /* places taken */
 	char authorization[64], if_none_match[64];
 };
 extern struct fake_sources fake_sources;
@@ -99,7 +99,7 @@ void fake_sources_reset(void);
 
 struct fake_pictures {
 	atomic_int processed, inside, most_inside;
-	atomic_int troubles;      /* so many times "trouble" is one */
+	atomic_int troubles; /* so many times "trouble" is one */
 	atomic_bool gate;
 };
 extern struct fake_pictures fake_pictures;
@@ -122,7 +122,7 @@ char *fake_blob_text(struct blob *b, const char *key); /* NULL when it is not th
 void fake_open_gates(void);
 
 static const uint8_t fake_key[32] = { 42 };
-struct worker *fake_worker(struct blob *b, size_t lanes); /* short times, four tries */
+struct worker *fake_worker(struct blob *b, size_t lanes);         /* short times, four tries */
 struct worker *fake_worker_waiting(struct blob *b, size_t lanes); /* for blobs; one try */
 struct worker *fake_worker_with(struct blob *b, size_t lanes, int64_t held, int tries);
 void fake_reset(void);

@@ -27,8 +27,8 @@ static inline int teardown(void **state)
 /* The end of a task, as the feed has seen it. */
 static inline const struct fake_task *ended(size_t i)
 {
-	fake_await(fake_feed.n > i && (fake_feed.tasks[i].state == TASK_DONE ||
-					      fake_feed.tasks[i].state == TASK_FAILED));
+	fake_await(fake_feed.n > i &&
+		(fake_feed.tasks[i].state == TASK_DONE || fake_feed.tasks[i].state == TASK_FAILED));
 	return &fake_feed.tasks[i];
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-
 #include <unistd.h>
 
 static void what_may_pass_is_tried_again(void **state)
