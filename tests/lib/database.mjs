@@ -21,6 +21,7 @@ const files = (data) => readdirSync(data).filter((n) => n === 'bulb.db' || n.sta
 /** The database as it is now, without a server: give the answer a call to have it back. */
 export function snapshot(data, aside) {
   const then = files(data);
+  for (const n of files(aside)) rmSync(join(aside, n));
   for (const n of then) copyFileSync(join(data, n), join(aside, n));
   return () => {
     for (const n of files(data)) rmSync(join(data, n));

@@ -116,6 +116,14 @@ export async function faultsAfter(base, list, seen) {
   return check(base, told.map((j) => j.id), { keys: told, seen });
 }
 
+/** The database is one file from the first start to the last; else somebody took it away, and nothing was lost. */
+function sameFile(data, first) {
+  const at = statSync(join(data, 'bulb.db'), { throwIfNoEntry: false });
+  const file = at && `${at.ino} ${at.birthtimeMs}`; // a number may be given again
+  assert.equal(file, first ?? file, `${data}/bulb.db was removed while the test ran, not by bulb`);
+  return file;
+}
+
 /** What the last loss left, before and after the server that found a fault in it. */
 function keepEvidence(data, aside) {
   const to = `${data}-evidence`;
@@ -135,17 +143,20 @@ export async function powerLosses(t, data, source, rnd, { rounds, store = '', bl
   const aside = tempDir(t);
   mkdirSync(data, { recursive: true });
   let last = [];
+  let file;
   for (;;) {
     const how = losses[s.round % losses.length];
     const env = { LD_PRELOAD: modules.join(' '), BULB_TEST_DISK: `${how}:${rnd.below(1e9)}`, BULB_TEST_BLOBS: notes };
     snapshot(data, aside);
     s.server = await bulb(t, data, args, env);
+    file = sameFile(data, file);
     s.faults = await faultsAfter(s.server.url, last, s.seen);
     if (s.faults.length) s.evidence = keepEvidence(data, aside);
     if (s.faults.length || s.round === rounds) return s;
     s.how = how;
     last = jobs(rnd, source, `round-${s.round}`);
     await workUntilKilled(s.server, last, s.seen, after());
+    sameFile(data, file);
     s.forgotten += forget(data, notes, how, rnd, s.kept);
     s.all.push(...last);
     s.round++;
