@@ -227,7 +227,10 @@ static enum err_code parse_path(struct sqlite_store *s, const char *rest, struct
 		.sync_normal = sync && strcmp(sync, "normal") == 0,
 		.busy_ms = s->visitor ? VISITOR_BUSY_MS : OWNER_BUSY_MS,
 		.busy_step_ms = s->visitor ? 5 : 1,
-		.checkpoint_pages = CHECKPOINT_PAGES,
+		/* Two connections that write and fold the log at once can damage the file (SQLite's
+		 * "WAL-reset" fault, in all before 3.51.3): only the owner folds. A visitor's log is
+		 * folded by the owner's next commit, or when the last connection closes. */
+		.checkpoint_pages = s->visitor ? 0 : CHECKPOINT_PAGES,
 	};
 	return OK;
 }
