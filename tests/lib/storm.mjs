@@ -9,6 +9,7 @@ import { ageTrash } from './database.mjs';
 import { born, darkroom, family } from './processes.mjs';
 import { random } from './random.mjs';
 
+// A server that is killed while it starts may have begun to work already, so it gets the same settings.
 const args = ['--workers', '6', '--darkrooms', '2', '--max-tries', '2'];
 const recipes = [
   [{ name: 'a', width: 32, format: 'jpeg' }],
