@@ -159,6 +159,9 @@ static void fill_encoding(struct reading *r, const struct at *at, struct faults 
 		r->v.quality = 100;
 	else if (!r->has_quality)
 		r->v.quality = rules->quality;
+	if (rules->effort < 0 && r->has_effort)
+		fault_at(at, "effort", f, ERR_REQUEST_INVALID,
+			"jpeg has no effort: png, webp and avif have");
 	if (rules->effort < 0 || !r->has_effort)
 		r->v.effort = rules->effort;
 	else if (r->v.effort < rules->effort_min || r->v.effort > rules->effort_max) {
