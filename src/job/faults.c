@@ -9,13 +9,20 @@
 
 #define FAULTS_MAX 100
 
+bool faults_full(const struct faults *f)
+{
+	return f->n >= FAULTS_MAX;
+}
+
 void faults_add(struct faults *f, enum err_code code, const char *pointer, const char *fmt, ...)
 {
 	if (!f->list) {
 		f->list = json_arr();
 		f->code = code;
 	}
-	if (f->n++ >= FAULTS_MAX)
+	bool full = faults_full(f);
+	f->n++;
+	if (full)
 		return;
 	va_list ap;
 	va_start(ap, fmt);

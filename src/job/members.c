@@ -60,7 +60,7 @@ static void unknown_member(const char *name, const struct member *table, size_t 
 	const char *names[64];
 	for (size_t i = 0; i < n && i < ARRAY_LEN(names); i++)
 		names[i] = table[i].name;
-	const char *near = near_find(name, names, n);
+	const char *near = faults_full(f) ? NULL : near_find(name, names, n);
 	if (near)
 		at_fault(f, &at, ERR_REQUEST_UNKNOWN_MEMBER,
 			"unknown member '%.64s': did you mean '%s'?", name, near);
@@ -151,7 +151,7 @@ size_t read_name(const json_t *v, const char *const *names, size_t n, const stru
 	struct buf list = BUF_INIT(4096);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-	const char *near = s ? near_find(s, names, n) : NULL;
+	const char *near = s && !faults_full(f) ? near_find(s, names, n) : NULL;
 	if (near)
 		at_fault(f, at, ERR_REQUEST_INVALID, "'%.64s' is none of %s: did you mean '%s'?", s,
 			buf_str(&list), near);

@@ -19,7 +19,7 @@ char *at_pointer(const struct at *at); /* RFC 6901; the caller frees */
 /* A fault at this place. */
 #define at_fault(f, at, code, ...)                                                                 \
 	do {                                                                                       \
-		autofree char *pointer_ = at_pointer(at);                                          \
+		autofree char *pointer_ = faults_full(f) ? NULL : at_pointer(at);                  \
 		faults_add((f), (code), pointer_, __VA_ARGS__);                                    \
 	} while (0)
 

@@ -87,6 +87,8 @@ struct faults {
 };
 void faults_add(struct faults *f, enum err_code code, const char *pointer, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+/* One more will only be counted: whoever makes pointers and hints for it may spare them. */
+bool faults_full(const struct faults *f);
 void faults_done(struct faults *f);
 
 /* Parse a JSON array of variants found at `pointer`. false: faults were added. */

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "job_test.h"
 
+#include "base/near.h"
+
+/* How often a nearest name was looked for. */
+static size_t searches;
+const char *__real_near_find(const char *word, const char *const *names, size_t n);
+const char *__wrap_near_find(const char *word, const char *const *names, size_t n);
+const char *__wrap_near_find(const char *word, const char *const *names, size_t n)
+{
+	searches++;
+	return __real_near_find(word, names, n);
+}
+
 static struct recipe recipe_of(const char *text)
 {
 	autojson *j = json_of(text);
@@ -318,6 +330,27 @@ static void all_faults_are_told_at_once_but_at_most_100(void **state)
 	faults_done(&f);
 }
 
+/* A request of 10 MiB can hold 600,000 of them. */
+static void nothing_is_looked_up_for_a_fault_that_is_not_listed(void **state)
+{
+	(void)state;
+	struct buf b = BUF_INIT(1 << 20);
+	buf_puts(&b, "[{'name':'a','fit':'covr'");
+	for (int i = 0; i < 5000; i++)
+		buf_printf(&b, ",'wdth%d':1", i);
+	buf_puts(&b, "},{'name':'b','fit':'covr'}]");
+	autojson *j = json_of(buf_str(&b));
+	struct faults f = { 0 };
+	struct recipe r;
+	searches = 0;
+	assert_false(recipe_parse(j, "", &r, &f));
+	assert_int_equal(f.n, 5002);
+	assert_int_equal(json_array_size(f.list), 100);
+	assert_int_equal(searches, 100);
+	faults_done(&f);
+	buf_done(&b);
+}
+
 static void formats_have_names_extensions_and_types(void **state)
 {
 	(void)state;
@@ -350,6 +383,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(values_out_of_range_are_refused),
 	cmocka_unit_test(more_than_20_variants_are_refused),
 	cmocka_unit_test(all_faults_are_told_at_once_but_at_most_100),
+	cmocka_unit_test(nothing_is_looked_up_for_a_fault_that_is_not_listed),
 	cmocka_unit_test(formats_have_names_extensions_and_types),
 };
 TEST_MAIN(tests)
