@@ -156,6 +156,7 @@ void api_handle(void *ctx, struct http_request *r)
 		.tenant = 1,
 		.is_websocket = http_is_websocket(r),
 		.cache_control = "no-store" };
+	http_on_answer(r, call_count, c);
 	call_run(c);
 }
 

@@ -78,7 +78,7 @@ bool cors_preflight(struct call *c); /* true: it was one, and is answered */
 /* respond.c: every answer goes through here. */
 void call_respond(struct call *c, int status, const char *type, const void *body, size_t n);
 void call_json(struct call *c, int status, json_t *doc); /* takes doc */
-void call_count(struct call *c, int status);             /* for answers that http gives */
+void call_count(void *call, int status);                 /* of every answer, by http */
 void call_fail(struct call *c, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void call_fail_err(struct call *c, const struct err *e);
 void call_fail_faults(struct call *c, struct faults *f); /* takes what f holds */

@@ -83,7 +83,6 @@ static void stream(struct events_call *ec, enum http_stream_kind kind, int64_t h
 		.heartbeat_ms = heartbeat_s * 1000,
 		.expires_ms = c->token_text ? c->token.expires_ms : 0 };
 
-	call_count(c, kind == HTTP_STREAM_WS ? 101 : 200);
 	push_watch(c->api->o.push, c->r, kind, &o);
 }
 
@@ -146,6 +145,5 @@ void events_many(struct call *c)
 		call_fail(c, ERR_REQUEST_UPGRADE, "many jobs are watched over a WebSocket");
 		return;
 	}
-	call_count(c, 101);
 	push_watch_many(c->api->o.push, c->r, c->tenant, c->base_url, c->events_url);
 }

@@ -22,8 +22,9 @@ static const char *method_label(const char *method)
 	return "other";
 }
 
-void call_count(struct call *c, int status)
+void call_count(void *ctx, int status)
 {
+	const struct call *c = ctx;
 	double seconds = (double)(clock_mono_us() - http_started_us(c->r)) / 1e6;
 	const char *route = c->route ? c->route->pattern : "other";
 	char code[16];
@@ -41,7 +42,6 @@ void call_respond(struct call *c, int status, const char *type, const void *body
 		http_set(c->r, "Content-Type", type);
 	if (c->cache_control)
 		http_set(c->r, "Cache-Control", c->cache_control);
-	call_count(c, status);
 	http_respond(c->r, status, body, n);
 }
 

@@ -71,6 +71,9 @@ int64_t http_started_us(const struct http_request *r);     /* clock_mono_us of i
 /* A header is kept with the answer; before respond, same thread. */
 void http_set(struct http_request *r, const char *name, const char *value);
 void http_respond(struct http_request *r, int status, const void *body, size_t n);
+/* fn is told the status that goes out, which may be another than was asked for (304, 206, 416, 503,
+ * 426 …): once, on the thread that answers, before it does. Request thread. */
+void http_on_answer(struct http_request *r, void (*fn)(void *ctx, int status), void *ctx);
 /* A range of a file; the server owns fd from here. HEAD, If-None-Match on the ETag that was set,
  * Range (one range; 206, 416) are the server's work. */
 void http_respond_file(struct http_request *r, int fd, int64_t bytes);

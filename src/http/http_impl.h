@@ -60,6 +60,8 @@ struct http_request {
 	struct conn *conn; /* loop */
 	struct h1_message m;
 	struct http_field *set; /* http_set, newest first */
+	void (*on_answer)(void *ctx, int status);
+	void *on_answer_ctx;
 	struct http_out out;
 	struct http_parked parked;
 	struct turn *turn; /* only while a handler runs that has not answered */
@@ -69,6 +71,7 @@ struct http_request *request_new(struct conn *c, struct h1_message *m); /* takes
 void http_request_free(struct http_request *r);
 /* Hand the answer in r->out to the loop; r is not the caller's any more. */
 void request_answered(struct http_request *r);
+void request_status(struct http_request *r, int status); /* it will be this one */
 
 /* ---- threads.c: the request threads -------------------------------------------------------- */
 struct pool {
@@ -185,6 +188,8 @@ void respond_head(struct http_request *r, int status, int64_t body_bytes, bool k
 /* A whole refusal without a request behind it; the caller frees. */
 struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
 	const char *request_id);
+/* The same for a request that a handler has; r is not the caller's any more. */
+void request_refuse(struct http_request *r, enum err_code code, const char *detail);
 bool etag_matches(const char *list, const char *etag); /* If-None-Match, weak comparison */
 
 /* ---- stream.c, stream_write.c: (loop unless http.h says otherwise) ------------------------- */

@@ -88,6 +88,18 @@ void http_set(struct http_request *r, const char *name, const char *value)
 	r->set = f;
 }
 
+void http_on_answer(struct http_request *r, void (*fn)(void *ctx, int status), void *ctx)
+{
+	r->on_answer = fn;
+	r->on_answer_ctx = ctx;
+}
+
+void request_status(struct http_request *r, int status)
+{
+	if (r->on_answer)
+		r->on_answer(r->on_answer_ctx, status);
+}
+
 void request_answered(struct http_request *r)
 {
 	(void)inbox_post(r->reactor->inbox, &r->post); /* open as long as there are requests */

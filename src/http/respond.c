@@ -180,11 +180,10 @@ void http_respond(struct http_request *r, int status, const void *body, size_t n
 		status = 304;
 	bool has_body = !is_head(r) && status != 204 && status != 304;
 	if (has_body && !answer_fits(r, n)) {
-		r->out = respond_refusal(r->server, ERR_OVERLOADED,
-			"too many large answers wait for their readers", r->m.id);
-		request_answered(r);
+		request_refuse(r, ERR_OVERLOADED, "too many large answers wait for their readers");
 		return;
 	}
+	request_status(r, status);
 	respond_head(r, status, (int64_t)n, keep_alive, &b);
 	if (has_body)
 		buf_add(&b, body, n);
@@ -267,6 +266,7 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes)
 				arena_printf(r->m.arena, "bytes */%lld", (long long)bytes));
 		}
 	}
+	request_status(r, status);
 	respond_head(r, status, n, keep_alive, &b);
 	take_out(r, &b, keep_alive);
 	r->out.fd = fd;
@@ -277,12 +277,16 @@ void http_respond_file(struct http_request *r, int fd, int64_t bytes)
 
 /* ---- refusals ------------------------------------------------------------------------------ */
 
-static void note_refusal(struct http_server *s, enum err_code code, const char *detail,
-	const char *request_id)
+static void count_refusal(enum err_code code)
 {
 	char status[8];
 	snprintf(status, sizeof(status), "%d", err_http(code));
 	metric_add(METRIC_HTTP_REQUESTS, 1, "other", "refused", status);
+}
+
+static void log_refusal(struct http_server *s, enum err_code code, const char *detail,
+	const char *request_id)
+{
 	size_t n = atomic_fetch_add(&s->refused, 1) + 1;
 	if (server_may_log(&s->refused_logged_ms, 1000)) {
 		atomic_fetch_sub(&s->refused, n);
@@ -291,15 +295,10 @@ static void note_refusal(struct http_server *s, enum err_code code, const char *
 	}
 }
 
-struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
+static struct http_out refusal(struct http_server *s, enum err_code code, const char *detail,
 	const char *request_id)
 {
-	char made[ID_LEN + 1];
-	if (!request_id || !request_id[0]) {
-		id_new(made);
-		request_id = made;
-	}
-	note_refusal(s, code, detail, request_id);
+	log_refusal(s, code, detail, request_id);
 	struct arena *a = arena_new();
 	const char *body = "";
 	size_t n = 0;
@@ -320,4 +319,23 @@ struct http_out respond_refusal(struct http_server *s, enum err_code code, const
 	arena_free(a);
 	size_t bytes = b.len;
 	return (struct http_out){ .data = buf_take(&b), .bytes = bytes, .fd = -1 };
+}
+
+struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
+	const char *request_id)
+{
+	char made[ID_LEN + 1];
+	if (!request_id || !request_id[0]) {
+		id_new(made);
+		request_id = made;
+	}
+	count_refusal(code);
+	return refusal(s, code, detail, request_id);
+}
+
+void request_refuse(struct http_request *r, enum err_code code, const char *detail)
+{
+	request_status(r, err_http(code));
+	r->out = refusal(r->server, code, detail, r->m.id);
+	request_answered(r);
 }

@@ -20,12 +20,6 @@
 
 /* ---- starting (request thread) ------------------------------------------------------------- */
 
-static void refuse(struct http_request *r, const struct err *e)
-{
-	r->out = respond_refusal(r->server, e->code, e->text, r->m.id);
-	request_answered(r);
-}
-
 static bool prepare(struct http_request *r, const struct http_stream_opts *o)
 {
 	char accept[WS_ACCEPT_MAX];
@@ -37,7 +31,7 @@ static bool prepare(struct http_request *r, const struct http_stream_opts *o)
 		return true;
 	}
 	if (ws_handshake(r, accept, &e)) {
-		refuse(r, &e);
+		request_refuse(r, e.code, e.text);
 		return false;
 	}
 	http_set(r, "Upgrade", "websocket");
@@ -79,7 +73,9 @@ struct http_stream *http_stream_start(struct http_request *r, const struct http_
 	s->ping_ms = or_default(o->ping_ms, o->kind == HTTP_STREAM_WS ? 20000 : 15000);
 	s->stall_ms = or_default(o->stall_ms, 30000);
 	struct buf head = BUF_INIT(64 << 10);
-	respond_head(r, o->kind == HTTP_STREAM_WS ? 101 : 200, -1, false, &head);
+	int status = o->kind == HTTP_STREAM_WS ? 101 : 200;
+	request_status(r, status);
+	respond_head(r, status, -1, false, &head);
 	r->out.bytes = head.len;
 	r->out.data = buf_take(&head);
 	r->stream = s;

@@ -4,6 +4,7 @@
  */
 #include "api_test.h"
 
+#include "base/metrics.h"
 #include "base/url.h"
 
 /* ---- items ---------------------------------------------------------------------------------- */
@@ -225,6 +226,42 @@ static void a_blob_that_is_known_is_304_and_head_has_no_body(void **state)
 	assert_int_equal(head.body_n, 0);
 }
 
+static int blobs_answered(const char *status)
+{
+	return (int)metric_get(METRIC_HTTP_REQUESTS, "GET", "/v1/blobs/{*}", status);
+}
+
+static void answers_are_counted_by_the_status_that_went_out(void **state)
+{
+	struct site *s = *state;
+	struct err e = { 0 };
+	autofree char *here = site_blob(s, "ab/p.jpg", "0123456789");
+	autofree char *gone = site_blob(s, "ab/gone.jpg", "x");
+	assert_ok(blob_delete(s->blob, "ab/gone.jpg", &e));
+	const struct {
+		const char *status, *target, *fields;
+	} asked[] = { { "200", here, NULL }, { "206", here, "Range: bytes=2-4\r\n" },
+		{ "304", here, "If-None-Match: \"ab/p.jpg\"\r\n" },
+		{ "403", "/v1/blobs/ab/p.jpg", NULL }, { "404", gone, NULL },
+		{ "416", here, "Range: bytes=10-\r\n" } };
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		int before = blobs_answered(asked[i].status);
+		autoreply r = http_call(s->port, "GET", asked[i].target, asked[i].fields, NULL);
+		assert_status(r, atoi(asked[i].status));
+		assert_int_equal(blobs_answered(asked[i].status) - before, 1);
+	}
+	/* and a job that the client has */
+	autofree char *id = site_submit(s, 1);
+	int before = (int)metric_get(METRIC_HTTP_REQUESTS, "GET", "/v1/jobs/{id}", "304");
+	autoreply job = get_job(s, id, "");
+	autofree char *known = mem_printf("If-None-Match: %s\r\n", reply_field(&job, "ETag"));
+	autofree char *target = mem_printf("/v1/jobs/%s", id);
+	autoreply same = http_call(s->port, "GET", target, known, NULL);
+	assert_status(same, 304);
+	assert_int_equal(metric_get(METRIC_HTTP_REQUESTS, "GET", "/v1/jobs/{id}", "304"),
+		before + 1);
+}
+
 static void a_blob_without_its_signature_is_403(void **state)
 {
 	struct site *s = *state;
@@ -271,6 +308,7 @@ static const struct CMUnitTest tests[] = {
 	with_site(a_signed_blob_answers_anyone_and_for_ever),
 	with_site(a_range_of_a_blob_is_206),
 	with_site(a_blob_that_is_known_is_304_and_head_has_no_body),
+	with_site(answers_are_counted_by_the_status_that_went_out),
 	with_site(a_blob_without_its_signature_is_403),
 	with_site(a_blob_that_is_gone_is_404),
 	with_site(bytes_of_no_known_type_are_just_bytes),
