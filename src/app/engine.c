@@ -31,6 +31,12 @@ static void on_work(void *ctx)
 	bus_publish(g->bus, &(struct bus_hint){ .work = true });
 }
 
+static void on_lost(void *ctx, const char *job_id, int64_t items)
+{
+	(void)ctx;
+	log_event(LOG_STORE_ROWS_LOST, job_id, "items=%lld", (long long)items);
+}
+
 static void wake_worker(void *ctx, const struct bus_hint *h)
 {
 	if (h->work)
@@ -74,6 +80,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.short_visitor = visitor,
 		.on_news = on_news,
 		.on_work = on_work,
+		.on_lost = on_lost,
 		.ctx = g,
 	};
 	int64_t back = 0;

@@ -42,6 +42,8 @@ enum err_code cancel_pass(struct tx *t, struct tx_job *j, bool *ret_more, struct
 		code = cancel_items(t, j, &open, e);
 	if (code == OK)
 		code = cancel_items(t, j, &fresh, e);
+	if (code == OK && open.n + fresh.n == 0)
+		code = job_lose_items(t, j, ITEM_CANCELED, e);
 	*ret_more = code == OK && !job_has_ended(j->state);
 	t->work |= *ret_more;
 	return code;

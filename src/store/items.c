@@ -200,6 +200,47 @@ enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
 	return code;
 }
 
+static enum err_code open_rows(struct tx *t, const struct tx_job *j, int64_t started, int64_t *ret,
+	struct err *e)
+{
+	return sql_get(t->db,
+		"SELECT count(*) FROM item i WHERE i.job = $1 AND i.state = 1 AND i.started = $2",
+		SQL(sql_i(j->no), sql_i(started)), ret, e);
+}
+
+static enum err_code public_id(struct tx *t, struct tx_job *j, struct err *e)
+{
+	struct sql_rows r = sql_query(t->db, "SELECT id FROM job WHERE no = $1", SQL(sql_i(j->no)),
+		e);
+
+	if (sql_next(&r))
+		j->id = arena_strdup(t->arena, sql_text(&r, 0));
+	return sql_end(&r);
+}
+
+enum err_code job_lose_items(struct tx *t, struct tx_job *j, enum item_state as, struct err *e)
+{
+	int64_t waiting = 0, running = 0;
+	enum err_code code = open_rows(t, j, 0, &waiting, e);
+
+	if (code == OK)
+		code = open_rows(t, j, 1, &running, e);
+	int64_t lost = j->fresh + j->waiting - waiting + j->running - running;
+	if (code != OK || lost <= 0)
+		return code;
+	j->fresh = 0;
+	j->waiting = waiting;
+	j->running = running;
+	*count_of(j, as, false) += lost;
+	j->lost += lost;
+	j->dirty = true;
+	t->tally.items[as][CACHE_COALESCED + 1] += lost;
+	if (as == ITEM_FAILED)
+		t->tally.errors[ERR_WORK_LOST] += lost;
+	code = public_id(t, j, e);
+	return code == OK ? job_end_if_done(t, j, e) : code;
+}
+
 static enum job_state end_state(const struct tx_job *j)
 {
 	if (j->canceled > 0)

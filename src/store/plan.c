@@ -171,8 +171,10 @@ static enum err_code plan_job(struct tx *t, struct tx_job *j, struct budget *b, 
 			"SELECT " ITEM_COLUMNS " FROM item i WHERE i.job = $1 AND i.state = 0"
 			" ORDER BY i.job, i.n LIMIT $2",
 			SQL(sql_i(j->no), sql_i(PLAN_ITEMS)), &l, e);
+	if (code == OK && l.n == 0) /* or it would be looked at again, for ever */
+		return job_lose_items(t, j, ITEM_FAILED, e);
 	for (size_t i = 0; code == OK && i < l.n; i++) {
-		if (!b->items || !b->looks || j->waiting >= b->waiting)
+		if (!b->items || !b->looks || j->waiting >= b->waiting || j->fresh == 0)
 			break;
 		code = plan_item(t, &l.v[i], e);
 		b->looks--;

@@ -63,9 +63,11 @@ enum err_code op_retry(struct tx *t, void *arg, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "job '%s': not there", op->id);
 	if (code == OK && !job_has_ended(j->state))
 		return err_set(e, ERR_JOB_NOT_ENDED, "job '%s': has not ended", op->id);
-	if (code == OK)
-		op->items = j->failed;
-	if (code != OK || j->failed == 0)
+	op->items = 0;
+	if (code == OK) /* the rows, not the count: lost ones cannot run again */
+		code = sql_get(t->db, "SELECT count(*) FROM item WHERE job = $1 AND state = 3",
+			SQL(sql_i(j->no)), &op->items, e);
+	if (code != OK || op->items == 0)
 		return code;
 	j->run++;
 	j->state = JOB_RUNNING;

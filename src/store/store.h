@@ -38,6 +38,8 @@ struct store_opts {
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
 	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
 	void (*on_work)(void *ctx); /* something can be planned or claimed */
+	/* Rows of so many items of a job had gone, and were counted as failed or canceled. */
+	void (*on_lost)(void *ctx, const char *job_id, int64_t items);
 	void *ctx;
 };
 

@@ -120,7 +120,12 @@ enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct t
 static void add_news(struct tx *t, const struct tx_job *j)
 {
 	t->news = mem_realloc(t->news, t->news_n + 1, sizeof *t->news);
-	t->news[t->news_n++] = (struct tx_news){ .job = j->no, .seq = j->seq };
+	t->news[t->news_n++] = (struct tx_news){
+		.job = j->no,
+		.seq = j->seq,
+		.lost = j->lost,
+		.id = j->id,
+	};
 }
 
 static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err *e)
@@ -155,8 +160,9 @@ enum err_code tx_flush(struct tx *t, struct err *e)
 		if (code != OK)
 			return code;
 		j->dirty = false;
-		if (j->seq > j->seq_before || j->hidden)
+		if (j->seq > j->seq_before || j->hidden || j->lost)
 			add_news(t, j);
+		j->lost = 0;
 	}
 	return OK;
 }
@@ -283,6 +289,9 @@ void tx_tell(const struct tx *t)
 		metric_add(METRIC_SAVED, (double)y->saved.encodes, "encodes", NULL, NULL);
 	for (size_t i = 0; t->opts->on_news && i < t->news_n; i++)
 		t->opts->on_news(t->opts->ctx, t->news[i].job, t->news[i].seq);
+	for (size_t i = 0; t->opts->on_lost && i < t->news_n; i++)
+		if (t->news[i].lost)
+			t->opts->on_lost(t->opts->ctx, t->news[i].id, t->news[i].lost);
 	if (t->work && t->opts->on_work)
 		t->opts->on_work(t->opts->ctx);
 }

@@ -30,6 +30,8 @@ struct tx_job {
 	int64_t weight, turn;
 	struct savings savings;
 	int64_t ended_ms, expires_ms, progress_ms, progress_hash;
+	int64_t lost;                 /* items of it that job_lose_items found missing, */
+	const char *id;               /* and then its public id */
 	struct job_settings settings; /* once has_recipe */
 	uint8_t (*digests)[VARIANT_DIGEST_LEN];
 };
@@ -57,7 +59,8 @@ struct tx_tally {
 };
 
 struct tx_news {
-	int64_t job, seq;
+	int64_t job, seq, lost;
+	const char *id; /* where items were lost */
 };
 
 struct tx {
@@ -131,6 +134,11 @@ enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e) MUST_C
 /* It ends: row, counts, event; the last one of a job ends the job. */
 enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
 	const struct outcome *o, struct err *e) MUST_CHECK;
+/* Items that are counted as fresh or open and have no row: somebody deleted them by hand. Nothing will
+ * ever end them, so they are counted as ended, without events of their own. Only for a job that has
+ * no fresh rows. */
+enum err_code job_lose_items(struct tx *t, struct tx_job *j, enum item_state as, struct err *e)
+	MUST_CHECK;
 /* The job's end, if nothing of it is open. */
 enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
 

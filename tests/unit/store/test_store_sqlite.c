@@ -7,7 +7,6 @@
 #include "tests/lib/disk_vfs.h"
 
 #include "base/metrics.h"
-#include "store/sql_sqlite.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -212,42 +211,6 @@ static void a_visitor_works_beside_the_owner(void **state)
 	submit(f, ONE);
 }
 
-static void spoil(struct fixture *f, const char *text)
-{
-	autofree char *path = mem_printf("%s/bulb.db", f->dir);
-	struct sql_sqlite_opts o = { .path = path, .busy_ms = 1000 };
-	struct sql *db;
-	struct err e;
-
-	assert_ok(sql_sqlite_open(&o, &db, &e));
-	assert_ok(sql_sqlite_script(db, text, &e));
-	sql_free(db);
-}
-
-static void a_newer_store_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct store *other;
-	struct err e;
-
-	store_free(f->s);
-	f->s = NULL;
-	spoil(f, "UPDATE meta SET version = 99");
-	assert_err(store_open(f->url, &f->opts, &other, &e), ERR_STORE_NEWER);
-}
-
-static void a_job_whose_text_is_damaged_does_not_hold_up_the_others(void **state)
-{
-	struct fixture *f = *state;
-	struct made_job a = submit(f, ONE);
-
-	spoil(f, "UPDATE job SET request = '{\"variants\":7}'");
-	struct made_job b = submit(f, ONE);
-	work(f);
-	assert_int_equal(job(f, &a)->state, JOB_CANCELED);
-	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
-}
-
 static void nobody_else_may_read_the_files(void **state)
 {
 	static const char *const parts[] = { "", "-wal", ".lock" };
@@ -450,8 +413,6 @@ int main(int argc, char **argv)
 		SQLITE_TEST(what_was_accepted_is_there_after_a_restart),
 		SQLITE_TEST(a_codec_upgrade_makes_variants_anew),
 		SQLITE_TEST(a_visitor_works_beside_the_owner),
-		SQLITE_TEST(a_newer_store_is_refused),
-		SQLITE_TEST(a_job_whose_text_is_damaged_does_not_hold_up_the_others),
 		SQLITE_TEST(nobody_else_may_read_the_files),
 		SQLITE_TEST(urls_that_name_no_store_are_refused),
 		SQLITE_TEST(a_full_disk_is_told_and_mends_itself),
