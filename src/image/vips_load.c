@@ -141,6 +141,14 @@ static enum err_code read_pixels(VipsImage *im, const struct image_header *h, st
 	return code;
 }
 
+/* The header of HEIF has the largest size of any item, and knows no cut: what is decoded may be
+ * smaller than what the scale was reckoned for. */
+static double scale_for(const struct image_header *h, int w, int high, double scale)
+{
+	double larger = fmax((double)h->width / w, (double)h->height / high);
+	return fmin(1, scale * fmax(1, larger));
+}
+
 enum err_code vips_load(const void *data, size_t n, const struct image_header *h, double scale,
 	struct loaded *ret, struct err *e)
 {
@@ -148,6 +156,8 @@ enum err_code vips_load(const void *data, size_t n, const struct image_header *h
 	if (open_image((void *)(uintptr_t)data, n, h->format, scale, &im))
 		return vips_failed(e, ERR_DECODE_CORRUPT, "decode");
 	int w = vips_image_get_width(im), high = vips_image_get_height(im);
+	if (h->format == FORMAT_HEIF || h->format == FORMAT_AVIF)
+		scale = scale_for(h, w, high, scale);
 	enum err_code code = convert(&im, h->format, scale)
 		? read_pixels(im, h, &ret->picture, e)
 		: vips_failed(e, ERR_DECODE_CORRUPT, "decode");

@@ -3,12 +3,14 @@
 // every way to cut and fit it.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { tempDir, bulb, run, post, get, ended, items, photos } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
-import { exifSegment, segment, tiffHead, withSegments } from '../lib/formats.mjs';
+import { directory, entry, exifSegment, segment, tiffHead, withSegments, bytes } from '../lib/formats.mjs';
+import { codedItem, gridHeif } from '../lib/heif.mjs';
 
 let dir, origin, base, photo;
 let files = 0;
@@ -76,6 +78,71 @@ test('the eight orientations come out upright, in every format that can say them
       assert.deepEqual([out.item.source.width, out.item.source.height], [300, 200], `${format} ${o}`);
     }
   }
+});
+
+/** One picture as HEVC or AV1, by two encoders that have nothing to do with bulb. */
+async function coded(codec, picture) {
+  if (codec === 'AVIF') return codedItem(await picture.avif({ quality: 95, effort: 0 }).toBuffer());
+  const [from, to] = [join(dir, 'tile.png'), join(dir, 'tile.heic')];
+  await picture.png().toFile(from);
+  execFileSync('heif-enc', ['-q', '95', '-p', 'preset=ultrafast', '-o', to, from], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return codedItem(readFileSync(to));
+}
+/** What a phone writes of a picture: tiles, the last of each row and column hanging over, a turn, a
+ * thumbnail of other pixels, and an EXIF that tells of the turn again. */
+async function phoneFile(codec, upright, { turn = 0, mirror, ...more } = {}) {
+  const side = 128;
+  // What undoes the mirror, and then the turn.
+  const unmirrored = mirror === undefined ? upright : await sharp(upright)[mirror ? 'flop' : 'flip']().png().toBuffer();
+  const { data: stored, info: { width, height } } = await sharp(unmirrored).rotate(90 * turn).png().toBuffer({ resolveWithObject: true });
+  const [columns, rows] = [Math.ceil(width / side), Math.ceil(height / side)];
+  const padded = await sharp(stored).extend({ right: columns * side - width, bottom: rows * side - height, extendWith: 'copy' }).png().toBuffer();
+  const tiles = [];
+  for (let i = 0; i < columns * rows; i++)
+    tiles.push(await coded(codec, sharp(padded).extract({ left: i % columns * side, top: Math.floor(i / columns) * side, width: side, height: side })));
+  const thumbnail = await coded(codec, sharp({ create: { width: 64, height: 64, channels: 3, background: '#ff00ff' } }));
+  const orientation = [1, 8, 3, 6][turn];
+  const exif = bytes(tiffHead, directory([entry(0x112, 3, 1, orientation)]));
+  return gridHeif({ tiles, columns, width, height, turn, mirror, thumbnail, exif, ...more });
+}
+
+test('tiles, turns and mirrors of a phone are put together once', { timeout: 120000 }, async () => {
+  const upright = await sharp(photo).resize(320, 200).png().toBuffer();
+  const turns = [{}, { turn: 1 }, { turn: 2 }, { turn: 3 }, { mirror: 0 }, { mirror: 1 }, { turn: 1, mirror: 1 }];
+  for (const codec of ['AVIF', 'HEIC']) for (const how of turns) {
+    const what = `${codec} ${JSON.stringify(how)}`;
+    const file = await phoneFile(codec, upright, how);
+    const out = await made(file, [...png, { name: 'b', width: 150, height: 150, position: 'northwest', format: 'png' }]);
+    assert.deepEqual([out.item.source.width, out.item.source.height], [320, 200], what);
+    await assertSame(what, out.a.bytes, half(upright), 3);
+    await assertSame(`${what}, cut`, out.b.bytes, sharp(upright).resize(150, 150, { position: 'northwest' }), 3);
+    if (codec === 'AVIF') await assertSame(`${what}, read by sharp`, out.a.bytes, half(file));
+  }
+});
+
+test('a grid is weighed by all of its tiles, and refused when it lies about them', { timeout: 60000 }, async (t) => {
+  const tile = await coded('AVIF', sharp({ create: { width: 512, height: 512, channels: 3, background: '#336699' } }));
+  const grid = (columns, rows, more) => gridHeif({ tiles: Array(columns * rows).fill(tile), columns, width: 512 * columns, height: 512 * rows, ...more });
+  const server = await bulb(t, tempDir(t), ['--max-pixels', '4000000']);
+  const ends = async (file) => {
+    const name = `${files++}.bin`;
+    writeFileSync(join(dir, name), file);
+    const r = await post(`${server.url}/v1/jobs`, { urls: [`${origin.url}/${name}`], variants: png });
+    await ended(server.url, r.json.id);
+    const [item] = await items(server.url, r.json.id);
+    return item.error?.code ?? item.status;
+  };
+  assert.equal(await ends(grid(4, 3)), 'succeeded');
+  assert.equal(await ends(grid(4, 4)), 'limit_pixels');
+  assert.equal(await ends(grid(4, 4, { turn: 1 })), 'limit_pixels');
+  assert.equal(await ends(grid(4, 4, { claim: [512, 512] })), 'decode_corrupt');
+  assert.match(await ends(grid(40, 40, { claim: [512, 512] })), /^(limit_memory|decode_corrupt)$/);
+});
+
+test('a picture beside a larger one in its file is as sharp as alone', async () => {
+  const small = await sharp(photo).resize(256, 128, { fit: 'fill' }).png().toBuffer();
+  const file = await phoneFile('AVIF', small, { thumbnail: await coded('AVIF', sharp(photo).resize(1024, 768, { fit: 'fill' })) });
+  await assertSame('beside', (await made(file, png)).a.bytes, half(file));
 });
 
 test('alpha is kept in webp, png and avif, and laid on the background in jpeg', async () => {
