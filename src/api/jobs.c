@@ -220,7 +220,7 @@ void job_retry(struct call *c)
 
 	if (!retry_body(c) || !(job = call_job(c)))
 		return;
-	if (store_retry(c->api->o.store, c->tenant, job->id, &items, &e) != OK) {
+	if (store_retry(c->api->o.store, c->tenant, job->id, false, &items, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "job/cut.h"
 #include "job/outcome.h"
 #include "job/recipe.h"
 
@@ -23,8 +24,13 @@
 
 struct darkroom;
 struct darkroom_opts {
-	const char *exe;      /* path of the binary; NULL: /proc/self/exe */
-	size_t children;      /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
+	const char *exe; /* path of the binary; NULL: /proc/self/exe */
+	size_t children; /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
+	/* A darkroom for cut-outs: its children load this runtime and model after they were forked and
+	 * jailed. NULL: a plain one. */
+	const char *runtime;  /* path of libonnxruntime.so */
+	const char *model;    /* path of the manifest; its file lies beside it */
+	int threads;          /* of one run */
 	int64_t memory_bytes; /* budget of decoded bytes over all children */
 	int64_t item_ms;      /* wall time of one picture, waiting not counted */
 	int64_t cpu_s;        /* processor time of a child's life; 0: item_ms × pictures */
@@ -71,6 +77,37 @@ void darkroom_result_done(struct darkroom_result *r);
  * when no child can be had. On ERR_* of decoding, ret->format (and size, if known) are set. */
 enum err_code darkroom_process(struct darkroom *d, int64_t scope, int fd, const struct recipe *r,
 	atomic_bool *cancel, struct darkroom_result *ret, struct err *e) MUST_CHECK;
+
+/* What is done to one picture of which the subject is wanted. */
+enum cut_action {
+	CUT_DO_FLAT,    /* a flat background, without a model; not flat: done is false */
+	CUT_DO_LOCAL,   /* the model of this darkroom */
+	CUT_DO_AUTO,    /* flat, else the model */
+	CUT_DO_PREPARE, /* what is sent to a provider: no output when the original serves as it is */
+	CUT_DO_COMPOSE  /* from a provider's answer */
+};
+struct darkroom_cut_result {
+	enum format format; /* of the source */
+	int width, height;  /* upright */
+	char thumbhash[64], color[8];
+	bool done;              /* false: FLAT was asked for and the background is not */
+	bool none;              /* done, and there is no subject */
+	enum cut_engine engine; /* LOCAL, FLAT, or REMOTE: what made it */
+	double confidence;      /* 0 … 1; < 0 unknown */
+	int left, top;          /* of the result in the upright original */
+	bool has_output;
+	struct darkroom_output output;
+	bool crashed;
+	int64_t process_ms;
+};
+void darkroom_cut_done(struct darkroom_cut_result *r);
+/* As darkroom_process. answer_fd: sealed memfd with the provider's answer (COMPOSE), else -1; it is a
+ * PNG with alpha or a zip of color.jpg and alpha.png, told apart by its bytes. LOCAL and AUTO need a
+ * darkroom with a model. Also ERR_MATTE_UNAVAILABLE (the runtime or model cannot be loaded),
+ * ERR_MATTE_FAILED. */
+enum err_code darkroom_cut(struct darkroom *d, int64_t scope, int fd, int answer_fd,
+	const struct cut *c, enum cut_action action, atomic_bool *cancel,
+	struct darkroom_cut_result *ret, struct err *e) MUST_CHECK;
 
 struct darkroom_stats {
 	size_t idle, busy;

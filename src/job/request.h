@@ -8,6 +8,7 @@
 #define BULB_JOB_REQUEST_H
 
 #include "base/json.h"
+#include "job/cut.h"
 #include "job/job.h"
 #include "job/recipe.h"
 
@@ -27,6 +28,7 @@ struct request_item {
 	size_t refs_n;
 	json_t *headers;             /* object name → value, or NULL; secret */
 	const struct recipe *recipe; /* own one, or NULL for the job's */
+	const struct cut *cut;       /* own one, or NULL for the job's */
 	json_t *metadata;            /* or NULL */
 };
 
@@ -40,6 +42,7 @@ struct request {
 	size_t duplicates;
 	struct recipe recipe; /* of the job: from variants or preset */
 	const char *preset;   /* the name, or NULL when variants were given */
+	struct cut cut;       /* of the job; .remove false: none */
 	enum cache_mode cache;
 	enum priority priority;
 	int64_t deadline_ms; /* from creation; 0: none */
@@ -70,6 +73,7 @@ static inline void request_freep(struct request **r)
 char *request_settings_text(const struct request *r);
 struct job_settings {
 	struct recipe recipe;
+	struct cut cut;
 	enum cache_mode cache;
 	enum priority priority;
 	int64_t deadline_ms;
@@ -87,8 +91,10 @@ struct item_extra {
 	json_t *refs;         /* array, or NULL */
 	const char *headers;  /* sealed text, or NULL */
 	struct recipe recipe; /* n == 0: the job's */
-	json_t *metadata;     /* or NULL */
-	json_t *doc;          /* owns the above */
+	bool has_cut;         /* own one */
+	struct cut cut;
+	json_t *metadata; /* or NULL */
+	json_t *doc;      /* owns the above */
 };
 enum err_code item_extra_parse(const char *text, struct item_extra *ret, struct err *e) MUST_CHECK;
 void item_extra_done(struct item_extra *x);

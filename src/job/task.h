@@ -8,6 +8,7 @@
 #define BULB_JOB_TASK_H
 
 #include "base/mem.h"
+#include "job/cut.h"
 #include "job/job.h"
 #include "job/outcome.h"
 #include "job/recipe.h"
@@ -16,7 +17,7 @@ struct task {
 	int64_t id, lease, scope;
 	enum task_kind kind;
 	const char *host;  /* of a fetch; NULL else */
-	const char *input; /* JSON text: struct fetch_input or struct make_input, below */
+	const char *input; /* JSON text: struct fetch_input …, below */
 	int tries, crashes, lost;
 };
 struct claim {
@@ -28,6 +29,7 @@ struct claim {
 	const char *const *at_hosts; /* where the owner is at work already, once for each task */
 	size_t at_hosts_n;
 	size_t per_host; /* at most so many of one host, those included; 0: no limit */
+	bool no_cuts;    /* lend none of kind TASK_CUT: all places for them are taken */
 };
 struct task_keep {
 	int64_t id, lease;
@@ -40,6 +42,15 @@ struct fetched {
 	struct original original;         /* its blob is durable */
 	const char *etag, *last_modified; /* or NULL */
 	struct outcome outcome;           /* timing */
+};
+/* A cut-out that is done: made, or there is no subject (state CUT_NONE). */
+struct cut_made {
+	struct original original; /* with format, size, placeholder filled in */
+	enum cut_state state;     /* CUT_SUCCEEDED or CUT_NONE */
+	enum cut_reason reason;
+	struct cut_product product; /* of CUT_SUCCEEDED; its blob is durable */
+	int64_t charge;             /* whose answer it was made from, or 0 */
+	struct outcome outcome;
 };
 struct made {
 	struct original original; /* with format, size, placeholder filled in */
@@ -64,7 +75,15 @@ struct make_input {
 };
 enum err_code make_input_parse(const char *text, struct make_input *ret, struct err *e) MUST_CHECK;
 
+/* input of a cut: {"original": {...}, "cut": {...}} */
+struct cut_input {
+	struct original original;
+	struct cut cut;
+};
+enum err_code cut_input_parse(const char *text, struct cut_input *ret, struct err *e) MUST_CHECK;
+
 char *fetch_input_text(const struct fetch_input *in); /* the caller frees */
 char *make_input_text(const struct make_input *in);
+char *cut_input_text(const struct cut_input *in);
 
 #endif

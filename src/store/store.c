@@ -125,10 +125,10 @@ enum err_code store_cancel(struct store *s, int64_t tenant, const char *id, enum
 	return s->impl->write(s, op_cancel, &op, e);
 }
 
-enum err_code store_retry(struct store *s, int64_t tenant, const char *id, int64_t *ret_items,
-	struct err *e)
+enum err_code store_retry(struct store *s, int64_t tenant, const char *id, bool confirm_charge,
+	int64_t *ret_items, struct err *e)
 {
-	struct op_job op = { .tenant = tenant, .id = id };
+	struct op_job op = { .tenant = tenant, .id = id, .confirm = confirm_charge };
 	enum err_code code = s->impl->write(s, op_retry, &op, e);
 
 	if (code == OK)

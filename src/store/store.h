@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "job/cut.h"
 #include "job/job.h"
 #include "job/outcome.h"
 #include "job/request.h"
@@ -33,8 +34,10 @@ struct store_opts {
 	bool share_sources;      /* scope 0 for what was fetched without headers */
 	bool short_visitor; /* a second process (`bulb gc`) beside the one that owns the data folder:
 	                           * takes no lock, recovers nothing, waits for its turn at each commit */
-	const char *codecs;        /* part of every variant digest; copied */
-	int64_t (*clock_ms)(void); /* NULL: clock_wall_ms */
+	const char *codecs;          /* part of every variant digest; copied */
+	const struct cut_site *cuts; /* engines of this process; outlives the store. NULL: none */
+	int64_t max_cost_month;      /* thousandths of a credit, a tenant and month; -1: no limit */
+	int64_t (*clock_ms)(void);   /* NULL: clock_wall_ms */
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
 	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
 	void (*on_work)(void *ctx); /* something can be planned or claimed */
@@ -78,9 +81,11 @@ enum err_code store_submit(struct store *s, const struct submit *in, enum submit
  * (the first 500 in this transaction, the rest in store_tick). code is ERR_CANCELED or ERR_DEADLINE. */
 enum err_code store_cancel(struct store *s, int64_t tenant, const char *id, enum err_code code,
 	struct err *e) MUST_CHECK;
-/* ERR_NOT_FOUND, ERR_JOB_NOT_ENDED. *ret_items is how many will run again; 0: nothing changed. */
-enum err_code store_retry(struct store *s, int64_t tenant, const char *id, int64_t *ret_items,
-	struct err *e) MUST_CHECK;
+/* ERR_NOT_FOUND, ERR_JOB_NOT_ENDED. *ret_items is how many will run again; 0: nothing changed. Failed
+ * cut-outs of items that succeeded run again too; those whose charge is unknown only with
+ * confirm_charge. */
+enum err_code store_retry(struct store *s, int64_t tenant, const char *id, bool confirm_charge,
+	int64_t *ret_items, struct err *e) MUST_CHECK;
 /* Cancels, hides at once, drops in passes. ERR_NOT_FOUND. results: its results go too where no
  * other job refers to them. */
 enum err_code store_delete(struct store *s, int64_t tenant, const char *id, bool results,
@@ -90,6 +95,9 @@ enum err_code store_delete(struct store *s, int64_t tenant, const char *id, bool
 
 struct counts {
 	int64_t total, duplicates, queued, running, succeeded, failed, canceled, cached;
+	struct {
+		int64_t succeeded, failed, none;
+	} cutouts;
 };
 struct savings {
 	int64_t downloads, encodes, paid_calls;
@@ -140,8 +148,13 @@ struct item_row {
 	const struct original *source; /* or NULL; key "" when it was dropped */
 	const struct variant_row *variants;
 	size_t variants_n;
-	const struct outcome *outcome; /* or NULL */
-	int64_t queued_ms;             /* from planning to start; -1 unknown */
+	enum cut_state cut; /* CUT_OFF: none was asked for */
+	enum cut_reason cut_reason;
+	bool cut_hidden; /* apply is variants: the file itself is not part of the answer */
+	const struct cut_product *cutout;  /* of CUT_SUCCEEDED */
+	const struct outcome *cut_outcome; /* of CUT_FAILED and CUT_NONE: its error */
+	const struct outcome *outcome;     /* or NULL */
+	int64_t queued_ms;                 /* from planning to start; -1 unknown */
 	int run, tries;
 	/* Of store_items only, for a job made from this one's items: */
 	uint8_t source_key[SHA256_LEN];
@@ -218,6 +231,10 @@ enum err_code store_finish_fetch(struct store *s, int64_t id, int64_t lease,
 /* Variants are durable: insert a result each, settle the items. ERR_STORE_STALE. */
 enum err_code store_finish_make(struct store *s, int64_t id, int64_t lease, const struct made *m,
 	struct err *e) MUST_CHECK;
+/* The cut-out is done: insert its result, settle the items; a charge that it was made from is theirs.
+ * ERR_STORE_STALE. */
+enum err_code store_finish_cut(struct store *s, int64_t id, int64_t lease, const struct cut_made *m,
+	struct err *e) MUST_CHECK;
 /* The task failed for good: its waiting items fail with this outcome. found may carry what is
  * known of the original (a fetched source that cannot be decoded is kept and named). */
 enum err_code store_fail(struct store *s, int64_t id, int64_t lease, const struct outcome *o,
@@ -229,6 +246,50 @@ enum err_code store_fail(struct store *s, int64_t id, int64_t lease, const struc
 enum err_code store_tick(struct store *s, int64_t *ret_next_ms, struct err *e) MUST_CHECK;
 /* Embedded store, at start: every running task is ready again. */
 enum err_code store_recover(struct store *s, int64_t *ret_tasks, struct err *e) MUST_CHECK;
+
+/* ---- money ----------------------------------------------------------------------------------- */
+
+/* The answer to an intent: buy it now, or it was bought before. */
+struct charge_answer {
+	int64_t charge;
+	bool bought;
+	const char *blob, *media_type; /* of bought */
+	int64_t cost;
+};
+/* Before a paid call, in one transaction: who of the waiting items' jobs has this much of its max_cost
+ * left (and its tenant of the month's limit) gets it reserved, and the intent is written. Costs are in
+ * thousandths of a credit. An intent of a task or lease that is gone is unknown from now on.
+ * ERR_MATTE_BUDGET, ERR_MATTE_CHARGE_UNKNOWN (unless a waiting item's job confirms), ERR_STORE_STALE,
+ * ERR_BUSY (another running task is buying the same). */
+enum err_code store_charge_ask(struct store *s, int64_t task, int64_t lease, int64_t cost,
+	struct arena *a, struct charge_answer *ret, struct err *e) MUST_CHECK;
+enum err_code store_charge_refused(struct store *s, int64_t charge, struct err *e) MUST_CHECK;
+enum err_code store_charge_unknown(struct store *s, int64_t charge, struct err *e) MUST_CHECK;
+enum err_code store_charge_bought(struct store *s, int64_t charge, const char *blob,
+	const char *media_type, int64_t cost, struct err *e) MUST_CHECK;
+
+struct usage_row {
+	int64_t day;                                      /* days since 1970 UTC */
+	int64_t jobs, items, downloads, encodes, cutouts; /* work that was done */
+	int64_t bytes_in, bytes_out;
+	int64_t paid_calls, spent, unknown, unknown_calls; /* costs in thousandths of a credit */
+	struct savings saved;
+	int64_t saved_cost;
+};
+/* The days from first_day to last_day that have anything, oldest first; *ret_reserved is what open
+ * intents hold at this moment. */
+enum err_code store_usage(struct store *s, int64_t tenant, int64_t first_day, int64_t last_day,
+	struct arena *a, struct usage_row **ret, size_t *ret_n, int64_t *ret_reserved,
+	struct err *e) MUST_CHECK;
+
+/* What a request would do now, at most: nothing is written. What is not known before a URL was
+ * fetched is counted as work. */
+struct estimate {
+	int64_t downloads, revalidations, encodes, cutouts, paid_calls, cost;
+	int64_t hits; /* items that need nothing */
+};
+enum err_code store_estimate(struct store *s, int64_t tenant, const struct request *r,
+	const uint8_t seal_key[32], struct estimate *ret, struct err *e) MUST_CHECK;
 
 /* ---- garbage -------------------------------------------------------------------------------- */
 

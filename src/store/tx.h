@@ -261,6 +261,7 @@ struct op_submit {
 	int64_t no;
 };
 struct op_job { /* cancel, retry, delete */
+	bool confirm; /* op_retry: failed cut-outs whose charge is unknown too */
 	int64_t tenant;
 	const char *id;
 	enum err_code code; /* cancel */

@@ -11,6 +11,7 @@
 #include "darkroom/darkroom.h"
 #include "fetch/fetch.h"
 #include "job/task.h"
+#include "provider/provider.h"
 
 /* Where tasks come from. Every call may block; thread-safe. Contracts as in store.h, whose calls
  * these are without the first argument. */
@@ -29,6 +30,8 @@ struct feed {
 		struct original *ret_original, struct err *e);
 	enum err_code (*finish_make)(void *ctx, int64_t id, int64_t lease, const struct made *m,
 		struct err *e);
+	enum err_code (*finish_cut)(void *ctx, int64_t id, int64_t lease, const struct cut_made *m,
+		struct err *e);
 	enum err_code (*fail)(void *ctx, int64_t id, int64_t lease, const struct outcome *o,
 		const struct original *found, struct err *e);
 	enum err_code (*trash)(void *ctx, const char *const *keys, size_t n, struct err *e);
@@ -40,6 +43,12 @@ struct worker_opts {
 	struct blob *blob;
 	struct fetch *fetch;
 	struct darkroom *darkroom;
+	/* Cut-outs: a darkroom for each model that is installed, and the provider. */
+	const struct cut_site *cuts; /* outlives the worker; NULL: no engine but flat */
+	struct darkroom *mattes[8];  /* of cuts->models[i] */
+	size_t cut_places;           /* cut tasks at a time; 0: as many as lanes / 4, at least 2 */
+	struct provider *provider;   /* or NULL */
+	struct ledger ledger;
 	const uint8_t *seal_key; /* 32 bytes: opens per-item headers; copied */
 	const char *codecs; /* what image_codecs() says: part of every result's digest; copied */
 	size_t lanes;

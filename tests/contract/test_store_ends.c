@@ -29,7 +29,7 @@ static int64_t retry(struct fixture *f, const struct made_job *m)
 	int64_t n = -1;
 	struct err e;
 
-	assert_ok(store_retry(f->s, 1, m->id, &n, &e));
+	assert_ok(store_retry(f->s, 1, m->id, false, &n, &e));
 	return n;
 }
 
@@ -135,7 +135,7 @@ static void a_retry_runs_what_failed_and_nothing_else(void **state)
 	struct err e;
 	int64_t n;
 
-	assert_err(store_retry(f->s, 1, m.id, &n, &e), ERR_JOB_NOT_ENDED);
+	assert_err(store_retry(f->s, 1, m.id, false, &n, &e), ERR_JOB_NOT_ENDED);
 	work(f);
 	int64_t seq = job(f, &m)->seq;
 	assert_int_equal(retry(f, &m), 1);
@@ -420,6 +420,85 @@ static void a_source_stays_that_came_for_two_and_one_keeps(void **state)
 	assert_string_equal(item(f, &b, 1)->source->key, "original/again");
 }
 
+static void a_job_that_keeps_its_sources_fetches_again_what_another_dropped(void **state)
+{
+	struct fixture *f = *state;
+	const char *body = "{'urls':['https://a.test/1'],'keep_source':%s,'cache':'%s',"
+			   "'variants':[{'name':'a','width':10}]}";
+
+	submit(f, body, "false", "default");
+	work(f);
+	struct made_job only = submit(f, body, "true", "only_if_cached");
+	struct made_job a = submit(f, body, "true", "default");
+	work(f);
+	assert_int_equal(item(f, &only, 1)->outcome->code, ERR_CACHE_MISS);
+	assert_true(item(f, &a, 1)->source->key[0] != 0);
+	assert_int_equal(item(f, &a, 1)->cache, CACHE_MISS);
+	assert_int_equal(f->downloads, 2);
+	assert_int_equal(f->encodes, 1);
+	assert_int_equal(job(f, &a)->savings.encodes, 1);
+	submit(f, body, "false", "default"); /* does not drop what is kept now */
+	struct made_job b = submit(f, body, "true", "default");
+	work(f);
+	assert_int_equal(item(f, &b, 1)->cache, CACHE_HIT);
+	assert_string_equal(item(f, &b, 1)->source->key, item(f, &a, 1)->source->key);
+	assert_int_equal(f->downloads, 2);
+}
+
+static void a_dropped_source_is_asked_for_without_a_condition_by_who_keeps_it(void **state)
+{
+	struct fixture *f = *state;
+	const char *body = "{'urls':['https://a.test/1'],'keep_source':%s,"
+			   "'variants':[{'name':'a','width':10}]}";
+
+	submit(f, body, "false");
+	work(f);
+	clock_add(f->opts.fresh_ms + 1);
+	submit(f, body, "false"); /* holds all it asks for: a 304 is enough */
+	work(f);
+	assert_int_equal(f->revalidations, 1);
+	clock_add(f->opts.fresh_ms + 1);
+	struct made_job a = submit(f, body, "true");
+	work(f);
+	assert_int_equal(f->revalidations, 1);
+	assert_int_equal(f->downloads, 2);
+	assert_true(item(f, &a, 1)->source->key[0] != 0);
+}
+
+/* Who asked with a condition is gone, and with it what held the bytes. */
+static void a_304_for_a_copy_dropped_meanwhile_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	const char *body = "{'urls':['https://a.test/1'],'keep_source':%s,"
+			   "'variants':[{'name':'%s','width':%d}]}";
+	struct made_job a = submit(f, body, "true", "a", 10);
+
+	work(f);
+	del(f, &a, false);
+	tick(f);
+	clock_add(f->opts.fresh_ms + 1);
+	struct made_job b = submit(f, body, "false", "b", 20), c, d;
+	plan(f);
+	struct task t = claim_one(f);
+	c = submit(f, body, "true", "a", 10);
+	d = submit(f, body, "false", "d", 30);
+	plan(f);
+	cancel(f, &b); /* drops the bytes: c and d know nothing of them yet */
+	struct fetched r = fetched_of(f, &t);
+	assert_true(r.not_modified);
+	struct task make;
+	struct original stands;
+	struct err e;
+	assert_ok(store_finish_fetch(f->s, t.id, t.lease, &r, "x", 1000, f->a, &make, &stands, &e));
+	assert_int_equal(make.id, 0);
+	work(f);
+	assert_int_equal(job(f, &c)->state, JOB_SUCCEEDED);
+	assert_int_equal(job(f, &d)->state, JOB_SUCCEEDED);
+	assert_true(item(f, &c, 1)->source->key[0] != 0);
+	assert_int_equal(f->downloads, 2);
+	assert_int_equal(f->revalidations, 1);
+}
+
 static void an_unkept_source_goes_also_when_nothing_comes_of_it(void **state)
 {
 	struct fixture *f = *state;
@@ -540,6 +619,9 @@ STORE_TEST_MAIN(TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
 	TEST(an_unkept_source_goes_when_its_variants_stand),
 	TEST(a_source_that_another_job_keeps_stays),
 	TEST(a_source_stays_that_came_for_two_and_one_keeps),
+	TEST(a_job_that_keeps_its_sources_fetches_again_what_another_dropped),
+	TEST(a_dropped_source_is_asked_for_without_a_condition_by_who_keeps_it),
+	TEST(a_304_for_a_copy_dropped_meanwhile_is_asked_again),
 	TEST(an_unkept_source_goes_also_when_nothing_comes_of_it),
 	TEST(an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry),
 	TEST(the_second_of_two_equal_downloads_goes_to_the_trash),

@@ -114,7 +114,7 @@ static void do_to_job(struct world *w, int what)
 	if (what == 0)
 		code = store_cancel(w->f->s, 1, w->jobs[i].id, ERR_CANCELED, &e);
 	else if (what == 1)
-		code = store_retry(w->f->s, 1, w->jobs[i].id, &n, &e);
+		code = store_retry(w->f->s, 1, w->jobs[i].id, false, &n, &e);
 	else
 		code = store_delete(w->f->s, 1, w->jobs[i].id, below(w, 2), &e);
 	assert_true((code == ERR_NOT_FOUND) == w->deleted[i]);

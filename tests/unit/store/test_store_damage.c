@@ -85,7 +85,7 @@ static void fresh_items_without_rows_fail_and_hold_up_nobody(void **state)
 	assert_int_equal(job(f, &c)->counts.succeeded, 1);
 	assert_int_equal(lost_items, 2);
 	assert_int_equal(metric_get(METRIC_ITEM_ERRORS, "work_lost", NULL, NULL), 2);
-	assert_ok(store_retry(f->s, 1, a.id, &items, &e));
+	assert_ok(store_retry(f->s, 1, a.id, false, &items, &e));
 	assert_int_equal(items, 0);
 }
 
