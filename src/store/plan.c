@@ -51,7 +51,8 @@ static bool is_fresh(const struct tx *t, enum cache_mode mode, const struct sour
 	return mode == CACHE_MODE_ONLY || s->checked_ms + t->opts->fresh_ms > t->now_ms;
 }
 
-/* Do we hold enough for a 304 to be an answer: the bytes, or all that is made of them? */
+/* Do we hold enough for a 304 to be an answer: the bytes, or all that is made of them for a job that
+ * wants no more? */
 static enum err_code can_revalidate(struct tx *t, const struct tx_item *it, int64_t scope,
 	const struct source_row *s, bool *ret, struct err *e)
 {
@@ -61,8 +62,11 @@ static enum err_code can_revalidate(struct tx *t, const struct tx_item *it, int6
 	*ret = false;
 	if (!s->there || (!s->etag && !s->last_modified))
 		return OK;
+	bool bytes = s->original.data.key[0] != 0;
+	if (!bytes && it->job->keep_source)
+		return OK;
 	enum err_code code = tx_recipe(t, it, &r, e);
-	if (code == OK && !s->original.data.key[0]) {
+	if (code == OK && !bytes) {
 		int64_t *ids = arena_alloc(t->arena, (r.n + 1) * sizeof *ids);
 		code = results_find(t, scope, s->original.data.sha256, &r, ids, &missing, e);
 	}

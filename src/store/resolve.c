@@ -2,8 +2,8 @@
  *
  * What an item still needs once its original is known, asked in one place by plan (a cached
  * source), by the end of a fetch and by the end of a make: nothing more, then it succeeds;
- * variants, then it waits for a make of exactly the missing ones; bytes that were dropped, then it
- * fetches again.
+ * variants, then it waits for a make of exactly the missing ones; bytes that were dropped and are
+ * needed, to make variants or because the job wants its sources kept, then it fetches again.
  */
 #include "store/tx.h"
 
@@ -202,22 +202,36 @@ static enum err_code await_fetch(struct tx *t, struct tx_item *it, int64_t scope
 	return task_await(t, it, id, state, e);
 }
 
+/* The bytes were dropped. Is that all right with the job, once its variants are there? One that never
+ * asks the origin takes what is left. */
+static enum err_code wants_bytes(struct tx *t, const struct tx_item *it, bool *ret, struct err *e)
+{
+	enum err_code code = tx_job_settings(t, it->job, e);
+
+	*ret = code == OK && it->job->keep_source && it->job->settings.cache != CACHE_MODE_ONLY;
+	return code;
+}
+
 enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct tx_original *o, int tries, struct err *e)
 {
 	struct tx_recipe r;
 	size_t missing;
+	bool want = false;
 	enum err_code code = tx_recipe(t, it, &r, e);
 
 	if (code != OK)
 		return code;
 	int64_t *ids = arena_alloc(t->arena, (r.n + 1) * sizeof *ids);
 	code = o->id ? results_find(t, scope, o->data.sha256, &r, ids, &missing, e) : OK;
+	bool bytes = o->id && o->data.key[0];
+	if (code == OK && o->id && missing == 0 && !bytes)
+		code = wants_bytes(t, it, &want, e);
 	if (code != OK)
 		return code;
-	if (o->id && missing == 0)
+	if (o->id && missing == 0 && !want)
 		return succeed(t, it, ids, r.n, e);
-	if (o->id && o->data.key[0])
+	if (bytes && missing > 0)
 		return await_make(t, it, scope, o, &r, ids, tries, e);
 	return await_fetch(t, it, scope, tries, e);
 }
