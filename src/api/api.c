@@ -160,21 +160,21 @@ void api_handle(void *ctx, struct http_request *r)
 	call_run(c);
 }
 
-void api_problem(void *ctx, enum err_code code, const char *detail, const char *request_id,
-	struct arena *a, const char **ret_body, size_t *ret_n)
+void api_problem(void *ctx, const struct http_refusal *q, struct arena *a, struct http_problem *ret)
 {
 	struct api *api = ctx;
-	const char *instance = arena_printf(a, "urn:request:%s", request_id);
+	const char *instance = arena_printf(a, "urn:request:%s", q->request_id);
 	/* Behind a proxy, or on every address, there is no one name; then the link is relative. */
 	bool one_name = !api->o.open && api->o.trusted_proxies_n == 0;
-	autojson *doc = view_problem(code, detail, instance,
+	autojson *doc = view_problem(q->code, q->detail, instance,
 		api->public_url    ? api->public_url
 			: one_name ? api->o.self_url
 				   : NULL);
 	autofree char *text = json_text(doc);
 
-	*ret_body = arena_strdup(a, text);
-	*ret_n = strlen(text);
+	*ret = (struct http_problem){ .body = arena_strdup(a, text),
+		.n = strlen(text),
+		.fields = cors_fields(&api->o, q->origin, a) };
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

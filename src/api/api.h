@@ -43,7 +43,7 @@ enum err_code api_new(const struct api_opts *o, struct api **ret, struct err *e)
 void api_free(struct api *a);
 void api_set_draining(struct api *a); /* /readyz answers 503, POST answers shutting_down */
 void api_handle(void *api, struct http_request *r);
-void api_problem(void *api, enum err_code code, const char *detail, const char *request_id,
-	struct arena *a, const char **ret_body, size_t *ret_n);
+void api_problem(void *api, const struct http_refusal *q, struct arena *a,
+	struct http_problem *ret);
 
 #endif

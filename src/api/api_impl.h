@@ -73,6 +73,8 @@ char *host_name(const char *host, struct arena *a);
 /* cors.c */
 bool origin_is_ours(const struct call *c, const char *origin);
 void cors_headers(struct call *c);
+/* What an answer to this origin (NULL: it said none) carries, wherever it is from. */
+const struct http_field *cors_fields(const struct api_opts *o, const char *origin, struct arena *a);
 bool cors_preflight(struct call *c); /* true: it was one, and is answered */
 
 /* respond.c: every answer goes through here. */

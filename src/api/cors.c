@@ -13,10 +13,10 @@ static const char allow_headers[] = "Authorization, Content-Type, Idempotency-Ke
 static const char expose_headers[] = "Location, Retry-After, ETag, Preference-Applied, RateLimit, "
 				     "RateLimit-Policy, X-Request-Id";
 
-static bool is_listed(const struct call *c, const char *origin)
+static bool is_listed(const struct api_opts *o, const char *origin)
 {
-	for (size_t i = 0; i < c->api->o.allow_origins_n; i++)
-		if (strcmp(c->api->o.allow_origins[i], origin) == 0)
+	for (size_t i = 0; origin && i < o->allow_origins_n; i++)
+		if (strcmp(o->allow_origins[i], origin) == 0)
 			return true;
 	return false;
 }
@@ -40,24 +40,40 @@ static bool is_own_host(const struct call *c, const char *origin)
 
 bool origin_is_ours(const struct call *c, const char *origin)
 {
-	return is_listed(c, origin) || is_origin_of(c->base_url, origin) || is_own_host(c, origin);
+	return is_listed(&c->api->o, origin) || is_origin_of(c->base_url, origin) ||
+		is_own_host(c, origin);
+}
+
+static struct http_field *field(const char *name, const char *value, struct http_field *next,
+	struct arena *a)
+{
+	struct http_field *f = arena_alloc(a, sizeof(*f));
+
+	*f = (struct http_field){ .name = name, .value = value, .next = next };
+	return f;
+}
+
+const struct http_field *cors_fields(const struct api_opts *o, const char *origin, struct arena *a)
+{
+	struct http_field *fields = NULL;
+
+	if (is_listed(o, origin)) {
+		fields = field("Access-Control-Expose-Headers", expose_headers, fields, a);
+		fields = field("Access-Control-Allow-Origin", origin, fields, a);
+	}
+	return o->allow_origins_n ? field("Vary", "Origin", fields, a) : NULL;
 }
 
 void cors_headers(struct call *c)
 {
-	const char *origin = http_header(c->r, "Origin");
+	const struct http_field *f = cors_fields(&c->api->o, http_header(c->r, "Origin"), c->a);
 
 	if (c->route && (c->route->flags & ROUTE_ANYONE)) {
 		http_set(c->r, "Access-Control-Allow-Origin", "*");
 		return;
 	}
-	if (c->api->o.allow_origins_n == 0)
-		return;
-	http_set(c->r, "Vary", "Origin");
-	if (!origin || !is_listed(c, origin))
-		return;
-	http_set(c->r, "Access-Control-Allow-Origin", origin);
-	http_set(c->r, "Access-Control-Expose-Headers", expose_headers);
+	for (; f; f = f->next)
+		http_set(c->r, f->name, f->value);
 }
 
 bool cors_preflight(struct call *c)
@@ -67,7 +83,7 @@ bool cors_preflight(struct call *c)
 	if (strcmp(c->method, "OPTIONS") != 0 || !origin ||
 		!http_header(c->r, "Access-Control-Request-Method"))
 		return false;
-	if (is_listed(c, origin)) {
+	if (is_listed(&c->api->o, origin)) {
 		http_set(c->r, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE");
 		http_set(c->r, "Access-Control-Allow-Headers", allow_headers);
 		http_set(c->r, "Access-Control-Max-Age", "600");

@@ -166,8 +166,11 @@ static void start_out(struct conn *c, struct http_out *out)
 
 static void refuse(struct conn *c, enum err_code code, const char *detail)
 {
-	struct http_out out = respond_refusal(c->reactor->server, code, detail,
-		h1_id(c->plain->h1));
+	struct http_refusal q = { .code = code,
+		.detail = detail,
+		.request_id = h1_id(c->plain->h1),
+		.origin = h1_origin(c->plain->h1) };
+	struct http_out out = respond_refusal(c->reactor->server, &q);
 	start_out(c, &out);
 }
 

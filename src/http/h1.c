@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
  * llhttp in strict mode splits the bytes; this file collects them and decides what is acceptable.
- *
- * llhttp 8.1 forgives some things even in strict mode: a bare LF after the request line and after
- * the last field, folded lines, an empty field name, "gzip, chunked", HTTP/2.0. A proxy in front
- * may read each of them differently, which is how requests are smuggled. So every byte of a head
- * passes `head_guard` first, which knows nothing but lines: CRLF and only CRLF ends one, none is
- * folded, the first ends in HTTP/1.0 or HTTP/1.1. The head's size is counted there too.
+ * Every byte of a head passes h1_guard first.
  */
 #include "http/h1.h"
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "http/h1_guard.h"
+#include "http/origin.h"
 
 #include <assert.h>
 #include <llhttp.h>
 #include <string.h>
 #include <strings.h>
 
-/* Where the guard is within the head's lines. */
-struct guard {
-	size_t head, line; /* bytes of the field lines so far; of the line in hand */
-	uint64_t tail;     /* the last eight bytes of the request line */
-	bool cr, requested, done;
-};
-
 struct h1 {
 	llhttp_t parser;
-	struct guard guard;
+	struct h1_guard guard;
 	struct h1_limits *limits;
 	struct h1_message m;
 	struct buf text;        /* url\0name\0value\0name\0value\0… */
@@ -35,6 +25,7 @@ struct h1 {
 	bool headed, whole, wants_continue;
 	char last;          /* byte of the feed before */
 	struct err refused; /* set by a callback */
+	const char *origin; /* of a refused request, in the arena */
 };
 
 /* ---- the message --------------------------------------------------------------------------- */
@@ -84,71 +75,6 @@ bool h1_list_has(const char *list, const char *token)
 		p += n;
 	}
 	return false;
-}
-
-/* ---- the guard ----------------------------------------------------------------------------- */
-
-static enum err_code guard_line_end(struct guard *g, struct err *e)
-{
-	static const char v10[] = "HTTP/1.0", v11[] = "HTTP/1.1";
-	char tail[8];
-	if (g->line && !g->requested) {
-		for (size_t i = 0; i < 8; i++)
-			tail[i] = (char)(g->tail >> (56 - 8 * i));
-		if (memcmp(tail, v10, 8) != 0 && memcmp(tail, v11, 8) != 0)
-			return err_set(e, ERR_REQUEST_MALFORMED,
-				"the request line does not end in HTTP/1.1 or HTTP/1.0");
-		g->requested = true;
-		g->head = 0;
-	} else if (!g->line && g->requested) {
-		g->done = true;
-	}
-	g->line = 0;
-	return OK;
-}
-
-static enum err_code guard_size(struct guard *g, struct err *e)
-{
-	if (++g->head > H1_HEAD_BYTES && g->requested)
-		return err_set(e, ERR_REQUEST_HEADERS_TOO_LARGE,
-			"the header fields are over %d bytes", H1_HEAD_BYTES);
-	if (g->head > H1_URI_BYTES + 64 && !g->requested)
-		return err_set(e, ERR_REQUEST_URI_TOO_LONG, "the URI is over %d bytes",
-			H1_URI_BYTES);
-	return OK;
-}
-
-static enum err_code guard_byte(struct guard *g, char b, struct err *e)
-{
-	if (guard_size(g, e))
-		return e->code;
-	if (b == '\0')
-		return err_set(e, ERR_REQUEST_MALFORMED, "the head has a NUL in it");
-	if ((b == '\n') != g->cr)
-		return err_set(e, ERR_REQUEST_MALFORMED, "a line ends in a bare %s",
-			g->cr ? "CR" : "LF");
-	if (g->cr) {
-		g->cr = false;
-		return guard_line_end(g, e);
-	}
-	if (b == '\r') {
-		g->cr = true;
-		return OK;
-	}
-	if (g->line == 0 && (b == ' ' || b == '\t'))
-		return err_set(e, ERR_REQUEST_MALFORMED, "a header line begins with white space");
-	g->line++;
-	g->tail = g->tail << 8 | (unsigned char)b;
-	return OK;
-}
-
-static enum err_code head_guard(struct guard *g, const char *data, size_t n, struct err *e)
-{
-	for (size_t i = 0; i < n && !g->done; i++) {
-		if (guard_byte(g, data[i], e))
-			return e->code;
-	}
-	return OK;
 }
 
 /* ---- llhttp's callbacks: -1 with h->refused set ends the parse ----------------------------- */
@@ -343,7 +269,7 @@ static void begin(struct h1 *h)
 {
 	llhttp_init(&h->parser, HTTP_REQUEST, &settings);
 	h->parser.data = h;
-	h->guard = (struct guard){ 0 };
+	h->guard = (struct h1_guard){ 0 };
 	h->text.len = 0;
 	h->text.full = false;
 	h->fields = 0;
@@ -407,10 +333,12 @@ enum h1_result h1_feed(struct h1 *h, const char *data, size_t n, size_t *ret_use
 	*ret_used = n;
 	if (n && !h->m.arena)
 		first_byte(h);
-	if (head_guard(&h->guard, data, n, e))
-		return H1_REFUSED;
-	llhttp_errno_t code = llhttp_execute(&h->parser, data, n);
-	enum h1_result result = judge(h, code, data, ret_used, e);
+	bool headed = h->headed, in_line = h->guard.line || h->guard.cr;
+	enum h1_result result = H1_REFUSED;
+	if (!h1_guard_pass(&h->guard, data, n, e))
+		result = judge(h, llhttp_execute(&h->parser, data, n), data, ret_used, e);
+	if (result == H1_REFUSED && !headed)
+		h->origin = origin_in_lines(data, n, in_line, h->m.arena);
 	if (n)
 		h->last = data[n - 1];
 	return result;
@@ -440,6 +368,14 @@ bool h1_continue(struct h1 *h)
 	bool now = h->wants_continue && h->headed && !h->whole && h->m.body.len == 0;
 	h->wants_continue = false;
 	return now;
+}
+
+const char *h1_origin(const struct h1 *h)
+{
+	if (!h->m.arena)
+		return NULL;
+	const char *of_fields = origin_in_fields(h->text.data, h->text.len, h->m.arena);
+	return of_fields ? of_fields : h->origin;
 }
 
 const char *h1_id(const struct h1 *h)

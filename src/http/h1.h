@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "base/mem.h"
+#include "http/http.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,11 +21,6 @@
 #define H1_FIELDS     64
 #define H1_URI_BYTES  8192
 #define H1_ID_MAX     64
-
-struct http_field {
-	const char *name, *value;
-	struct http_field *next;
-};
 
 /* One whole request. Strings live in its arena. */
 struct h1_message {
@@ -68,5 +64,7 @@ enum h1_phase h1_phase(const struct h1 *h);
 size_t h1_body_bytes(const struct h1 *h); /* received so far */
 bool h1_continue(struct h1 *h);           /* true once: answer 100 now */
 const char *h1_id(const struct h1 *h);    /* of the request in hand, also a refused one */
+/* Its Origin as far as it was read, valid as long as h; NULL: none. */
+const char *h1_origin(const struct h1 *h);
 
 #endif

@@ -23,6 +23,23 @@
 struct http_server;
 struct http_request;
 
+struct http_field {
+	const char *name, *value;
+	struct http_field *next;
+};
+/* A request that is refused by this room: before handle() saw it (parse errors, limits) or when it
+ * was to be answered (upgrades, full memory). */
+struct http_refusal {
+	enum err_code code;
+	const char *detail, *request_id;
+	const char *origin; /* its Origin, as far as it was read; NULL */
+};
+struct http_problem {
+	const char *body; /* a problem document */
+	size_t n;
+	const struct http_field *fields; /* beside its Content-Type; NULL: none */
+};
+
 struct http_opts {
 	int listen_fd;            /* bound and listening; the server closes it */
 	size_t threads;           /* request threads */
@@ -35,10 +52,9 @@ struct http_opts {
 	/* On a request thread: must lead to exactly one http_respond*, http_stream_start or
 	 * http_park … later one of these. */
 	void (*handle)(void *ctx, struct http_request *r);
-	/* What a request that was refused before it reached handle() is answered with (parse
-	 * errors, limits): fill in a problem document; any thread, must not block. */
-	void (*problem)(void *ctx, enum err_code code, const char *detail, const char *request_id,
-		struct arena *a, const char **ret_body, size_t *ret_n);
+	/* What a refusal says; from the arena. Any thread, must not block. */
+	void (*problem)(void *ctx, const struct http_refusal *q, struct arena *a,
+		struct http_problem *ret);
 	void *ctx;
 };
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)

@@ -185,9 +185,9 @@ void conn_write(struct conn *c); /* as much of plain->out as the socket takes */
 /* The head of an answer. body_bytes < 0: no Content-Length. */
 void respond_head(struct http_request *r, int status, int64_t body_bytes, bool keep_alive,
 	struct buf *out);
-/* A whole refusal without a request behind it; the caller frees. */
-struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
-	const char *request_id);
+/* A whole refusal without a request behind it; the caller frees. request_id "" or NULL: one is made.
+ */
+struct http_out respond_refusal(struct http_server *s, const struct http_refusal *q);
 /* The same for a request that a handler has; r is not the caller's any more. */
 void request_refuse(struct http_request *r, enum err_code code, const char *detail);
 bool etag_matches(const char *list, const char *etag); /* If-None-Match, weak comparison */

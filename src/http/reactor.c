@@ -29,7 +29,8 @@ static void log_full(struct http_server *s, const char *what)
 /* Say why, as far as the socket takes it, and close; nothing was read and nothing is waited for. */
 static void refuse_fd(struct reactor *rt, int fd, const char *detail)
 {
-	struct http_out o = respond_refusal(rt->server, ERR_OVERLOADED, detail, NULL);
+	struct http_refusal q = { .code = ERR_OVERLOADED, .detail = detail };
+	struct http_out o = respond_refusal(rt->server, &q);
 	ssize_t n = send(fd, o.data, o.bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)n;
 	shutdown(fd, SHUT_WR);

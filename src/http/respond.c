@@ -284,58 +284,65 @@ static void count_refusal(enum err_code code)
 	metric_add(METRIC_HTTP_REQUESTS, 1, "other", "refused", status);
 }
 
-static void log_refusal(struct http_server *s, enum err_code code, const char *detail,
-	const char *request_id)
+static void log_refusal(struct http_server *s, const struct http_refusal *q)
 {
 	size_t n = atomic_fetch_add(&s->refused, 1) + 1;
 	if (server_may_log(&s->refused_logged_ms, 1000)) {
 		atomic_fetch_sub(&s->refused, n);
 		log_event(LOG_HTTP_REFUSED, NULL, "code=%s request=%s since_last=%zu detail=\"%s\"",
-			err_name(code), request_id, n, detail);
+			err_name(q->code), q->request_id, n, q->detail);
 	}
 }
 
-static struct http_out refusal(struct http_server *s, enum err_code code, const char *detail,
-	const char *request_id)
+static void put_refusal(struct buf *out, const struct http_refusal *q, const struct http_problem *p)
 {
-	log_refusal(s, code, detail, request_id);
-	struct arena *a = arena_new();
-	const char *body = "";
-	size_t n = 0;
-	s->o.problem(s->o.ctx, code, detail, request_id, a, &body, &n);
-	struct buf b = BUF_INIT(n + HEAD_BYTES_MAX);
-	put_status(&b, err_http(code));
-	put_common(&b, request_id);
-	put_field(&b, "Content-Type", "application/problem+json");
-	put_field(&b, "Cache-Control", "no-store");
-	if (err_retryable(code))
-		put_field(&b, "Retry-After", "1");
-	if (code == ERR_REQUEST_UPGRADE)
-		buf_puts(&b,
+	put_status(out, err_http(q->code));
+	put_common(out, q->request_id);
+	put_field(out, "Content-Type", "application/problem+json");
+	put_field(out, "Cache-Control", "no-store");
+	if (err_retryable(q->code))
+		put_field(out, "Retry-After", "1");
+	if (q->code == ERR_REQUEST_UPGRADE)
+		buf_puts(out,
 			"Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"
 			"Connection: upgrade\r\n");
-	buf_printf(&b, "Content-Length: %zu\r\nConnection: close\r\n\r\n", n);
-	buf_add(&b, body, n);
-	arena_free(a);
+	for (const struct http_field *f = p->fields; f; f = f->next)
+		put_field(out, f->name, f->value);
+	buf_printf(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n", p->n);
+	buf_add(out, p->body, p->n);
+}
+
+static struct http_out refusal(struct http_server *s, const struct http_refusal *q)
+{
+	log_refusal(s, q);
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	struct http_problem p = { .body = "" };
+	s->o.problem(s->o.ctx, q, a, &p);
+	struct buf b = BUF_INIT(p.n + HEAD_BYTES_MAX);
+	put_refusal(&b, q, &p);
 	size_t bytes = b.len;
 	return (struct http_out){ .data = buf_take(&b), .bytes = bytes, .fd = -1 };
 }
 
-struct http_out respond_refusal(struct http_server *s, enum err_code code, const char *detail,
-	const char *request_id)
+struct http_out respond_refusal(struct http_server *s, const struct http_refusal *q)
 {
+	struct http_refusal named = *q;
 	char made[ID_LEN + 1];
-	if (!request_id || !request_id[0]) {
+	if (!q->request_id || !q->request_id[0]) {
 		id_new(made);
-		request_id = made;
+		named.request_id = made;
 	}
-	count_refusal(code);
-	return refusal(s, code, detail, request_id);
+	count_refusal(q->code);
+	return refusal(s, &named);
 }
 
 void request_refuse(struct http_request *r, enum err_code code, const char *detail)
 {
+	struct http_refusal q = { .code = code,
+		.detail = detail,
+		.request_id = r->m.id,
+		.origin = h1_header(&r->m, "origin") };
 	request_status(r, err_http(code));
-	r->out = refusal(r->server, code, detail, r->m.id);
+	r->out = refusal(r->server, &q);
 	request_answered(r);
 }

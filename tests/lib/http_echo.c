@@ -365,13 +365,13 @@ static void handle(void *ctx, struct http_request *r)
 	respond_text(r, 404, "no such route\n");
 }
 
-static void problem(void *ctx, enum err_code code, const char *detail, const char *request_id,
-	struct arena *a, const char **ret_body, size_t *ret_n)
+static void problem(void *ctx, const struct http_refusal *q, struct arena *a,
+	struct http_problem *ret)
 {
 	(void)ctx;
-	*ret_body = arena_printf(a, "{\"code\":\"%s\",\"detail\":\"%s\",\"instance\":\"%s\"}",
-		err_name(code), detail, request_id);
-	*ret_n = strlen(*ret_body);
+	ret->body = arena_printf(a, "{\"code\":\"%s\",\"detail\":\"%s\",\"instance\":\"%s\"}",
+		err_name(q->code), q->detail, q->request_id);
+	ret->n = strlen(ret->body);
 }
 
 /* Arguments: NAME=NUMBER for the numbers of http_opts, file=PATH. */

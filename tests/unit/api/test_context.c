@@ -248,6 +248,53 @@ static void any_other_origin_sees_nothing(void **state)
 	}
 }
 
+#define APP "Origin: https://app.example\r\n"
+
+/* A page may read why its request was refused, also when it was never read to its end. */
+static void a_refusal_by_the_protocol_is_shown_to_an_allowed_origin(void **state)
+{
+	struct site *s = *state;
+	s->http_opts.max_body_bytes = 10;
+	allow_app(s);
+	autofree char *large = mem_zalloc(20001), *path = mem_zalloc(9001);
+	memset(large, 'a', 20000);
+	memset(path, 'p', 9000);
+	path[0] = '/';
+	autofree char *before = mem_printf(APP "X-Large: %s\r\n", large);
+	autofree char *after = mem_printf("X-Large: %s\r\n" APP, large);
+	autofree char *evil = mem_printf("Origin: https://evil.example\r\nX-Large: %s\r\n", large);
+	const struct {
+		int status;
+		const char *target, *fields, *body;
+		bool told;
+	} asked[] = {
+		{ 413, "/v1/jobs", APP, "over ten bytes of body", true },
+		{ 413, "/v1/jobs", "Transfer-Encoding: chunked\r\n" APP, NULL, true },
+		{ 431, "/v1/jobs", before, NULL, true },
+		{ 431, "/v1/jobs", after, NULL, true },
+		{ 431, "/v1/jobs", evil, NULL, false },
+		{ 414, path, APP, NULL, true },
+		{ 400, "/v1/jobs", APP "Bad Name: 1\r\n", NULL, true },
+		{ 417, "/v1/jobs", APP "Expect: wonders\r\n", NULL, true },
+		{ 426, "/v1/events", APP "Upgrade: websocket\r\nConnection: Upgrade\r\n", NULL,
+			true },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		int fd = http_send(s->port, asked[i].body ? "POST" : "GET", asked[i].target,
+			asked[i].fields, asked[i].body);
+		if (strstr(asked[i].fields, "chunked"))
+			assert_int_equal(write(fd, "f\r\n0123456789abcde\r\n", 20), 20);
+		autoreply r = http_receive(fd);
+		assert_status(r, asked[i].status);
+		assert_field(r, "Vary", "Origin");
+		const char *allowed = reply_field(&r, "Access-Control-Allow-Origin");
+		if (asked[i].told)
+			assert_string_equal(allowed ? allowed : "(none)", "https://app.example");
+		else
+			assert_null(allowed);
+	}
+}
+
 static void a_preflight_lists_what_is_allowed(void **state)
 {
 	struct site *s = *state;
@@ -397,6 +444,7 @@ static const struct CMUnitTest tests[] = {
 	with_bare_site(nonsense_from_a_proxy_is_left_out),
 	with_bare_site(an_allowed_origin_may_read_and_sees_our_fields),
 	with_bare_site(any_other_origin_sees_nothing),
+	with_bare_site(a_refusal_by_the_protocol_is_shown_to_an_allowed_origin),
 	with_bare_site(a_preflight_lists_what_is_allowed),
 	with_site(a_foreign_page_can_change_nothing),
 	with_bare_site(a_socket_opens_for_our_own_page_and_listed_origins_only),

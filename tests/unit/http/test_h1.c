@@ -193,6 +193,26 @@ static void a_head_that_never_ends_is_refused(void **state)
 	}
 }
 
+static void the_origin_of_a_refused_request_is_known_however_it_was_cut(void **state)
+{
+	(void)state;
+	static const char text[] = "GET / HTTP/1.1\r\nHost: h\r\nX-Origin: no\r\n"
+				   "ORIGIN:  https://a.example \r\nBad Name: 1\r\n\r\n";
+	size_t n = sizeof(text) - 1;
+	for (size_t cut = 0; cut <= n; cut++) {
+		struct h1 *h = h1_new(&limits, &nobody);
+		struct err e = { 0 };
+		size_t used;
+		enum h1_result r = h1_feed(h, text, cut, &used, &e);
+		if (r == H1_MORE)
+			r = h1_feed(h, text + cut, n - cut, &used, &e);
+		assert_int_equal(r, H1_REFUSED);
+		const char *origin = h1_origin(h);
+		assert_string_equal(origin ? origin : "(none)", "https://a.example");
+		h1_free(h);
+	}
+}
+
 static void tokens_are_found_in_lists(void **state)
 {
 	(void)state;
@@ -213,6 +233,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bodies_are_limited_one_by_one_and_together),
 	cmocka_unit_test(an_expectation_is_met_only_when_the_body_is_still_to_come),
 	cmocka_unit_test(a_head_that_never_ends_is_refused),
+	cmocka_unit_test(the_origin_of_a_refused_request_is_known_however_it_was_cut),
 	cmocka_unit_test(tokens_are_found_in_lists),
 };
 TEST_MAIN(tests)

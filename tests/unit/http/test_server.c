@@ -103,12 +103,12 @@ static void handle(void *ctx, struct http_request *r)
 	}
 }
 
-static void problem(void *ctx, enum err_code code, const char *detail, const char *request_id,
-	struct arena *a, const char **ret_body, size_t *ret_n)
+static void problem(void *ctx, const struct http_refusal *q, struct arena *a,
+	struct http_problem *ret)
 {
-	(void)ctx, (void)detail, (void)request_id, (void)a;
-	*ret_body = err_name(code);
-	*ret_n = strlen(*ret_body);
+	(void)ctx, (void)a;
+	ret->body = err_name(q->code);
+	ret->n = strlen(ret->body);
 }
 
 static int setup(void **state)
