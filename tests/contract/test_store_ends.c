@@ -429,17 +429,11 @@ static void a_job_that_keeps_its_sources_fetches_again_what_another_dropped(void
 	submit(f, body, "false", "default");
 	work(f);
 	struct made_job only = submit(f, body, "true", "only_if_cached");
-<<<<<<< /tmp/b2-a3-tree/tests/contract/test_store_ends.c
 	work(f);
 	assert_int_equal(job(f, &only)->state, JOB_SUCCEEDED); /* with what there is */
 	assert_string_equal(item(f, &only, 1)->source->key, "");
 	struct made_job a = submit(f, body, "true", "default");
 	work(f);
-=======
-	struct made_job a = submit(f, body, "true", "default");
-	work(f);
-	assert_int_equal(item(f, &only, 1)->outcome->code, ERR_CACHE_MISS);
->>>>>>> /tmp/a3/n
 	assert_true(item(f, &a, 1)->source->key[0] != 0);
 	assert_int_equal(item(f, &a, 1)->cache, CACHE_MISS);
 	assert_int_equal(f->downloads, 2);
