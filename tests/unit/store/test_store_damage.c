@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a store makes of a database that somebody else has written to: it refuses one of a newer bulb,
- * and one job that makes no sense never holds up the others.
+ * and one job that makes no sense never holds up the others. And that we do it no damage ourselves.
  */
 #include "tests/contract/store_fixture.h"
 
@@ -120,6 +120,46 @@ static void rows_that_no_count_knows_are_left_alone(void **state)
 	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
 }
 
+/* ---- what must never be damaged by us ---- */
+
+static int64_t count(struct fixture *f, const char *text)
+{
+	autofree char *path = mem_printf("%s/bulb.db", f->dir);
+	struct sql_sqlite_opts o = { .path = path, .busy_ms = 1000 };
+	struct sql *db;
+	struct err e;
+	int64_t n = -1;
+
+	assert_ok(sql_sqlite_open(&o, &db, &e));
+	assert_ok(sql_get(db, text, SQL_NONE, &n, &e));
+	sql_free(db);
+	return n;
+}
+
+static void no_source_outlives_its_original(void **state)
+{
+	static const char dangling[] = "SELECT count(*) FROM source WHERE original NOT IN"
+				       " (SELECT id FROM original)";
+	struct fixture *f = *state;
+	struct gc_report r;
+	struct err e;
+
+	/* Two URLs of the same bytes, and one that goes with its job. */
+	submit(f, "{'urls':['https://a.test/1?bytes=x','https://a.test/2?bytes=x']}");
+	struct made_job b = submit(f, "{'urls':['https://a.test/3'],'keep_source':false}");
+	work(f);
+	assert_int_equal(count(f, "SELECT count(*) FROM source"), 3);
+	assert_ok(store_delete(f->s, 1, b.id, true, &e));
+	tick(f);
+	assert_int_equal(count(f, "SELECT count(*) FROM source"), 2);
+	assert_int_equal(count(f, dangling), 0);
+	clock_add(f->opts.keep_ms + 1);
+	tick(f);
+	assert_ok(store_gc(f->s, 0, false, &r, &e));
+	assert_int_equal(r.originals, 1);
+	assert_int_equal(count(f, "SELECT count(*) FROM source"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +168,7 @@ int main(int argc, char **argv)
 		TEST(fresh_items_without_rows_fail_and_hold_up_nobody),
 		TEST(open_items_without_rows_end_with_a_cancel),
 		TEST(rows_that_no_count_knows_are_left_alone),
+		TEST(no_source_outlives_its_original),
 	};
 
 	fixture_backend = "sqlite";
