@@ -43,6 +43,9 @@ enum err_code api_new(const struct api_opts *o, struct api **ret, struct err *e)
 void api_free(struct api *a);
 void api_set_draining(struct api *a); /* /readyz answers 503, POST answers shutting_down */
 void api_handle(void *api, struct http_request *r);
+/* For http_opts.client. */
+struct ip api_client(void *api, const struct ip *peer, const char *forwarded,
+	const char *x_forwarded_for, struct arena *a);
 void api_problem(void *api, const struct http_refusal *q, struct arena *a,
 	struct http_problem *ret);
 

@@ -231,3 +231,25 @@ struct forwarded forwarded_read(const struct api_opts *o, struct http_request *r
 		a);
 	return f;
 }
+
+/* ---- who asks ------------------------------------------------------------------------------- */
+
+/* From the peer outwards, as long as the one who says it is trusted. */
+struct ip api_client(void *api, const struct ip *peer, const char *forwarded,
+	const char *x_forwarded_for, struct arena *a)
+{
+	const struct api_opts *o = &((const struct api *)api)->o;
+	const char *list = forwarded ? forwarded : x_forwarded_for;
+	struct ip client = *peer, next;
+	char *v[HOPS_MAX];
+
+	if (!list || !cidr_any(o->trusted_proxies, o->trusted_proxies_n, peer))
+		return client;
+	for (size_t n = split(list, ',', a, v, HOPS_MAX); n-- > 0; client = next) {
+		const char *by_for = forwarded ? parse_element(v[n], a).by_for : v[n];
+		if (!cidr_any(o->trusted_proxies, o->trusted_proxies_n, &client) || !by_for ||
+			!ip_parse(host_name(by_for, a), &next))
+			break;
+	}
+	return client;
+}

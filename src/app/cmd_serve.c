@@ -157,6 +157,7 @@ static enum err_code start_http(const struct conf *c, int fd, struct api *api,
 		.max_connections = (size_t)c->max_connections,
 		.handle = api_handle,
 		.problem = api_problem,
+		.client = api_client,
 		.ctx = api,
 	};
 	return http_server_new(&o, ret, e);

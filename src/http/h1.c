@@ -32,7 +32,7 @@ struct h1 {
 
 void h1_body_done(struct h1_message *m, struct h1_limits *l)
 {
-	atomic_fetch_sub(&l->bodies, m->body.len);
+	bodies_sub(&l->bodies, &m->client, m->body.len);
 	buf_done(&m->body);
 }
 
@@ -122,6 +122,12 @@ static int on_name_end(llhttp_t *p)
 	return add_text(h, "", 1);
 }
 
+static enum err_code refuse_body(enum bodies_answer answer, struct err *e)
+{
+	return err_set(e, ERR_OVERLOADED, "too many request bodies %s in flight",
+		answer == BODIES_FULL ? "are" : "of one client are");
+}
+
 static int on_body(llhttp_t *p, const char *at, size_t n)
 {
 	struct h1 *h = p->data;
@@ -130,10 +136,12 @@ static int on_body(llhttp_t *p, const char *at, size_t n)
 			h->limits->max_body);
 		return -1;
 	}
-	if (atomic_fetch_add(&h->limits->bodies, n) + n > h->limits->max_bodies ||
-		!buf_add(&h->m.body, at, n)) {
-		atomic_fetch_sub(&h->limits->bodies, n);
-		return refuse(h, ERR_OVERLOADED, "too many request bodies are in flight");
+	enum bodies_answer answer = bodies_add(&h->limits->bodies, &h->m.client, n);
+	if (answer != BODIES_FIT)
+		return refuse_body(answer, &h->refused) ? -1 : 0;
+	if (!buf_add(&h->m.body, at, n)) {
+		bodies_sub(&h->limits->bodies, &h->m.client, n);
+		return refuse(h, ERR_OVERLOADED, "there is no memory for the body");
 	}
 	return 0;
 }
@@ -208,14 +216,26 @@ static enum err_code check_framing(const struct h1 *h, struct err *e)
 	return OK;
 }
 
+static void find_client(struct h1 *h)
+{
+	struct h1_message *m = &h->m;
+	const struct h1_limits *l = h->limits;
+	m->client = m->peer;
+	if (l->client)
+		m->client = l->client(l->ctx, &m->peer, h1_header(m, "forwarded"),
+			h1_header(m, "x-forwarded-for"), m->arena);
+}
+
 static enum err_code check_body(struct h1 *h, struct err *e)
 {
 	uint64_t bytes = h->parser.flags & F_CONTENT_LENGTH ? h->parser.content_length : 0;
 	if (bytes > h->limits->max_body)
 		return err_set(e, ERR_REQUEST_TOO_LARGE, "the body is over %zu bytes",
 			h->limits->max_body);
-	if (bytes && bytes + atomic_load(&h->limits->bodies) > h->limits->max_bodies)
-		return err_set(e, ERR_OVERLOADED, "too many request bodies are in flight");
+	find_client(h);
+	enum bodies_answer answer = bodies_ask(&h->limits->bodies, &h->m.client, bytes);
+	if (bytes && answer != BODIES_FIT)
+		return refuse_body(answer, e);
 	const char *expect = h1_header(&h->m, "expect");
 	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return err_set(e, ERR_REQUEST_EXPECTATION, "Expect: %.64s", expect);

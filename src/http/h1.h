@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "base/mem.h"
+#include "http/bodies.h"
 #include "http/http.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +28,7 @@ struct h1_message {
 	const char *method, *path, *query; /* query: NULL without '?' */
 	struct http_field *fields;         /* as they came */
 	struct buf body;
-	struct ip peer;
+	struct ip peer, client; /* client: whose share the body takes; known with the head */
 	char id[H1_ID_MAX + 1];
 	int64_t started_us;
 	uint8_t minor;            /* of HTTP/1.x */
@@ -37,8 +37,10 @@ struct h1_message {
 
 /* Shared by all connections of a server. */
 struct h1_limits {
-	size_t max_body, max_bodies;
-	_Atomic size_t bodies; /* bytes of bodies held now */
+	size_t max_body;
+	struct bodies bodies;
+	http_client_fn *client; /* NULL: everyone is who the socket says */
+	void *ctx;
 };
 void h1_message_done(struct h1_message *m, struct h1_limits *l);
 void h1_body_done(struct h1_message *m, struct h1_limits *l); /* the rest stays */

@@ -6,7 +6,7 @@
  *
  * Limits (docs/configuration.md): header block 16 KiB and 64 fields (431), URI 8 KiB (414), body by
  * Content-Length before it is read and counted when chunked (413), all bodies in flight together
- * (503), large answers that wait for their readers together (503), whole header within 10 s and body
+ * and those of one client (503), large answers that wait for their readers together (503), whole header within 10 s and body
  * at 8 KiB/s + 60 s (408), keep-alive idle 65 s.
  */
 #ifndef BULB_HTTP_HTTP_H
@@ -40,12 +40,17 @@ struct http_problem {
 	const struct http_field *fields; /* beside its Content-Type; NULL: none */
 };
 
+/* Who asks: the peer, or whom a proxy that is trusted says it asks for. What the proxies wrote is NULL
+ * where they wrote nothing. On a loop's thread; must not block. */
+typedef struct ip http_client_fn(void *ctx, const struct ip *peer, const char *forwarded,
+	const char *x_forwarded_for, struct arena *a);
+
 struct http_opts {
 	int listen_fd;            /* bound and listening; the server closes it */
 	size_t threads;           /* request threads */
 	size_t reactors;          /* event loops; each accepts from the same descriptor */
 	size_t max_body_bytes;    /* 10 MiB */
-	size_t max_bodies_bytes;  /* all in flight: 64 MiB */
+	size_t max_bodies_bytes;  /* all in flight: 64 MiB; of one client half of it, or one body */
 	size_t max_answers_bytes; /* large ones that wait for readers: 256 MiB, or one */
 	size_t max_connections;   /* 0: from RLIMIT_NOFILE, 500 kept free */
 	int64_t header_ms, body_ms, body_bytes_per_s, idle_ms; /* 0: the defaults above */
@@ -55,6 +60,7 @@ struct http_opts {
 	/* What a refusal says; from the arena. Any thread, must not block. */
 	void (*problem)(void *ctx, const struct http_refusal *q, struct arena *a,
 		struct http_problem *ret);
+	http_client_fn *client; /* whose share of the bodies' memory is used; NULL: the peer's */
 	void *ctx;
 };
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)

@@ -55,7 +55,9 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	pthread_cond_init(&s->last, NULL);
 	fill_defaults(&s->o);
 	s->limits.max_body = s->o.max_body_bytes;
-	s->limits.max_bodies = s->o.max_bodies_bytes;
+	bodies_init(&s->limits.bodies, s->o.max_bodies_bytes, s->o.max_body_bytes);
+	s->limits.client = o->client;
+	s->limits.ctx = o->ctx;
 	set_options(o->listen_fd);
 	s->reactors = mem_array(s->o.reactors, sizeof(*s->reactors));
 	atomic_store(&s->full_logged_ms, INT64_MIN / 2);

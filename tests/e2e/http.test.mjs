@@ -21,10 +21,10 @@ before(async () => {
 });
 after(async () => assert.deepEqual(await server.stop(), { code: 0, signal: null }));
 
-const open = (url = server.url) => new RawSocket(url);
+const open = (url = server.url, options) => new RawSocket(url, options);
 /** Writes text on a connection of its own and gives the one answer. */
-async function ask(text, url = server.url) {
-  const s = open(url);
+async function ask(text, url = server.url, options) {
+  const s = open(url, options);
   s.write(text);
   const r = await s.response();
   s.destroy();
@@ -328,7 +328,7 @@ describe('limits', () => {
     const again = Buffer.from(await (await fetch(`${server.url}/echo`, { method: 'POST', body: stream, duplex: 'half' })).arrayBuffer());
     assert.equal(sha256(again.subarray(again.length - body.length)), sha256(body));
   });
-  test('bodies in flight are admitted by their bytes', async (t) => {
+  test('bodies in flight are admitted by their bytes, each client to its share', async (t) => {
     const own = await echoServer(t, ['max_body=1000', 'max_bodies=1500']);
     const post = (n) => `POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: ${n}\r\n\r\n`;
     const first = open(own.url);
@@ -344,7 +344,10 @@ describe('limits', () => {
       assert.equal(r.headers['retry-after'], '1');
       return true;
     });
-    assert.equal((await ask(post(400) + 'c'.repeat(400), own.url)).status, 200);
+    const there = { from: '127.0.0.2' };
+    assertProblem(await ask(post(400) + 'c'.repeat(400), own.url), 503, 'overloaded'); // this client's share
+    assertProblem(await ask(post(600) + 'c'.repeat(600), own.url, there), 503, 'overloaded'); // all of it
+    assert.equal((await ask(post(400) + 'c'.repeat(400), own.url, there)).status, 200);
     first.write('a');
     assert.equal((await first.response()).status, 200);
     await until('the room to be given back', async () => (await ask(post(1000) + 'd'.repeat(1000), own.url)).status === 200);

@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct h1_limits limits = { .max_body = 4096, .max_bodies = 8192 };
+static struct h1_limits limits = { .max_body = 4096, .bodies = { .max = 8192, .share = 4096 } };
 
 static void must(bool ok)
 {
@@ -58,7 +58,7 @@ static void converse(const char *data, size_t n, size_t piece, struct buf *out)
 	}
 	buf_puts(out, r == H1_REFUSED ? "refused" : "open");
 	h1_free(h);
-	must(limits.bodies == 0);
+	must(limits.bodies.bytes == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

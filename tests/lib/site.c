@@ -83,6 +83,7 @@ void site_start(struct site *s)
 	open_rooms(s);
 	s->http_opts.handle = api_handle;
 	s->http_opts.problem = api_problem;
+	s->http_opts.client = api_client;
 	s->http_opts.ctx = s->api;
 	assert_ok(http_listen("127.0.0.1:0", &s->http_opts.listen_fd, url, &e));
 	s->port = (int)strtol(strrchr(url, ':') + 1, NULL, 10);

@@ -8,13 +8,13 @@ export const op = { cont: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
 /** A socket whose bytes can be awaited. */
 export class RawSocket {
-  constructor(url) {
+  constructor(url, { from } = {}) {
     const { hostname, port } = new URL(url);
     this.host = `${hostname}:${port}`;
     this.buf = Buffer.alloc(0);
     this.ended = false;
     this.waiting = [];
-    this.socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen: true });
+    this.socket = connect({ host: hostname, port: Number(port), localAddress: from, noDelay: true, allowHalfOpen: true });
     this.socket.on('data', (d) => {
       this.buf = Buffer.concat([this.buf, d]);
       this.#wake();

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+#include <sys/socket.h>
+
 static struct site site;
 
 static int bare(void **state)
@@ -192,6 +194,63 @@ static void a_chain_of_trusted_proxies_is_followed_to_its_outer_end(void **state
 	assert_base(s,
 		"Host: b\r\nForwarded: for=1.2.3.4;host=img.example;proto=https, for=10.0.0.1;host=inner;proto=http\r\n",
 		"https://img.example");
+}
+
+static void the_client_is_the_first_whom_no_trusted_proxy_vouches_for(void **state)
+{
+	static const struct {
+		const char *peer, *forwarded, *x_for, *client;
+	} cases[] = {
+		{ "192.0.2.9", NULL, "203.0.113.1", "192.0.2.9" },
+		{ "127.0.0.1", NULL, NULL, "127.0.0.1" },
+		{ "127.0.0.1", NULL, "203.0.113.1", "203.0.113.1" },
+		{ "127.0.0.1", NULL, "198.51.100.1, 203.0.113.1, 10.1.1.1", "203.0.113.1" },
+		{ "127.0.0.1", NULL, "10.2.2.2, 10.1.1.1", "10.2.2.2" },
+		{ "127.0.0.1", NULL, "203.0.113.1, unknown", "127.0.0.1" },
+		{ "127.0.0.1", "for=198.51.100.1, for=\"[2001:db8::7]:4711\";proto=https",
+			"1.2.3.4", "2001:db8::7" },
+		{ "127.0.0.1", "proto=https", NULL, "127.0.0.1" },
+	};
+	struct site *s = *state;
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	trust_loopback(s);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ip peer;
+		char client[46];
+		assert_true(ip_parse(cases[i].peer, &peer));
+		struct ip got = api_client(s->api, &peer, cases[i].forwarded, cases[i].x_for, a);
+		ip_format(&got, client);
+		assert_string_equal(client, cases[i].client);
+	}
+}
+
+/* Two clients behind one proxy: what the first has sent of its body is the first's alone. */
+static void clients_of_a_trusted_proxy_have_shares_of_their_own(void **state)
+{
+	struct site *s = *state;
+	s->http_opts.max_body_bytes = 1000;
+	s->http_opts.max_bodies_bytes = 1500;
+	trust_loopback(s);
+	autofree char *padding = mem_printf("%800s", "");
+	autofree char *body = mem_printf("{\"urls\":[\"http://o.example/a.jpg\"]%s}", padding);
+	int slow = http_send(s->port, "PUT", "/v1/jobs/slow",
+		"X-Forwarded-For: 192.0.2.1\r\nContent-Length: 900\r\nContent-Type: application/json\r\n"
+		"Expect: 100-continue\r\n",
+		NULL);
+	char go[64];
+	assert_true(recv(slow, go, sizeof(go), 0) > 0); /* its head was read */
+	assert_int_equal(send(slow, body, 600, MSG_NOSIGNAL), 600);
+	autoreply again = { 0 };
+	do { /* until those bytes have been read too */
+		reply_done(&again);
+		again = http_call(s->port, "PUT", "/v1/jobs/again",
+			"X-Forwarded-For: 192.0.2.1\r\n", body);
+	} while (again.status == 202 || again.status == 200);
+	assert_problem(again, 503, "overloaded");
+	autoreply other = http_call(s->port, "PUT", "/v1/jobs/other",
+		"X-Forwarded-For: 192.0.2.2\r\n", body);
+	assert_status(other, 202);
+	close(slow);
 }
 
 static void nonsense_from_a_proxy_is_left_out(void **state)
@@ -441,6 +500,8 @@ static const struct CMUnitTest tests[] = {
 	with_bare_site(a_trusted_proxy_names_scheme_host_port_and_prefix),
 	with_bare_site(what_a_stranger_wrote_left_of_the_trusted_proxies_does_not_count),
 	with_bare_site(a_chain_of_trusted_proxies_is_followed_to_its_outer_end),
+	with_bare_site(the_client_is_the_first_whom_no_trusted_proxy_vouches_for),
+	with_bare_site(clients_of_a_trusted_proxy_have_shares_of_their_own),
 	with_bare_site(nonsense_from_a_proxy_is_left_out),
 	with_bare_site(an_allowed_origin_may_read_and_sees_our_fields),
 	with_bare_site(any_other_origin_sees_nothing),

@@ -8,7 +8,7 @@
 #include "http/h1.h"
 #include "smuggling.h"
 
-static struct h1_limits limits = { .max_body = 100, .max_bodies = 150 };
+static struct h1_limits limits = { .max_body = 100, .bodies = { .max = 150, .share = 100 } };
 static const struct ip nobody;
 
 /* Feeds text in two pieces; returns the verdict, and with H1_WHOLE the message and what was used. */
@@ -41,7 +41,7 @@ static void assert_all_refused(const struct shape *s, size_t n)
 			assert_int_equal(e.code, ERR_REQUEST_MALFORMED);
 		}
 	}
-	assert_int_equal(limits.bodies, 0);
+	assert_int_equal(limits.bodies.bytes, 0);
 }
 
 static void smuggling_shapes_that_strict_mode_catches_are_refused(void **state)
@@ -89,7 +89,7 @@ static void a_request_reads_the_same_however_it_is_cut(void **state)
 		assert_true(m.keep_alive);
 		h1_message_done(&m, &limits);
 	}
-	assert_int_equal(limits.bodies, 0);
+	assert_int_equal(limits.bodies.bytes, 0);
 }
 
 static void requests_follow_each_other_on_one_parser(void **state)
@@ -141,13 +141,45 @@ static void bodies_are_limited_one_by_one_and_together(void **state)
 	body[100] = '\0';
 	assert_int_equal(h1_feed(first, head, sizeof(head) - 1, &used, &e), H1_MORE);
 	assert_int_equal(h1_feed(first, body, 99, &used, &e), H1_MORE);
-	assert_int_equal(limits.bodies, 99);
+	assert_int_equal(limits.bodies.bytes, 99);
 	assert_verdict("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n",
 		ERR_REQUEST_TOO_LARGE);
 	assert_verdict("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 52\r\n\r\n", ERR_OVERLOADED);
 	assert_int_equal(h1_feed(first, body, 1, &used, &e), H1_WHOLE);
 	h1_free(first);
-	assert_int_equal(limits.bodies, 0);
+	assert_int_equal(limits.bodies.bytes, 0);
+}
+
+/* Of 150 bytes for all, one may have 100. */
+static void one_client_cannot_take_all_that_bodies_may_hold(void **state)
+{
+	(void)state;
+	static const char head[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60\r\n\r\n";
+	static const char chunked[] =
+		"POST / HTTP/1.1\r\nHost: h\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n"
+		"32\r\n..................................................\r\n";
+	struct ip slow, neighbour, other;
+	struct err e = { 0 };
+	size_t used;
+	assert_true(ip_parse("2001:db8::1", &slow));
+	assert_true(ip_parse("2001:db8::2", &neighbour)); /* the same /64 */
+	assert_true(ip_parse("192.0.2.1", &other));
+	struct h1 *first = h1_new(&limits, &slow), *again = h1_new(&limits, &neighbour),
+		  *drip = h1_new(&limits, &slow), *third = h1_new(&limits, &other);
+	assert_int_equal(h1_feed(first, head, sizeof(head) - 1, &used, &e), H1_MORE);
+	assert_int_equal(h1_feed(first, chunked, 59, &used, &e), H1_MORE);
+	assert_int_equal(h1_feed(again, head, sizeof(head) - 1, &used, &e), H1_REFUSED);
+	assert_int_equal(e.code, ERR_OVERLOADED);
+	assert_non_null(strstr(e.text, "one client"));
+	assert_int_equal(h1_feed(drip, chunked, sizeof(chunked) - 1, &used, &e), H1_REFUSED);
+	assert_int_equal(e.code, ERR_OVERLOADED);
+	assert_int_equal(h1_feed(third, head, sizeof(head) - 1, &used, &e), H1_MORE);
+	h1_free(first);
+	h1_free(again);
+	h1_free(drip);
+	h1_free(third);
+	assert_int_equal(limits.bodies.bytes, 0);
 }
 
 static void an_expectation_is_met_only_when_the_body_is_still_to_come(void **state)
@@ -231,6 +263,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_request_reads_the_same_however_it_is_cut),
 	cmocka_unit_test(requests_follow_each_other_on_one_parser),
 	cmocka_unit_test(bodies_are_limited_one_by_one_and_together),
+	cmocka_unit_test(one_client_cannot_take_all_that_bodies_may_hold),
 	cmocka_unit_test(an_expectation_is_met_only_when_the_body_is_still_to_come),
 	cmocka_unit_test(a_head_that_never_ends_is_refused),
 	cmocka_unit_test(the_origin_of_a_refused_request_is_known_however_it_was_cut),

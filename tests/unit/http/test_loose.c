@@ -10,7 +10,7 @@
 
 static enum h1_result verdict(const struct shape *s)
 {
-	struct h1_limits limits = { .max_body = 100, .max_bodies = 150 };
+	struct h1_limits limits = { .max_body = 100, .bodies = { .max = 150, .share = 100 } };
 	struct err e = { 0 };
 	size_t used;
 	struct h1 *h = h1_new(&limits, &(struct ip){ { 0 } });
