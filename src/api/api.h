@@ -35,8 +35,9 @@ struct api_opts {
 	size_t trusted_proxies_n;
 	bool open;     /* --open: any Host will do */
 	bool ops_only; /* --ops-listen: health and metrics only */
-	/* What /readyz asks besides the store and the blobs; NULL when all is well, else the part. */
-	const char *(*not_ready)(void *ctx);
+	/* What /readyz asks besides the store and the blobs, NULL for nothing; NULL when all is well,
+	 * else the part and in e why. May block. */
+	const char *(*not_ready)(void *ctx, struct err *e);
 	void *ctx;
 };
 enum err_code api_new(const struct api_opts *o, struct api **ret, struct err *e) MUST_CHECK;

@@ -19,6 +19,7 @@ struct api {
 	_Atomic bool draining, store_down;
 	pthread_mutex_t ready_lock;
 	int64_t ready_ms;                       /* monotonic: when readiness was last looked at */
+	bool looking;                           /* somebody does */
 	char ready_part[64], ready_detail[400]; /* "": all is well */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the operator's machines ask: alive, ready, figures. Readiness writes to the disk, and anyone
- * may ask for it, so that one look serves everybody for a second.
+ * What the operator's machines ask: alive, ready, figures. Readiness writes to the disk and may
+ * start a process, and anyone may ask for it: one look serves everybody for a second, and while
+ * somebody looks the others get the answer before.
  */
 #include "api/api_impl.h"
 
@@ -30,25 +31,29 @@ void health_get(struct call *c)
 
 /* ---- readiness ------------------------------------------------------------------------------ */
 
-static void not_ready(struct api *a, const char *part, const char *detail)
+/* The part that does not work, and why; NULL when all do. */
+static const char *failing_part(const struct api *a, struct err *e)
 {
-	snprintf(a->ready_part, sizeof(a->ready_part), "%s", part);
-	snprintf(a->ready_detail, sizeof(a->ready_detail), "%s", detail);
+	if (store_ping(a->o.store, e) != OK)
+		return "store";
+	if (blob_check(a->o.blob, e) != OK)
+		return "blob";
+	return a->o.not_ready ? a->o.not_ready(a->o.ctx, e) : NULL;
 }
 
+/* Under the lock, which is given up meanwhile. */
 static void look(struct api *a)
 {
 	struct err e = { 0 };
-	const char *part;
 
-	not_ready(a, "", "");
-	if (store_ping(a->o.store, &e) != OK)
-		not_ready(a, "store", e.text);
-	else if (blob_check(a->o.blob, &e) != OK)
-		not_ready(a, "blob", e.text);
-	else if (a->o.not_ready && (part = a->o.not_ready(a->o.ctx)))
-		not_ready(a, part, "it does not work now");
+	a->looking = true;
+	pthread_mutex_unlock(&a->ready_lock);
+	const char *part = failing_part(a, &e);
+	pthread_mutex_lock(&a->ready_lock);
+	snprintf(a->ready_part, sizeof(a->ready_part), "%s", part ? part : "");
+	snprintf(a->ready_detail, sizeof(a->ready_detail), "%s", part ? e.text : "");
 	a->ready_ms = clock_mono_ms();
+	a->looking = false;
 }
 
 void ready_get(struct call *c)
@@ -58,7 +63,7 @@ void ready_get(struct call *c)
 	char part[sizeof(a->ready_part)], detail[sizeof(a->ready_detail)];
 
 	pthread_mutex_lock(&a->ready_lock);
-	if (clock_mono_ms() - a->ready_ms >= READY_MS)
+	if (!a->looking && clock_mono_ms() - a->ready_ms >= READY_MS)
 		look(a);
 	memcpy(part, a->ready_part, sizeof(part));
 	memcpy(detail, a->ready_detail, sizeof(detail));

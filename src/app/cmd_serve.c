@@ -89,6 +89,11 @@ static void stop_gc(struct serve *s)
 
 /* ---- putting it together ---------------------------------------------------------------------- */
 
+static const char *not_ready(void *darkroom, struct err *e)
+{
+	return darkroom && darkroom_check(darkroom, e) != OK ? "darkroom" : NULL;
+}
+
 static struct api_opts api_settings(const struct serve *s)
 {
 	const struct conf *c = s->conf;
@@ -127,6 +132,8 @@ static struct api_opts api_settings(const struct serve *s)
 		.trusted_proxies = c->trusted_proxy.v,
 		.trusted_proxies_n = c->trusted_proxy.n,
 		.open = c->open,
+		.not_ready = not_ready,
+		.ctx = s->engine.darkroom, /* NULL without workers */
 	};
 }
 

@@ -207,6 +207,11 @@ void darkroom_result_done(struct darkroom_result *r)
 	r->n = 0;
 }
 
+enum err_code darkroom_check(struct darkroom *d, struct err *e)
+{
+	return keeper_link_check(d->keeper, e);
+}
+
 void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret)
 {
 	*ret = (struct darkroom_stats){ .memory_used = gate_used(d->memory),

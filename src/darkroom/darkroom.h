@@ -109,6 +109,10 @@ enum err_code darkroom_cut(struct darkroom *d, int64_t scope, int fd, int answer
 	const struct cut *c, enum cut_action action, atomic_bool *cancel,
 	struct darkroom_cut_result *ret, struct err *e) MUST_CHECK;
 
+/* OK: children can be had, as far as that depends on the process that forks them; one that has
+ * vanished is started again, which may take seconds. ERR_DARKROOM. */
+enum err_code darkroom_check(struct darkroom *d, struct err *e) MUST_CHECK;
+
 struct darkroom_stats {
 	size_t idle, busy;
 	int64_t memory_used;

@@ -207,6 +207,25 @@ enum err_code keeper_link_fork(struct keeper_link *k, const struct child_order *
 	return code;
 }
 
+/* Has it hung up? What it says unasked is for the next question to find. */
+static bool has_ended(const struct keeper_link *k)
+{
+	struct pollfd p = { .fd = k->sock };
+	return k->sock < 0 || k->broken || (poll(&p, 1, 0) == 1 && (p.revents & POLLHUP));
+}
+
+enum err_code keeper_link_check(struct keeper_link *k, struct err *e)
+{
+	enum err_code code = OK;
+	pthread_mutex_lock(&k->lock);
+	if (has_ended(k)) {
+		stop(k);
+		code = start(k, e);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return code;
+}
+
 pid_t keeper_link_pid(struct keeper_link *k)
 {
 	pthread_mutex_lock(&k->lock);

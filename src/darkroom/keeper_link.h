@@ -24,6 +24,8 @@ void keeper_link_free(struct keeper_link *k); /* ends the keeper and its childre
 /* A new child, on its way into the jail. */
 enum err_code keeper_link_fork(struct keeper_link *k, const struct child_order *o,
 	struct child **ret, struct err *e) MUST_CHECK;
+/* OK: it lives, or has been started again. ERR_DARKROOM. */
+enum err_code keeper_link_check(struct keeper_link *k, struct err *e) MUST_CHECK;
 pid_t keeper_link_pid(struct keeper_link *k); /* -1 while there is none */
 
 #endif

@@ -1,6 +1,7 @@
 // Starting, draining, ending, and the commands that speak to a server.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log, until } from '../lib/harness.mjs';
@@ -49,6 +50,30 @@ test('a second SIGTERM ends at once and loses nothing', { timeout: 60000 }, asyn
   const second = await bulb(t, data);
   assert.equal((await ended(second.url, job.id)).status, 'succeeded');
   assert.deepEqual(await check(second.url, [job.id]), []);
+});
+
+test('/readyz looks at the darkroom, and starts a lost one again', { timeout: 60000 }, async (t) => {
+  const source = await origin(t);
+  const server = await bulb(t, tempDir(t));
+  const ready = () => get(`${server.url}/readyz`);
+  const { keeper } = darkroom(server.pid);
+  // No program can start with so small a stack; the server has its threads already.
+  const stack = (bytes) => execFileSync('prlimit', ['--pid', String(server.pid), `--stack=${bytes}:`]);
+  stack(4096);
+  process.kill(keeper, 'SIGKILL');
+  const r = await until('the darkroom to be missed', async () => {
+    const answer = await ready();
+    return answer.status === 503 && answer;
+  });
+  assert.equal(r.json.failing, 'darkroom', r.text);
+  assert.match(r.json.detail, /darkroom/);
+  assert.match(r.headers['retry-after'], /^\d+$/);
+  assert.equal((await get(`${server.url}/healthz`)).status, 200);
+  stack(8 << 20);
+  await until('readiness', async () => (await ready()).status === 200);
+  assert.notEqual(darkroom(server.pid).keeper, keeper);
+  const job = (await post(`${server.url}/v1/jobs`, { urls: [`${source.url}/png?seed=1`], variants: small })).json;
+  assert.equal((await ended(server.url, job.id)).status, 'succeeded');
 });
 
 test('no process is left one second after SIGKILL of the server', async (t) => {

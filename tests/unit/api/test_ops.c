@@ -14,9 +14,10 @@ static void a_server_that_runs_is_alive_and_ready(void **state)
 	assert_field(ready, "Cache-Control", "no-store");
 }
 
-static const char *matte_is_broken(void *ctx)
+static const char *darkroom_is_broken(void *ctx, struct err *e)
 {
 	(void)ctx;
+	(void)err_set(e, ERR_DARKROOM, "no children");
 	return "darkroom";
 }
 
@@ -24,7 +25,7 @@ static int broken_site(void **state)
 {
 	static struct site s;
 	site_defaults(&s);
-	s.api_opts.not_ready = matte_is_broken;
+	s.api_opts.not_ready = darkroom_is_broken;
 	site_start(&s);
 	*state = &s;
 	return 0;
@@ -35,6 +36,7 @@ static void readiness_names_the_part_that_fails(void **state)
 	autoreply r = get(*state, "/readyz");
 	assert_status(r, 503);
 	assert_string_equal(str(r.json, "failing"), "darkroom");
+	assert_string_equal(str(r.json, "detail"), "no children");
 	assert_non_null(reply_field(&r, "Retry-After"));
 }
 

@@ -178,6 +178,39 @@ static void a_lost_keeper_is_replaced(void **state)
 	close_room(&r);
 }
 
+/* The program is away for a while, as during a bad upgrade. */
+static void a_check_starts_a_lost_keeper_or_says_that_there_is_none(void **state)
+{
+	(void)state;
+	struct room r;
+	struct err e;
+	struct darkroom_stats s;
+	char exe[] = "/tmp/bulb-test-exe-XXXXXX";
+	autofd fd = mkstemp(exe);
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(exe), 0);
+	assert_int_equal(symlink(FAKE_BULB, exe), 0);
+	struct darkroom_opts o = usual();
+	o.exe = exe;
+	open_room(&r, o);
+	assert_ok(darkroom_check(r.d, &e));
+	darkroom_stats(r.d, &s);
+	pid_t first = s.keeper;
+	assert_int_equal(unlink(exe), 0);
+	assert_int_equal(kill(first, SIGKILL), 0);
+	await_end(first);
+	assert_err(darkroom_check(r.d, &e), ERR_DARKROOM);
+	assert_non_null(strstr(e.text, exe));
+	assert_err(darkroom_check(r.d, &e), ERR_DARKROOM);
+	assert_int_equal(symlink(FAKE_BULB, exe), 0);
+	assert_ok(darkroom_check(r.d, &e));
+	darkroom_stats(r.d, &s);
+	assert_true(s.keeper > 0 && s.keeper != first);
+	assert_good(&r);
+	close_room(&r);
+	unlink(exe);
+}
+
 static void a_keeper_lost_under_a_picture_is_not_the_pictures_fault(void **state)
 {
 	(void)state;
@@ -355,6 +388,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_child_is_replaced_after_its_pictures),
 	cmocka_unit_test(a_child_killed_while_idle_costs_no_picture),
 	cmocka_unit_test(a_lost_keeper_is_replaced),
+	cmocka_unit_test(a_check_starts_a_lost_keeper_or_says_that_there_is_none),
 	cmocka_unit_test(a_keeper_lost_under_a_picture_is_not_the_pictures_fault),
 	cmocka_unit_test(a_pool_outlives_any_number_of_kills),
 	cmocka_unit_test(a_program_that_is_no_darkroom_is_named),
