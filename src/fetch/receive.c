@@ -5,8 +5,6 @@
  */
 #include "fetch/receive.h"
 
-#include "fetch/passing.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -110,7 +108,7 @@ bool receive_header(void *ctx, const char *name, const char *value)
 	else if (strcasecmp(name, "Last-Modified") == 0)
 		copy_whole(r->last_modified, sizeof(r->last_modified), value);
 	else if (strcasecmp(name, "Retry-After") == 0)
-		r->retry_after_ms = retry_after_parse(value);
+		r->retry_after_ms = net_retry_after(value);
 	else if (strcasecmp(name, "Location") == 0 && r->location[0] == '\0')
 		snprintf(r->location, sizeof(r->location), "%s", value);
 	return true;

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/url.h"
+#include "net/form.h"
 #include "net/head.h"
 #include "net/translate.h"
 
@@ -41,6 +42,7 @@ struct exchange {
 	const struct net_request *request;
 	struct net_response response;
 	struct net_trouble trouble;
+	struct form form; /* of request->parts */
 };
 
 enum err_code net_init(struct err *e)
@@ -92,6 +94,16 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 	}
 	x->trouble.connecting = true;
 	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+}
+
+/* A connection stands and the request goes out now; a form's bytes are still to be read. */
+static int on_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+	(void)ip, (void)local_ip, (void)port, (void)local_port;
+	struct exchange *x = ctx;
+	if (x->request->sent != NULL && x->form.left == 0)
+		*x->request->sent = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
@@ -161,7 +173,8 @@ static enum err_code make_headers(const struct net_request *r, struct curl_slist
 	struct err *e)
 {
 	static const char *const own[] = { "Accept", "Expect", "Content-Type" };
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+	size_t n = ARRAY_LEN(own) - (r->parts != NULL); /* a form's type names its boundary */
+	for (size_t i = 0; i < n; i++) {
 		autofree char *off = mem_printf("%s:", own[i]);
 		if (!has_header(r, own[i]))
 			add_line(list, off);
@@ -222,6 +235,8 @@ static void set_callbacks(CURL *h, struct exchange *x)
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, x->client->why);
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, x);
+	curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_request);
+	curl_easy_setopt(h, CURLOPT_PREREQDATA, x);
 	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(h, CURLOPT_XFERINFODATA, x);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_head);
@@ -236,6 +251,8 @@ static void set_request(CURL *h, const struct net_request *r)
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_n);
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, r->body);
 	}
+	curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, (long)r->once);
+	curl_easy_setopt(h, CURLOPT_FORBID_REUSE, (long)r->once);
 	if (strcmp(r->method, "HEAD") == 0)
 		curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
 	else
@@ -263,7 +280,12 @@ static CURLcode perform(struct exchange *x, const char *url, struct curl_slist *
 	set_request(c->easy, x->request);
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
 	CURLcode rc = curl_easy_setopt(c->easy, CURLOPT_URL, url);
-	return rc != CURLE_OK ? rc : curl_easy_perform(c->easy);
+	if (rc == CURLE_OK && x->request->parts != NULL)
+		rc = form_make(&x->form, x->request, c->easy);
+	if (rc == CURLE_OK)
+		rc = curl_easy_perform(c->easy);
+	form_done(&x->form, c->easy);
+	return rc;
 }
 
 enum err_code net_do(struct net_client *c, const struct net_request *r, struct net_response *ret,
@@ -282,7 +304,9 @@ enum err_code net_do(struct net_client *c, const struct net_request *r, struct n
 	if (rc == OK) {
 		CURLcode curl_rc = perform(&x, url, headers);
 		if (curl_rc != CURLE_OK && !x.response.stopped)
-			rc = net_translate((int)curl_rc, &x.trouble, u.host, c->why, e);
+			rc = x.form.error.code != OK
+				? err_set(e, x.form.error.code, "%s", x.form.error.text)
+				: net_translate((int)curl_rc, &x.trouble, u.host, c->why, e);
 	}
 	curl_slist_free_all(headers);
 	if (rc == OK)

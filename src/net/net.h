@@ -34,6 +34,15 @@ void net_client_forget(struct net_client *c); /* drop open connections (another 
 struct net_header {
 	const char *name, *value;
 };
+/* A field of a multipart/form-data body (RFC 7578): a text, or so many bytes of a descriptor from its
+ * start, read as they are sent (its offset is left alone). */
+struct net_part {
+	const char *name;
+	const char *value; /* NULL: of fd */
+	int fd;
+	int64_t bytes; /* more than 0 */
+	const char *media_type, *filename;
+};
 struct net_request {
 	const char *method; /* "GET" … */
 	const char *url;    /* http or https; no userinfo */
@@ -41,6 +50,11 @@ struct net_request {
 	size_t headers_n;
 	const void *body; /* or NULL */
 	size_t body_n;
+	const struct net_part *parts; /* or these make the body */
+	size_t parts_n;
+	/* On a connection of its own, which nothing else uses afterwards. On one that was kept libcurl
+	 * sends again, unasked, what may have been acted upon already. */
+	bool once;
 	int64_t connect_ms, total_ms; /* 0: none */
 	int64_t low_speed_bytes,
 		low_speed_ms; /* slower than so many bytes/s for so long: timeout */
@@ -48,6 +62,9 @@ struct net_request {
 	                                  * header Accept-Encoding of the caller's replaces the offer,
 	                                  * what comes is decompressed all the same */
 	atomic_bool *cancel;  /* or NULL; true ends the call with ERR_CANCELED */
+	/* Or NULL. True from the moment the other side may have got the whole request: set even where
+	 * the call fails. While it is false nobody can have acted upon the request. */
+	bool *sent;
 	/* Called on this thread, for the final response only. Returning false ends the transfer:
 	 * net_do returns OK and the answer says `stopped`. Any may be NULL. */
 	bool (*on_status)(void *ctx, int status);
@@ -62,9 +79,14 @@ struct net_response {
 };
 /* One exchange, no redirect followed, no cookie, no proxy, no Alt-Svc, no netrc. ERR_FETCH_DNS,
  * _CONNECT, _TLS, _TIMEOUT, _BLOCKED_ADDRESS, _TOO_LARGE (header fields), ERR_CANCELED,
- * ERR_REQUEST_INVALID (URL, header); an error status is no error here. A cancel is seen within a
- * second. The text names the host, never path, query or headers. */
+ * ERR_REQUEST_INVALID (URL, header), ERR_SYSTEM (a part's descriptor cannot be read); an error status
+ * is no error here. A cancel is seen within a second. The text names the host, never path, query or headers. */
 enum err_code net_do(struct net_client *c, const struct net_request *r, struct net_response *ret,
 	struct err *e) MUST_CHECK;
+
+#define NET_RETRY_AFTER_MAX_MS ((int64_t)24 * 3600 * 1000)
+/* Retry-After (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now, at most
+ * NET_RETRY_AFTER_MAX_MS; 0 when it is past or ill-formed. */
+int64_t net_retry_after(const char *value);
 
 #endif
