@@ -10,11 +10,11 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
 
 #define READERS 200
 
 static atomic_int reads, failures;
+static _Atomic int64_t reads_from; /* what is read before this event is not counted */
 static _Atomic int64_t clock_offset_ms;
 
 enum err_code __real_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
@@ -30,7 +30,8 @@ enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after
 	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
 	bool *ret_ended, struct err *e)
 {
-	atomic_fetch_add(&reads, 1);
+	if (after >= atomic_load(&reads_from))
+		atomic_fetch_add(&reads, 1);
 	if (atomic_load(&failures) > 0) {
 		atomic_fetch_sub(&failures, 1);
 		return err_set(e, ERR_STORE_UNAVAILABLE, "a test said so");
@@ -81,12 +82,12 @@ static void live_events_are_read_once_for_all_readers(void **state)
 	assert_in_range(atomic_load(&reads), 1, last + 2);
 }
 
-/* A reader that takes nothing more once the buffers of its socket are full. */
+/* A reader that takes nothing more once the buffers of its socket are full. They are as the kernel
+ * makes them: a window smaller than a segment is only probed from time to time, which takes a
+ * minute for what lies behind it. */
 static void stall(struct wire *w, struct site *s, const char *id)
 {
-	int small = 4096;
 	watch(w, s, id, "");
-	setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	expect_events(w, 1, 1);
 }
 
@@ -99,6 +100,7 @@ static void readers_who_come_back_at_different_places_share_blocks(void **state)
 	site_succeed(s, 800); /* about 3 MB of events: more than socket buffers hold */
 	int64_t last = last_seq(s, id), first = last - 100;
 	stall(&behind, s, id);
+	atomic_store(&reads_from, first - BLOCK_ROWS);
 	atomic_store(&reads, 0);
 	for (int64_t i = 0; i < READERS; i++) {
 		autofree char *query = mem_printf("?after=%lld", (long long)(first + i % 100));
@@ -107,8 +109,9 @@ static void readers_who_come_back_at_different_places_share_blocks(void **state)
 		expect_events(&w, first + i % 100 + 1, last);
 		expect_end(&w, 1000, NULL);
 	}
-	/* seven or eight blocks of the last hundred events, and what the stalled one still took */
-	assert_in_range(atomic_load(&reads), 7, 20);
+	atomic_store(&reads_from, 0);
+	/* the last hundred events lie in seven or eight blocks */
+	assert_in_range(atomic_load(&reads), 7, 8);
 }
 
 static void a_reader_that_does_not_read_holds_one_block(void **state)
