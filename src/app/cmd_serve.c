@@ -7,7 +7,7 @@
 #include "api/api.h"
 #include "app/cmd.h"
 #include "app/engine.h"
-#include "app/gc.h"
+#include "app/gc_timer.h"
 #include "app/say.h"
 #include "app/signals.h"
 #include "app/systemd.h"
@@ -29,62 +29,13 @@ struct serve {
 	struct api *api, *ops_api;
 	struct http_server *http, *ops;
 	char url[128], ops_url[128];
-	pthread_t gc;
-	bool gc_runs;
-	pthread_mutex_t lock;
-	pthread_cond_t stop_gc;
-	bool stopping;
+	struct gc_timer *gc;
 };
 
 static void news(void *ctx, const struct bus_hint *h)
 {
 	if (h->job)
 		push_news(ctx, h->job, h->seq);
-}
-
-/* ---- garbage, every --gc-every ---------------------------------------------------------------- */
-
-static void collect(struct serve *s)
-{
-	struct err e = { 0 };
-	struct gc_report r;
-	if (gc_run(s->engine.store, s->engine.blob, -2, false, &r, &e) != OK) {
-		log_event(LOG_CONFIG_WARN, NULL, "gc was put off: %s", e.text);
-		return;
-	}
-	if (r.jobs || r.originals || r.results || r.blobs || r.orphans)
-		log_event(LOG_GC_DONE, NULL,
-			"jobs=%lld originals=%lld results=%lld blobs=%lld orphans=%lld",
-			(long long)r.jobs, (long long)r.originals, (long long)r.results,
-			(long long)r.blobs, (long long)r.orphans);
-}
-
-static void *gc_loop(void *arg)
-{
-	struct serve *s = arg;
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		struct timespec until = clock_deadline(s->conf->gc_every_ms);
-		int timed_out = pthread_cond_clockwait(&s->stop_gc, &s->lock, CLOCK_MONOTONIC,
-			&until);
-		if (s->stopping || !timed_out)
-			continue;
-		pthread_mutex_unlock(&s->lock);
-		collect(s);
-		pthread_mutex_lock(&s->lock);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
-}
-
-static void stop_gc(struct serve *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->stop_gc);
-	pthread_mutex_unlock(&s->lock);
-	if (s->gc_runs)
-		pthread_join(s->gc, NULL);
 }
 
 /* ---- putting it together ---------------------------------------------------------------------- */
@@ -215,7 +166,8 @@ static enum err_code start(struct serve *s, struct err *e)
 		return e->code;
 	if (start_http(c, fd, s->api, &s->http, e) != OK)
 		return e->code;
-	s->gc_runs = c->gc_every_ms > 0 && pthread_create(&s->gc, NULL, gc_loop, s) == 0;
+	s->gc = gc_timer_new(s->engine.store, s->engine.blob, gc_first_ms(c->gc_every_ms),
+		c->gc_every_ms);
 	return OK;
 }
 
@@ -238,7 +190,7 @@ static void drain(struct serve *s)
 	http_server_drain(s->http);
 	engine_stop(&s->engine, s->conf->drain_ms);
 	http_server_wait(s->http, CLOSE_MS);
-	stop_gc(s);
+	gc_timer_free(TAKE(&s->gc));
 }
 
 static void wait_for_signal(struct serve *s)
@@ -266,11 +218,7 @@ static void close_all(struct serve *s)
 
 int cmd_serve(const struct conf *c)
 {
-	struct serve s = {
-		.conf = c,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.stop_gc = PTHREAD_COND_INITIALIZER,
-	};
+	struct serve s = { .conf = c };
 	struct err e = { 0 };
 	metric_set(METRIC_BUILD_INFO, 1, BULB_VERSION, NULL, NULL);
 	if (start(&s, &e) != OK) {
