@@ -27,8 +27,11 @@ enum err_code matte_new(const struct matte_model *m, const void *bytes, size_t n
 	struct matte **ret, struct err *e) MUST_CHECK;
 void matte_free(struct matte *m);
 
-/* One run. rgb: packed 8-bit, exactly the model's width × height. mask: width × height floats,
- * 0 … 1, normalised as the manifest says. ERR_MATTE_FAILED, ERR_LIMIT_MEMORY. */
+/* The size at which the model wants a picture of w × h: its own, or, where the manifest says letterbox,
+ * the largest of the picture's shape that fits. */
+void matte_input_size(const struct matte_model *m, int w, int h, int *ret_w, int *ret_h);
+/* One run. rgb: packed 8-bit, w × h as matte_input_size says (a letterbox is filled up here). mask:
+ * w × h floats, 0 … 1, normalised as the manifest says. ERR_MATTE_FAILED, ERR_LIMIT_MEMORY. */
 struct matte_mask {
 	float *v; /* owned by the caller of matte_mask_done */
 	int w, h;
@@ -37,8 +40,8 @@ struct matte_mask {
 	double confidence; /* 0 … 1, docs/background.md says how */
 };
 void matte_mask_done(struct matte_mask *m);
-enum err_code matte_run(struct matte *m, const uint8_t *rgb, struct matte_mask *ret, struct err *e)
-	MUST_CHECK;
+enum err_code matte_run(struct matte *m, const uint8_t *rgb, int w, int h, struct matte_mask *ret,
+	struct err *e) MUST_CHECK;
 
 /* Sharpen the mask's edge along the picture's: contrast and a colour guided filter as the model's
  * manifest says (nothing where it says none), on the guide's size, then written at the full size,
