@@ -9,6 +9,7 @@
 #include "app/engine.h"
 #include "app/gc_timer.h"
 #include "app/say.h"
+#include "app/series.h"
 #include "app/signals.h"
 #include "app/systemd.h"
 #include "base/clock.h"
@@ -221,6 +222,7 @@ int cmd_serve(const struct conf *c)
 	struct serve s = { .conf = c };
 	struct err e = { 0 };
 	metric_set(METRIC_BUILD_INFO, 1, BULB_VERSION, NULL, NULL);
+	series_begin();
 	if (start(&s, &e) != OK) {
 		close_all(&s);
 		return say_error(&e);
