@@ -5,7 +5,6 @@
  */
 #include "image/crop.h"
 
-#include "base/mem.h"
 #include "image/vips_picture.h"
 
 static enum err_code search(VipsImage *im, int w, int h, enum position position, int *ret_left,
@@ -26,11 +25,10 @@ enum err_code crop_search(const struct picture *p, int w, int h, enum position p
 	int *ret_left, int *ret_top, struct err *e)
 {
 	struct picture rgb = { 0 };
-	autofree uint8_t *packed = NULL;
 	VipsImage *im = NULL;
 	enum err_code code = picture_to_rgb(p, &rgb, e);
 	if (code == OK)
-		code = picture_to_vips(&rgb, &packed, &im, e);
+		code = picture_to_vips(&rgb, &im, e);
 	if (code == OK) {
 		code = search(im, w, h, position, ret_left, ret_top, e);
 		g_object_unref(im);

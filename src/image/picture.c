@@ -45,32 +45,43 @@ enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, 
 	return OK;
 }
 
+void picture_put_row(struct picture *p, int y, const uint8_t *packed)
+{
+	size_t w = (size_t)p->w, n = (size_t)p->n;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *px = p->planes[i].px + (size_t)y * w;
+		for (size_t x = 0; x < w; x++)
+			px[x] = packed[x * n + i];
+	}
+}
+
+void picture_get_row(const struct picture *p, int x, int y, int w, uint8_t *packed)
+{
+	size_t n = (size_t)p->n;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *px = p->planes[i].px + (size_t)y * (size_t)p->w + x;
+		for (size_t k = 0; k < (size_t)w; k++)
+			packed[k * n + i] = px[k];
+	}
+}
+
 enum err_code picture_unpack(struct picture *ret, const uint8_t *packed, int w, int h, int n,
 	struct err *e)
 {
 	enum err_code code = picture_init(ret, w, h, false, n, e);
-	if (code != OK)
-		return code;
-	size_t count = (size_t)w * (size_t)h;
-	for (int i = 0; i < n; i++) {
-		uint8_t *px = ret->planes[i].px;
-		for (size_t k = 0; k < count; k++)
-			px[k] = packed[k * (size_t)n + (size_t)i];
-	}
-	return OK;
+	for (int y = 0; y < h && code == OK; y++)
+		picture_put_row(ret, y, packed + (size_t)y * (size_t)w * (size_t)n);
+	return code;
 }
 
 enum err_code picture_pack(const struct picture *p, uint8_t **ret, struct err *e)
 {
-	size_t count = (size_t)p->w * (size_t)p->h, n = (size_t)p->n;
-	uint8_t *packed = mem_try_alloc(count * n);
+	size_t row = (size_t)p->w * (size_t)p->n;
+	uint8_t *packed = mem_try_alloc(row * (size_t)p->h);
 	if (!packed)
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory for %d × %d pixels", p->w, p->h);
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *px = p->planes[i].px;
-		for (size_t k = 0; k < count; k++)
-			packed[k * n + i] = px[k];
-	}
+	for (int y = 0; y < p->h; y++)
+		picture_get_row(p, 0, y, p->w, packed + (size_t)y * row);
 	*ret = packed;
 	return OK;
 }
@@ -180,6 +191,49 @@ enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struc
 	return OK;
 }
 
+static enum err_code widen(struct picture *p, struct plane *from, struct err *e)
+{
+	const struct rect all = { 0, 0, p->w, p->h };
+	struct plane to;
+	enum err_code code = plane_init(&to, p->w, p->h, 1, 1, e);
+	if (code != OK)
+		return code;
+	code = resample(from, NULL, plane_window(from, all, &to, p->w, p->h), 1, &to, NULL, e);
+	free(code == OK ? from->px : to.px);
+	if (code == OK)
+		*from = to;
+	return code;
+}
+
+enum err_code picture_make_rgb(struct picture *p, struct err *e)
+{
+	for (int i = 0; i < p->n; i++) {
+		struct plane *q = &p->planes[i];
+		enum err_code code = q->w == p->w && q->h == p->h ? OK : widen(p, q, e);
+		if (code != OK)
+			return code;
+	}
+	if (p->is_ycc)
+		ycc_planes_to_rgb(p);
+	return OK;
+}
+
+void picture_crop(struct picture *p, int x, int y, int w, int h)
+{
+	size_t from = (size_t)p->w, to = (size_t)w, bytes = to * (size_t)h;
+	for (int i = 0; i < p->n; i++) {
+		struct plane *q = &p->planes[i];
+		for (size_t row = 0; row < (size_t)h; row++)
+			memmove(q->px + row * to, q->px + ((size_t)y + row) * from + x, to);
+		uint8_t *smaller = realloc(q->px, bytes + PLANE_PAD);
+		q->px = smaller ? smaller : q->px;
+		q->w = w;
+		q->h = h;
+	}
+	p->w = w;
+	p->h = h;
+}
+
 enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h, struct rgba c,
 	struct picture *ret, struct err *e)
 {
@@ -205,20 +259,31 @@ enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h,
 	return OK;
 }
 
+static void lay_plane(const uint8_t *from, const uint8_t *alpha, uint8_t ground, size_t count,
+	uint8_t *to)
+{
+	for (size_t k = 0; k < count; k++)
+		to[k] = (uint8_t)((from[k] * alpha[k] + ground * (255 - alpha[k]) + 127) / 255);
+}
+
 enum err_code picture_flatten(const struct picture *p, struct rgba c, struct picture *ret,
 	struct err *e)
 {
 	const uint8_t ground[3] = { c.r, c.g, c.b };
-	const uint8_t *alpha = p->planes[3].px;
-	size_t count = (size_t)p->w * (size_t)p->h;
 	enum err_code code = picture_init(ret, p->w, p->h, false, 3, e);
-	for (int i = 0; i < 3 && code == OK; i++) {
-		const uint8_t *from = p->planes[i].px;
-		uint8_t *to = ret->planes[i].px;
-		for (size_t k = 0; k < count; k++)
-			to[k] = (uint8_t)((from[k] * alpha[k] + ground[i] * (255 - alpha[k]) +
-						  127) /
-				255);
-	}
+	for (int i = 0; i < 3 && code == OK; i++)
+		lay_plane(p->planes[i].px, p->planes[3].px, ground[i], (size_t)p->w * (size_t)p->h,
+			ret->planes[i].px);
 	return code;
+}
+
+void picture_lay_on(struct picture *p, struct rgba c)
+{
+	const uint8_t ground[3] = { c.r, c.g, c.b };
+	for (int i = 0; i < 3; i++)
+		lay_plane(p->planes[i].px, p->planes[3].px, ground[i], (size_t)p->w * (size_t)p->h,
+			p->planes[i].px);
+	free(p->planes[3].px);
+	p->planes[3] = (struct plane){ 0 };
+	p->n = 3;
 }

@@ -43,7 +43,10 @@ enum err_code plane_init(struct plane *p, int w, int h, double sx, double sy, st
 /* RGB, RGBA, or YCbCr with chroma halved both ways (rounded up). */
 enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, struct err *e)
 	MUST_CHECK;
-/* From and to packed rows: n bytes a pixel. */
+/* One row from and to packed bytes, n a pixel; planes at full size. picture_get_row: w pixels from x on. */
+void picture_put_row(struct picture *p, int y, const uint8_t *packed);
+void picture_get_row(const struct picture *p, int x, int y, int w, uint8_t *packed);
+/* The same with all rows at once. */
 enum err_code picture_unpack(struct picture *ret, const uint8_t *packed, int w, int h, int n,
 	struct err *e) MUST_CHECK;
 enum err_code picture_pack(const struct picture *p, uint8_t **ret, struct err *e) MUST_CHECK;
@@ -56,11 +59,17 @@ enum err_code picture_orient(struct picture *p, int orientation, struct err *e) 
 /* The same pixels as RGB with every plane at full size; a copy also when it is RGB already. */
 enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struct err *e)
 	MUST_CHECK;
+/* The same in place, without a second picture in memory. */
+enum err_code picture_make_rgb(struct picture *p, struct err *e) MUST_CHECK;
+/* Only the window at (x, y) of w × h is left, in place. RGB only. */
+void picture_crop(struct picture *p, int x, int y, int w, int h);
 /* On a canvas of w × h filled with c, at (x, y). RGB only; gains alpha when c is not opaque. */
 enum err_code picture_embed(const struct picture *p, int x, int y, int w, int h, struct rgba c,
 	struct picture *ret, struct err *e) MUST_CHECK;
 /* Laid on c, without alpha. RGBA only. */
 enum err_code picture_flatten(const struct picture *p, struct rgba c, struct picture *ret,
 	struct err *e) MUST_CHECK;
+/* The same in place. */
+void picture_lay_on(struct picture *p, struct rgba c);
 
 #endif

@@ -123,22 +123,30 @@ static void set_size(struct picture *p, const struct image_header *h)
 	p->h = h->height;
 }
 
+/* Some rows, top to bottom; on a thread of libvips, one call at a time. */
+static int take_rows(VipsRegion *rows, VipsRect *area, void *picture)
+{
+	for (int y = area->top; y < area->top + area->height; y++)
+		picture_put_row(picture, y, VIPS_REGION_ADDR(rows, 0, y));
+	return 0;
+}
+
 static enum err_code read_pixels(VipsImage *im, const struct image_header *h, struct picture *ret,
 	struct err *e)
 {
-	size_t size;
 	int n = vips_image_get_bands(im);
 	if (n != 3 && n != 4)
 		return err_set(e, ERR_DECODE_UNSUPPORTED, "decode: %d colour channels", n);
-	void *packed = vips_image_write_to_memory(im, &size);
-	if (!packed)
+	enum err_code code = picture_init(ret, vips_image_get_width(im), vips_image_get_height(im),
+		false, n, e);
+	if (code != OK)
+		return code;
+	if (vips_sink_disc(im, take_rows, ret)) {
+		picture_done(ret);
 		return vips_failed(e, ERR_DECODE_CORRUPT, "decode");
-	enum err_code code = picture_unpack(ret, packed, vips_image_get_width(im),
-		vips_image_get_height(im), n, e);
-	g_free(packed);
-	if (code == OK)
-		set_size(ret, h);
-	return code;
+	}
+	set_size(ret, h);
+	return OK;
 }
 
 /* The header of HEIF has the largest size of any item, and knows no cut: what is decoded may be

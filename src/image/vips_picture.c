@@ -50,18 +50,27 @@ enum err_code vips_failed(struct err *e, enum err_code other, const char *what)
 	return err_set(e, code, "%s: %s", what, *line ? line : "it could not be read");
 }
 
-enum err_code picture_to_vips(const struct picture *p, uint8_t **ret_packed, VipsImage **ret,
-	struct err *e)
+static int pack_rows(VipsRegion *out, void *seq, void *picture, void *unused, gboolean *stop)
 {
-	enum err_code code = picture_pack(p, ret_packed, e);
-	if (code != OK)
-		return code;
-	size_t bytes = (size_t)p->w * (size_t)p->h * (size_t)p->n;
-	VipsImage *im = vips_image_new_from_memory(*ret_packed, bytes, p->w, p->h, p->n,
-		VIPS_FORMAT_UCHAR);
-	if (!im)
+	(void)seq;
+	(void)unused;
+	(void)stop;
+	VipsRect r = out->valid;
+	for (int y = r.top; y < r.top + r.height; y++)
+		picture_get_row(picture, r.left, y, r.width, VIPS_REGION_ADDR(out, r.left, y));
+	return 0;
+}
+
+enum err_code picture_to_vips(const struct picture *p, VipsImage **ret, struct err *e)
+{
+	VipsImage *im = vips_image_new();
+	vips_image_init_fields(im, p->w, p->h, p->n, VIPS_FORMAT_UCHAR, VIPS_CODING_NONE,
+		VIPS_INTERPRETATION_sRGB, 1, 1);
+	if (vips_image_pipelinev(im, VIPS_DEMAND_STYLE_THINSTRIP, NULL) ||
+		vips_image_generate(im, NULL, pack_rows, NULL, (void *)(uintptr_t)p, NULL)) {
+		g_object_unref(im);
 		return vips_failed(e, ERR_ENCODE_FAILED, "picture");
-	im->Type = VIPS_INTERPRETATION_sRGB;
+	}
 	*ret = im;
 	return OK;
 }

@@ -12,9 +12,8 @@
 /* What libvips has just said, after "what: "; its buffer is emptied. `other` is the code of what is
  * not known here: ERR_DECODE_CORRUPT while reading, ERR_ENCODE_FAILED while writing. */
 enum err_code vips_failed(struct err *e, enum err_code other, const char *what);
-/* An RGB or RGBA picture as libvips sees it. *ret refers to *ret_packed, which the caller frees
- * after it. */
-enum err_code picture_to_vips(const struct picture *p, uint8_t **ret_packed, VipsImage **ret,
-	struct err *e) MUST_CHECK;
+/* An RGB or RGBA picture as libvips sees it; its rows are packed as they are asked for. p must outlive
+ * *ret. */
+enum err_code picture_to_vips(const struct picture *p, VipsImage **ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * PNG and AVIF by libvips, from packed pixels that carry nothing else.
+ * PNG and AVIF by libvips, which asks for the rows as it goes: no packed copy is made.
  */
 #include "image/save.h"
 
-#include "base/mem.h"
 #include "image/vips_picture.h"
 
 typedef int write_fn(VipsImage *im, const struct variant *v, void **data, size_t *n);
@@ -26,10 +25,9 @@ static int write_avif(VipsImage *im, const struct variant *v, void **data, size_
 static enum err_code save(const struct picture *p, const struct variant *v, write_fn *write,
 	const char *what, struct encoded *ret, struct err *e)
 {
-	autofree uint8_t *packed = NULL;
 	VipsImage *im = NULL;
 	struct encoded out = { .free = g_free };
-	enum err_code code = picture_to_vips(p, &packed, &im, e);
+	enum err_code code = picture_to_vips(p, &im, e);
 	if (code != OK)
 		return code;
 	if (write(im, v, &out.data, &out.n))

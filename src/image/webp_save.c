@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#include <string.h>
 #include <webp/encode.h>
 
 static void free_webp(void *data)
@@ -44,15 +45,80 @@ static bool import_ycc(WebPPicture *pic, const struct picture *p)
 	return true;
 }
 
-static bool import(WebPPicture *pic, const struct picture *p, struct err *e)
+/* Even, so that no sample of chroma belongs to two strips. */
+enum { STRIP = 64 };
+
+static void copy_rows(const uint8_t *from, int from_stride, uint8_t *to, int to_stride, int y,
+	int rows, size_t bytes)
 {
-	if (p->is_ycc)
-		return import_ycc(pic, p);
-	autofree uint8_t *packed = NULL;
-	if (picture_pack(p, &packed, e) != OK)
+	for (int i = 0; i < rows; i++)
+		memcpy(to + (ptrdiff_t)(y + i) * to_stride, from + (ptrdiff_t)i * from_stride,
+			bytes);
+}
+
+/* A strip that was imported becomes the rows of pic from y on. */
+static void copy_strip(const WebPPicture *s, WebPPicture *pic, int y)
+{
+	size_t w = (size_t)s->width, half = (w + 1) / 2;
+	if (pic->use_argb) {
+		copy_rows((uint8_t *)s->argb, s->argb_stride * 4, (uint8_t *)pic->argb,
+			pic->argb_stride * 4, y, s->height, w * 4);
+		return;
+	}
+	int halves = (s->height + 1) / 2;
+	copy_rows(s->y, s->y_stride, pic->y, pic->y_stride, y, s->height, w);
+	copy_rows(s->u, s->uv_stride, pic->u, pic->uv_stride, y / 2, halves, half);
+	copy_rows(s->v, s->uv_stride, pic->v, pic->uv_stride, y / 2, halves, half);
+	if (!pic->a)
+		return;
+	if (s->a) /* an opaque strip has none */
+		copy_rows(s->a, s->a_stride, pic->a, pic->a_stride, y, s->height, w);
+	else
+		memset(pic->a + (ptrdiff_t)y * pic->a_stride, 255,
+			(size_t)pic->a_stride * (size_t)s->height);
+}
+
+static bool is_opaque(const struct picture *p)
+{
+	size_t count = (size_t)p->w * (size_t)p->h;
+	for (size_t i = 0; p->n == 4 && i < count; i++)
+		if (p->planes[3].px[i] != 255)
+			return false;
+	return true;
+}
+
+static bool import_strip(WebPPicture *pic, const struct picture *p, int y, uint8_t *packed)
+{
+	WebPPicture s;
+	if (!WebPPictureInit(&s))
 		return false;
-	return p->n == 4 ? WebPPictureImportRGBA(pic, packed, p->w * 4)
-			 : WebPPictureImportRGB(pic, packed, p->w * 3);
+	s.use_argb = pic->use_argb;
+	s.width = p->w;
+	s.height = p->h - y < STRIP ? p->h - y : STRIP;
+	for (int i = 0; i < s.height; i++)
+		picture_get_row(p, 0, y + i, p->w,
+			packed + (size_t)i * (size_t)p->w * (size_t)p->n);
+	bool done = p->n == 4 ? WebPPictureImportRGBA(&s, packed, p->w * 4)
+			      : WebPPictureImportRGB(&s, packed, p->w * 3);
+	if (done)
+		copy_strip(&s, pic, y);
+	WebPPictureFree(&s);
+	return done;
+}
+
+/* RGB in strips, as libwebp wants it packed and a packed copy of a large picture is large. */
+static bool import_rgb(WebPPicture *pic, const struct picture *p)
+{
+	autofree uint8_t *packed = mem_try_alloc((size_t)p->w * (size_t)p->n * STRIP);
+	pic->colorspace = is_opaque(p) ? WEBP_YUV420 : WEBP_YUV420A;
+	if (!packed) {
+		pic->error_code = VP8_ENC_ERROR_OUT_OF_MEMORY;
+		return false;
+	}
+	bool done = WebPPictureAlloc(pic);
+	for (int y = 0; y < p->h && done; y += STRIP)
+		done = import_strip(pic, p, y, packed);
+	return done;
 }
 
 static enum err_code failed(const WebPPicture *pic, struct err *e)
@@ -86,7 +152,8 @@ enum err_code webp_save(const struct picture *p, const struct variant *v, struct
 	pic.height = p->h;
 	pic.writer = WebPMemoryWrite;
 	pic.custom_ptr = &out;
-	bool done = import(&pic, p, e) && WebPEncode(&config, &pic);
+	bool done = (p->is_ycc ? import_ycc(&pic, p) : import_rgb(&pic, p)) &&
+		WebPEncode(&config, &pic);
 	enum err_code code = done ? OK : failed(&pic, e);
 	WebPPictureFree(&pic);
 	if (code != OK) {
