@@ -56,7 +56,7 @@ static void derive_work(struct conf *c)
 {
 	int64_t n = cores();
 	if (c->workers < 0)
-		c->workers = n * 8 > 16 ? n * 8 : 16;
+		c->workers = n * 16 > 64 ? n * 16 : 64;
 	if (c->darkrooms < 0)
 		c->darkrooms = n < 64 ? n : 64;
 }

@@ -29,6 +29,10 @@ struct claim {
 	const char *const *at_hosts; /* where the owner is at work already, once for each task */
 	size_t at_hosts_n;
 	size_t per_host; /* at most so many of one host, those included; 0: no limit */
+	const char *const *good_hosts; /* that answered lately */
+	size_t good_hosts_n;
+	size_t spare; /* of max, so many are for them, for makes, and for the first task of each other
+	                * host; of these a quarter not even for those. 0: for anybody */
 	bool no_cuts;    /* lend none of kind TASK_CUT: all places for them are taken */
 };
 struct task_keep {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lending ready tasks, in the order of their turns. Hosts that have enough going on are passed over
- * without losing their place. Tasks that nobody waits for any more are dropped on the way and take
+ * without losing their place, and so are those of which nobody knows whether they answer, where that
+ * would take the last idle lanes. Tasks that nobody waits for any more are dropped on the way and take
  * no place: a canceled job must not keep idle lanes from the next one.
  */
 #include "store/tx.h"
@@ -28,17 +29,34 @@ static size_t of_host(const struct candidates *c, const char *host)
 	return n;
 }
 
+static bool is_one_of(const char *const *hosts, size_t n, const char *host)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(hosts[i], host) == 0)
+			return true;
+	return false;
+}
+
+/* Lanes that are left for others, were `host`, which has n, to get one. */
+static bool leaves_spare(const struct claim *claim, const struct candidates *c, const char *host,
+	size_t n)
+{
+	size_t left = claim->max - c->n, least = n > 0 ? claim->spare : claim->spare / 4;
+
+	return left > least || claim->spare == 0 ||
+		is_one_of(claim->good_hosts, claim->good_hosts_n, host);
+}
+
 static bool may_take(const struct claim *claim, const struct candidates *c, const char *host)
 {
 	if (!host)
 		return true;
-	for (size_t i = 0; i < claim->full_hosts_n; i++)
-		if (strcmp(claim->full_hosts[i], host) == 0)
-			return false;
+	if (is_one_of(claim->full_hosts, claim->full_hosts_n, host))
+		return false;
 	size_t n = of_host(c, host);
 	for (size_t i = 0; i < claim->at_hosts_n; i++)
 		n += strcmp(claim->at_hosts[i], host) == 0;
-	return claim->per_host == 0 || n < claim->per_host;
+	return (claim->per_host == 0 || n < claim->per_host) && leaves_spare(claim, c, host, n);
 }
 
 static enum err_code find_ready(struct tx *t, const struct claim *claim, struct candidates *ret,

@@ -7,7 +7,10 @@
  *
  * Planning runs a little ahead of the lanes. Where all of that lies on hosts that answer slowly or
  * not at all, lanes would be idle although the same job has work at other hosts: then it runs
- * further ahead, step by step, until no host is full any more.
+ * further ahead, step by step, until no lane is at a host any more.
+ *
+ * Half of the lanes are for hosts that answered lately and for one task of each other host, so that
+ * a few that hang do not hold them all.
  */
 #include "worker/worker_impl.h"
 
@@ -28,7 +31,7 @@ struct dispatcher {
 	int64_t tick_at, wake_at; /* monotonic */
 	int64_t fed_at;           /* lanes were busy, or got something */
 	size_t ahead;             /* how far planning runs ahead, from 1 */
-	bool full;                /* hosts were, at the last claim */
+	bool full;                /* hosts were, or lanes are at some, as of the last claim */
 	int failures;             /* of the store, in a row */
 };
 
@@ -101,14 +104,16 @@ static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, str
 		.max = idle,
 		.full_hosts = (const char *const *)hosts,
 		.full_hosts_n = hosts_n,
-		.per_host = w->o.per_host };
+		.per_host = w->o.per_host,
+		.spare = w->o.lanes / 2 };
+	c.good_hosts = known_copy(w, a, &c.good_hosts_n);
 	c.at_hosts = at_hosts(w, a, &c.at_hosts_n);
 	enum err_code code = w->o.feed.claim(w->o.feed.ctx, &c, a, &tasks, &n, e);
 	free_hosts(hosts, hosts_n);
 	if (code != OK)
 		return code;
 	give(w, tasks, n);
-	d->full = hosts_n > 0;
+	d->full = hosts_n + c.at_hosts_n > 0;
 	*ret_n = n;
 	return OK;
 }

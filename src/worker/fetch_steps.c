@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SNIFF_BYTES 256
+#define SLOW_MS     5000 /* of a download: lanes at its host are not free again soon */
 
 static enum err_code open_input(struct run *r, struct err *e)
 {
@@ -61,6 +62,14 @@ static enum err_code ask(struct run *r, struct err *e)
 	return fetch_get(r->l->fetch, &q, &r->got, e);
 }
 
+/* What lanes at this host are in for. */
+static void note_host(struct run *r, enum err_code code, int64_t took_ms)
+{
+	bool answered = code == OK || code == ERR_FETCH_STATUS;
+	if (r->l->task.host && code != ERR_CANCELED)
+		known_note(r->w, r->l->task.host, answered && took_ms < SLOW_MS);
+}
+
 static enum err_code download(struct run *r, struct err *e)
 {
 	enum err_code code = lane_hold(r->l, 0, e);
@@ -68,7 +77,9 @@ static enum err_code download(struct run *r, struct err *e)
 		return code;
 	int64_t since = clock_mono_ms();
 	code = ask(r, e);
-	run_took(r, &r->outcome.download_ms, clock_mono_ms() - since);
+	int64_t took_ms = clock_mono_ms() - since;
+	run_took(r, &r->outcome.download_ms, took_ms);
+	note_host(r, code, took_ms);
 	snprintf(r->outcome.final_url, sizeof(r->outcome.final_url), "%s", r->got.final_url);
 	r->retry_after_ms = code == OK ? 0 : e->retry_after_ms;
 	run_leave_host(r);

@@ -65,6 +65,7 @@ static void done(struct worker *w)
 	pthread_mutex_destroy(&w->lock);
 	mem_wipe(w->seal_key, sizeof(w->seal_key));
 	free(w->codecs);
+	known_free(w);
 	free(w->lanes);
 	free(w);
 }

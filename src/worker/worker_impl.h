@@ -30,6 +30,13 @@ struct lane {
 	_Atomic int64_t bytes, bytes_total; /* of the download; -1 unknown */
 };
 
+/* Which hosts answered lately; when the list is full, one after the other makes room. */
+#define KNOWN_HOSTS 256
+struct known_hosts {
+	char *list[KNOWN_HOSTS];
+	size_t n, next;
+};
+
 struct worker {
 	struct worker_opts o;
 	uint8_t seal_key[32];
@@ -48,6 +55,7 @@ struct worker {
 	bool ending;        /* give back what runs */
 	bool closing;       /* lanes and keeper end when idle */
 	bool stopped;
+	struct known_hosts known;
 };
 
 void *dispatcher_main(void *worker);
@@ -65,6 +73,11 @@ void lane_held(struct lane *l, int64_t bytes); /* what it turned out to be; 0 gi
 /* Wait; false at once when the worker ends or the lease has moved on. */
 bool lane_sleep(struct lane *l, int64_t ms);
 bool lane_is_stale(struct lane *l);
+
+/* The host answered in good time, or did not. */
+void known_note(struct worker *w, const char *host, bool answers);
+const char **known_copy(struct worker *w, struct arena *a, size_t *ret_n);
+void known_free(struct worker *w);
 
 /* base × 4^n, at most a minute, and up to half of it more or less. */
 int64_t backoff_ms(int64_t base, int n);

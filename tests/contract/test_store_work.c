@@ -139,6 +139,55 @@ static void where_the_owner_is_at_work_counts_as_taken(void **state)
 	assert_int_equal(a, 1);
 }
 
+/* One job of 4 URLs of each host, in this order. */
+static void submit_hosts(struct fixture *f, const char *hosts)
+{
+	CLEANUP(buf_done) struct buf b = BUF_INIT(1 << 16);
+
+	for (const char *h = hosts; *h; h++)
+		for (int i = 0; i < 4; i++)
+			buf_printf(&b, "%s'https://%c.test/%d'", b.len ? "," : "", *h, i);
+	submit(f, "{'urls':[%s]}", buf_str(&b));
+	plan(f);
+}
+
+/* The first letters of the hosts of a claim. */
+static const char *claim_hosts(struct fixture *f, const struct claim *c)
+{
+	CLEANUP(buf_done) struct buf b = BUF_INIT(1 << 10);
+	struct task *t;
+	struct err e;
+	size_t n;
+
+	assert_ok(store_claim(f->s, c, f->a, &t, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		buf_putc(&b, t[i].host[0]);
+	return arena_strdup(f->a, buf_str(&b));
+}
+
+static void hosts_that_nobody_knows_do_not_get_the_last_lanes(void **state)
+{
+	struct fixture *f = *state;
+	const char *at[] = { "a.test" }, *good[] = { "h.test" };
+	struct claim c = {
+		.owner = "x",
+		.lease_ms = 1000,
+		.max = 12,
+		.at_hosts = at,
+		.at_hosts_n = 1,
+		.per_host = 3,
+		.spare = 8,
+	};
+
+	submit_hosts(f, "abcdefgh");
+	assert_string_equal(claim_hosts(f, &c), "aabbcdefgh");
+	c.max = 2;
+	assert_string_equal(claim_hosts(f, &c), "");
+	c.good_hosts = good;
+	c.good_hosts_n = 1;
+	assert_string_equal(claim_hosts(f, &c), "hh");
+}
+
 static void a_task_nobody_wants_is_not_lent(void **state)
 {
 	struct fixture *f = *state;
@@ -512,8 +561,9 @@ static void settling_goes_on_in_passes(void **state)
 STORE_TEST_MAIN(TEST(an_interactive_job_is_next_in_line_behind_a_bulk_one),
 	TEST(jobs_of_one_priority_take_turns), TEST(a_job_never_has_more_waiting_than_its_limit),
 	TEST(a_cached_job_of_any_size_needs_no_worker), TEST(full_hosts_are_passed_over),
-	TEST(where_the_owner_is_at_work_counts_as_taken), TEST(a_task_nobody_wants_is_not_lent),
-	TEST(what_nobody_wants_takes_no_place_in_a_claim),
+	TEST(where_the_owner_is_at_work_counts_as_taken),
+	TEST(hosts_that_nobody_knows_do_not_get_the_last_lanes),
+	TEST(a_task_nobody_wants_is_not_lent), TEST(what_nobody_wants_takes_no_place_in_a_claim),
 	TEST(work_that_was_left_behind_is_shared_with_nobody), TEST(a_heartbeat_extends_the_lease),
 	TEST(a_heartbeat_learns_that_nobody_waits), TEST(progress_is_rare_and_says_something_new),
 	TEST(what_was_put_back_comes_again_when_its_time_has_come),

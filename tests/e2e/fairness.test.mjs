@@ -56,6 +56,20 @@ test('500 URLs of an origin that hangs do not delay the 10 of another behind the
   assert.ok(hanging.seen.peak <= 6, `${hanging.seen.peak} connections to one host`);
 });
 
+test('twenty origins that hang do not delay the 20 of another', { timeout: 60000 }, async (t) => {
+  const hanging = await Promise.all(Array.from({ length: 20 }, (_, i) => origin(t, { host: `127.0.1.${i + 1}` })));
+  const good = await origin(t, { host: '127.0.0.2' });
+  const server = await bulb(t, tempDir(t));
+  await Promise.all(hanging.map((o) => post(`${server.url}/v1/jobs`,
+    { urls: Array.from({ length: 100 }, (_, i) => `${o.url}/hang?n=${i}`), variants: small })));
+  await until('all origins to hang', () => hanging.every((o) => o.seen.requests >= 1));
+  const job = await post(`${server.url}/v1/jobs`, { urls: Array.from({ length: 20 }, (_, i) => `${good.url}/png?seed=${i}&delay=30`), variants: small });
+  assert.equal((await ended(server.url, job.json.id)).status, 'succeeded');
+  assert.ok(good.seen.peak > 1, 'one that answers gets more than one lane');
+  const text = (await get(`${server.url}/metrics`)).text;
+  assert.match(text, /^bulb_stage_duration_seconds_count\{stage="download"\} 20$/m, 'not one of the others had come to its end by then');
+});
+
 /** Private, resident memory of a process in KiB. */
 function privateKiB(pid) {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');

@@ -66,7 +66,7 @@ static void without_any_setting_the_defaults_hold(void **state)
 	assert_string_equal(c.store, "sqlite:bulb-data/bulb.db");
 	assert_string_equal(c.blob, "file:bulb-data/blobs");
 	assert_string_equal(c.bus, "local:");
-	assert_true(c.workers >= 16 && c.darkrooms >= 1);
+	assert_true(c.workers >= 64 && c.darkrooms >= 1);
 	assert_int_equal(c.keep_results_ms, -1);
 	assert_int_equal(c.keep_ms, 30LL * 86400000);
 	assert_int_equal(c.max_body_bytes, 10 << 20);

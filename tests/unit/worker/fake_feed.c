@@ -100,6 +100,8 @@ static enum err_code claim(void *ctx, const struct claim *c, struct arena *a, st
 		fake_feed.full_hosts_seen = c->full_hosts_n;
 	if (c->at_hosts_n > fake_feed.at_hosts_seen)
 		fake_feed.at_hosts_seen = c->at_hosts_n;
+	fake_feed.good_hosts = c->good_hosts_n;
+	fake_feed.spare = c->spare;
 	if (n > fake_feed.most_claimed)
 		fake_feed.most_claimed = n;
 	pthread_cond_broadcast(&fake_feed.changed);

@@ -122,6 +122,8 @@ static enum err_code get(const struct fetch_request *r, struct fetch_result *ret
 	enum err_code code = OK;
 	snprintf(ret->final_url, sizeof(ret->final_url), "https://cdn.example/final");
 	note_headers(r);
+	if (ends_in(r->url, "/dead"))
+		return err_set(e, ERR_FETCH_TIMEOUT, "the source did not answer");
 	if (ends_in(r->url, "/404"))
 		return status(e, 404);
 	if (ends_in(r->url, "/503") && atomic_load(&fake_sources.failures) != 0) {

@@ -3,7 +3,7 @@
  * The worker's neighbours for its tests: a feed that is a list in memory, sources and pictures that
  * do what their names say, and a blob store that counts and fails on demand. One of each a process.
  *
- * Sources, by what their URL ends in: /404 /503 /slow (until canceled or `gate` opens) /304, any
+ * Sources, by what their URL ends in: /404 /503 /dead /slow (until canceled or `gate` opens) /304, any
  * other answers with the URL itself as its bytes. Pictures, by what their bytes hold: "corrupt",
  * "crash", "trouble" (no darkroom can be had), "slow"; any other gives "NAME of BYTES" a variant.
  */
@@ -52,8 +52,9 @@ struct fake_feed {
 	int said; /* calls of finish, later and fail */
 	int plans, claims;
 	size_t most_claimed, full_hosts_seen, at_hosts_seen;
-	size_t keeps_at_once; /* most tasks in one call of keep */
-	int64_t kept_bytes;   /* as last seen by keep */
+	size_t good_hosts, spare; /* of the last claim */
+	size_t keeps_at_once;     /* most tasks in one call of keep */
+	int64_t kept_bytes;       /* as last seen by keep */
 	enum task_step kept_step;
 	int keeps;
 	char trashed[64][BLOB_KEY_MAX + 1];

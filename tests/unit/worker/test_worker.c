@@ -160,6 +160,24 @@ static void hosts_at_their_limit_are_named_in_the_claim(void **state)
 	worker_free(w);
 }
 
+static void hosts_that_answer_are_told_in_the_claim_until_they_do_not(void **state)
+{
+	(void)state;
+	struct worker *w = fake_worker(blob, 6);
+	fake_await(fake_feed.claims > 0);
+	assert_int_equal(fake_feed.spare, 3);
+	assert_int_equal(fake_feed.good_hosts, 0);
+	size_t i = fake_add_fetch("http://h.example/404", NULL, NULL);
+	worker_wake(w);
+	ended(i);
+	fake_await(fake_feed.good_hosts == 1);
+	i = fake_add_fetch("http://h.example/dead", NULL, NULL);
+	worker_wake(w);
+	ended(i);
+	fake_await(fake_feed.good_hosts == 0);
+	worker_free(w);
+}
+
 static void the_hosts_that_lanes_are_at_are_told_in_the_claim(void **state)
 {
 	(void)state;
@@ -245,6 +263,7 @@ static const struct CMUnitTest tests[] = {
 	worker_test(an_idle_worker_keeps_nothing_and_wakes_by_a_hint),
 	worker_test(hosts_at_their_limit_are_named_in_the_claim),
 	worker_test(the_hosts_that_lanes_are_at_are_told_in_the_claim),
+	worker_test(hosts_that_answer_are_told_in_the_claim_until_they_do_not),
 	worker_test(a_full_host_gives_the_task_back_untouched),
 	worker_test(originals_in_memory_are_bounded),
 	worker_test(one_that_is_larger_than_the_bound_is_done_alone),
