@@ -35,6 +35,8 @@ test('series whose labels are known are there as 0 from the start, and no others
   await new Promise((ok) => ws.once('message', ok));
   ws.send('nobody asked'); // closed with 1008
   await new Promise((ok) => ws.once('close', ok));
+  const beyond = new WebSocket(`${slow.events_url}&after=999`);
+  await new Promise((ok) => beyond.once('close', ok));
   const cut = new WebSocket(slow.events_url);
   await new Promise((ok) => cut.once('message', ok));
   assert.equal((await call('DELETE', `${server.url}/v1/jobs/${slow.id}`)).status, 204);
@@ -47,5 +49,6 @@ test('series whose labels are known are there as 0 from the start, and no others
   assert.deepEqual([...after.keys()].filter((name) => !before.has(name)), []);
   assert.equal(after.get('bulb_readers_dropped_total{reason="message"}'), 1);
   assert.equal(after.get('bulb_readers_dropped_total{reason="gone"}'), 1);
+  assert.equal(after.get('bulb_readers_dropped_total{reason="request_after"}'), 1);
   assert.ok(after.get('bulb_jobs_total{status="partial"}') >= 1);
 });
