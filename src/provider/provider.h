@@ -43,20 +43,21 @@ struct provider_opts {
 	const char *key;               /* secret; copied, wiped at the end */
 	const struct net_guard *guard; /* outlives it */
 	int64_t timeout_ms;            /* of one call: 120 s */
-	double megapixels_per_minute;  /* 500; 0: no limit of ours */
-	int breaker_failures;          /* in a row, then it opens: 5 */
-	int64_t breaker_ms;            /* for so long, doubled up to 16 times: 30 s */
-	int64_t (*clock_ms)(void);     /* NULL: clock_mono_ms */
+	double megapixels_per_minute; /* 500; 0: no limit of ours; a picture counts for 1 at least */
+	int breaker_failures;         /* in a row, then it opens: 5; 0: never */
+	int64_t breaker_ms;           /* for so long, doubled up to 16 times: 30 s */
+	int64_t (*clock_ms)(void);    /* NULL: clock_mono_ms */
 	void (*on_call)(void *ctx, const char *outcome,
 		int64_t credits); /* for metrics: "ok" "refused"
 		"rate_limited" "no_credits" "auth" "server_error" "unreachable" "unknown" */
 	void *ctx;
 };
+/* ERR_USAGE: the URL or the key cannot be. */
 enum err_code provider_new(const struct provider_opts *o, struct provider **ret, struct err *e)
 	MUST_CHECK;
 void provider_free(struct provider *p);
-const char *provider_host(const struct provider *p);
-bool provider_is_open(struct provider *p); /* the breaker: calls would fail at once */
+const char *provider_host(const struct provider *p); /* without the port */
+bool provider_is_open(struct provider *p);           /* the breaker: calls would fail at once */
 
 struct provider_call {
 	int fd; /* the picture to send: JPEG, PNG or WebP, at most PROVIDER_MAX_BYTES */
@@ -76,13 +77,17 @@ struct provider_result {
 	char media_type[64];
 	int64_t cost;           /* thousandths, from X-Credits-Charged; the estimate without it */
 	bool no_foreground;     /* it found none; nothing was charged and the intent is gone */
-	int64_t retry_after_ms; /* on failure: ask again then; -1: no use */
+	int64_t retry_after_ms; /* on failure: ask again then; 0: soon; -1: no use */
 };
-/* Waits for the rate limit, asks the ledger, calls. On success without `bought` the caller stores
- * the answer durably and tells ledger.bought. On failure the ledger has been told already:
- *  ERR_MATTE_BUDGET, ERR_MATTE_CHARGE_UNKNOWN, ERR_BUSY: from the ledger;
- *  ERR_MATTE_PROVIDER: refused, away, or breaker open; retry_after_ms says whether and when;
- *  ERR_CANCELED: before the request left. */
+/* Waits for the rate limit, asks the ledger, calls. On success without `bought` and without
+ * `no_foreground` the caller stores the answer durably and tells ledger.bought. On failure the ledger
+ * has been told already:
+ *  what ledger.ask says, ERR_MATTE_BUDGET, ERR_BUSY and so on: nothing was sent;
+ *  ERR_MATTE_CHARGE_UNKNOWN: from ledger.ask, or the answer to what was sent is lost;
+ *  ERR_MATTE_PROVIDER: refused, away, or breaker open; retry_after_ms says whether and when (0: soon,
+ *  in the caller's own steps);
+ *  ERR_CANCELED: before the request left;
+ *  what ledger.refused or ledger.unknown says when they fail: the intent is left as asked. */
 enum err_code provider_cut(struct provider *p, const struct ledger *l,
 	const struct provider_call *c, struct provider_result *ret, struct err *e) MUST_CHECK;
 
