@@ -32,6 +32,7 @@ enum cut_reason {
 	CUT_REASON_NO_MODEL = 8        /* "no_model": remote, as there is no local model */
 };
 const char *cut_engine_name(enum cut_engine e); /* "local" */
+const char *cut_apply_name(enum cut_apply a);   /* "cutout" */
 const char *cut_state_name(enum cut_state s);   /* "succeeded", "failed", "none"; "pending" */
 const char *cut_reason_name(enum cut_reason r);
 

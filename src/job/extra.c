@@ -33,6 +33,8 @@ char *request_item_extra_text(const struct request_item *it, const uint8_t seal_
 		put_headers(o, it, seal_key);
 	if (it->recipe)
 		json_put(o, "variants", recipe_json(it->recipe));
+	if (it->cut)
+		json_put(o, "background", cut_json(it->cut));
 	if (it->metadata)
 		json_put(o, "metadata", json_incref(it->metadata));
 	return json_object_size(o) ? json_text(o) : NULL;
@@ -48,6 +50,13 @@ enum err_code item_extra_parse(const char *text, struct item_extra *ret, struct 
 	}
 	if (json_parse(text, strlen(text), &doc, e) != OK || !json_is_object(doc))
 		return err_set(e, ERR_INTERNAL, "item: its text in the store is no JSON object");
+	const json_t *cut = json_object_get(doc, "background");
+	x.has_cut = cut != NULL;
+	if (cut) {
+		enum err_code code = cut_from_json(cut, &x.cut, e);
+		if (code != OK)
+			return code;
+	}
 	const json_t *variants = json_object_get(doc, "variants");
 	if (variants) {
 		enum err_code code = recipe_from_json(variants, &x.recipe, e);

@@ -112,6 +112,19 @@ static void read_keep_source(void *dst, const json_t *v, const struct at *at, st
 	(void)read_bool(v, at, f, &((struct reading *)dst)->c.r->keep_source);
 }
 
+static void read_dry_run(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	(void)read_bool(v, at, f, &((struct reading *)dst)->c.r->dry_run);
+}
+
+static void read_background(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	struct request_context *c = &((struct reading *)dst)->c;
+	const struct cut *cut = request_cut(c, v, at, f);
+	if (cut)
+		c->r->cut = *cut;
+}
+
 static void read_tag(void *dst, const json_t *v, const struct at *at, struct faults *f)
 {
 	struct request_context *c = &((struct reading *)dst)->c;
@@ -137,10 +150,10 @@ static const struct member members[] = {
 	{ "keep_source", read_keep_source },
 	{ "tag", read_tag },
 	{ "metadata", read_metadata },
+	{ "background", read_background },
+	{ "dry_run", read_dry_run },
 	/* not there yet */
-	{ "background", NULL },
 	{ "webhook", NULL },
-	{ "dry_run", NULL },
 };
 
 json_t *request_metadata(struct request_context *c, const json_t *v, const struct at *at,
@@ -157,6 +170,14 @@ json_t *request_metadata(struct request_context *c, const json_t *v, const struc
 		return NULL;
 	}
 	return json_incref((json_t *)v);
+}
+
+const struct cut *request_cut(struct request_context *c, const json_t *v, const struct at *at,
+	struct faults *f)
+{
+	struct cut *cut = arena_alloc(c->r->arena, sizeof(*cut));
+	autofree char *pointer = at_pointer(at);
+	return cut_parse(v, pointer, cut, f) ? cut : NULL;
 }
 
 /* ---- recipes ---- */

@@ -57,8 +57,8 @@ struct request {
 bool request_parse(const json_t *body, const struct request_limits *lim,
 	const struct presets *presets, struct request **ret, struct faults *f);
 /* Items of another job in place of `urls`: a set under this job's own options. Of each the URL, source
- * key, refs, headers and metadata count, its own recipe does not; the last two are taken, the rest
- * is copied. false: the faults say why. */
+ * key, refs, headers and metadata count, its own recipe and background do not; the last two are
+ * taken, the rest is copied. false: the faults say why. */
 bool request_take_items(struct request *r, struct request_item *items, size_t n,
 	const struct request_limits *lim, struct faults *f);
 void request_free(struct request *r);
@@ -68,8 +68,9 @@ static inline void request_freep(struct request **r)
 	*r = NULL;
 }
 
-/* What the store keeps of the job besides its items: {"variants": [...], "preset", "cache",
- * "priority", "deadline_ms", "keep_source", "metadata"}; the caller frees. And back. */
+/* What the store keeps of the job besides its items: {"variants": [...], "preset",
+ * "background": {...}, "cache", "priority", "deadline_ms", "keep_source", "metadata"}; the
+ * caller frees. And back. */
 char *request_settings_text(const struct request *r);
 struct job_settings {
 	struct recipe recipe;
@@ -85,7 +86,8 @@ enum err_code job_settings_parse(const char *text, struct job_settings *ret, str
 void job_settings_done(struct job_settings *s);
 
 /* What an item's row keeps beside the URL: {"refs": [...], "headers": "sealed", "variants": [...],
- * "metadata": {...}}; NULL when there is nothing to keep. seal_key encrypts the headers. */
+ * "background": {...}, "metadata": {...}}; NULL when there is nothing to keep. seal_key encrypts
+ * the headers. */
 char *request_item_extra_text(const struct request_item *it, const uint8_t seal_key[32]);
 struct item_extra {
 	json_t *refs;         /* array, or NULL */

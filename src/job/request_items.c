@@ -20,6 +20,7 @@ struct entry {
 	json_t *headers, *metadata;
 	uint8_t headers_digest[SHA256_LEN];
 	const struct recipe *recipe;
+	const struct cut *cut;
 };
 
 struct set {
@@ -28,7 +29,7 @@ struct set {
 	uint32_t *slots;                   /* index + 1 into them, 0: free */
 	size_t slots_n;                    /* a power of two, at most half full */
 	struct arena *scratch;
-	uint8_t job_recipe[SHA256_LEN];
+	uint8_t job_recipe[SHA256_LEN], job_cut[SHA256_LEN];
 	const struct recipe *last; /* entries often name the same preset in a row */
 	uint8_t last_digest[SHA256_LEN];
 };
@@ -77,6 +78,12 @@ static void read_metadata(void *dst, const json_t *v, const struct at *at, struc
 	en->metadata = request_metadata(en->c, v, at, f);
 }
 
+static void read_background(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	struct entry *en = dst;
+	en->cut = request_cut(en->c, v, at, f);
+}
+
 static const struct member members[] = {
 	{ "url", read_url },
 	{ "ref", read_ref },
@@ -85,8 +92,7 @@ static const struct member members[] = {
 	{ "preset", read_preset },
 	{ "variants", read_variants },
 	{ "metadata", read_metadata },
-	/* not there yet */
-	{ "background", NULL },
+	{ "background", read_background },
 };
 
 static void entry_done(struct entry *en)
@@ -159,6 +165,24 @@ static void settle_recipe(struct set *s, struct entry *en)
 		en->recipe = NULL;
 }
 
+static void digest_cut(const struct cut *c, uint8_t out[SHA256_LEN])
+{
+	autojson *o = cut_json(c);
+	autofree char *text = json_text_sorted(o);
+	sha256_of(text, strlen(text), out);
+}
+
+/* The digest of the cut-out it gets; one of its own that is the job's is none. */
+static void settle_cut(struct set *s, struct entry *en, uint8_t out[SHA256_LEN])
+{
+	memcpy(out, s->job_cut, SHA256_LEN);
+	if (!en->cut)
+		return;
+	digest_cut(en->cut, out);
+	if (memcmp(out, s->job_cut, SHA256_LEN) == 0)
+		en->cut = NULL;
+}
+
 static void source_key(struct arena *scratch, const struct entry *en, const char *identity,
 	uint8_t out[SHA256_LEN])
 {
@@ -171,16 +195,19 @@ static void source_key(struct arena *scratch, const struct entry *en, const char
 	sha256_of(all, n + 1 + SHA256_LEN, out);
 }
 
-static void item_identity(struct set *s, const struct entry *en, const uint8_t key[SHA256_LEN],
+static void item_identity(struct set *s, struct entry *en, const uint8_t key[SHA256_LEN],
 	uint8_t out[SHA256_LEN])
 {
+	uint8_t cut[SHA256_LEN];
+	settle_cut(s, en, cut);
 	memcpy(out, key, SHA256_LEN);
-	if (!en->recipe && !en->metadata)
+	if (!en->recipe && !en->cut && !en->metadata)
 		return;
 	autofree char *metadata = en->metadata ? json_text_sorted(en->metadata) : mem_strdup("");
 	struct sha256 *h = sha256_new();
 	sha256_add(h, key, SHA256_LEN);
 	sha256_add(h, en->recipe ? s->last_digest : s->job_recipe, SHA256_LEN);
+	sha256_add(h, cut, SHA256_LEN);
 	sha256_add(h, metadata, strlen(metadata));
 	sha256_end(h, out);
 }
@@ -229,6 +256,7 @@ static struct request_item *add_item(struct set *s, struct entry *en, const uint
 	it->headers = TAKE(&en->headers);
 	it->metadata = TAKE(&en->metadata);
 	it->recipe = en->recipe;
+	it->cut = en->cut;
 	memcpy(it->source_key, key, SHA256_LEN);
 	return it;
 }
@@ -287,6 +315,7 @@ static void set_init(struct set *s, struct request_context *c, size_t n)
 	s->identities = mem_array(n, sizeof(*s->identities));
 	c->r->items = arena_alloc(c->r->arena, n * sizeof(*c->r->items));
 	recipe_digest(&c->r->recipe, s->job_recipe);
+	digest_cut(&c->r->cut, s->job_cut);
 }
 
 static void set_done(struct set *s)

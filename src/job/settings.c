@@ -19,6 +19,8 @@ char *request_settings_text(const struct request *r)
 	json_put(o, "variants", recipe_json(&r->recipe));
 	if (r->preset)
 		json_put_str(o, "preset", r->preset);
+	if (r->cut.remove)
+		json_put(o, "background", cut_json(&r->cut));
 	json_put_str(o, "cache", modes[r->cache]);
 	json_put_str(o, "priority", priority_name(r->priority));
 	json_put_int(o, "deadline_ms", r->deadline_ms);
@@ -47,7 +49,10 @@ enum err_code job_settings_parse(const char *text, struct job_settings *ret, str
 		.deadline_ms = json_get_int(doc, "deadline_ms", 0),
 		.keep_source = json_get_bool(doc, "keep_source", true) };
 	(void)priority_parse(json_get_str(doc, "priority", ""), &s.priority);
-	enum err_code code = recipe_from_json(json_object_get(doc, "variants"), &s.recipe, e);
+	const json_t *cut = json_object_get(doc, "background");
+	enum err_code code = cut ? cut_from_json(cut, &s.cut, e) : OK;
+	if (code == OK)
+		code = recipe_from_json(json_object_get(doc, "variants"), &s.recipe, e);
 	if (code != OK)
 		return code;
 	json_t *metadata = json_object_get(doc, "metadata");

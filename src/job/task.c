@@ -83,3 +83,25 @@ enum err_code make_input_parse(const char *text, struct make_input *ret, struct 
 		*ret = in;
 	return code;
 }
+
+char *cut_input_text(const struct cut_input *in)
+{
+	autojson *o = json_obj();
+	json_put(o, "original", original_json(&in->original));
+	json_put(o, "cut", cut_json(&in->cut));
+	return json_text(o);
+}
+
+enum err_code cut_input_parse(const char *text, struct cut_input *ret, struct err *e)
+{
+	autojson *doc = NULL;
+	struct cut_input in = { 0 };
+	enum err_code code = parse_object(text, &doc, e);
+	if (code == OK)
+		code = get_original(doc, &in.original, e);
+	if (code == OK)
+		code = cut_from_json(json_object_get(doc, "cut"), &in.cut, e);
+	if (code == OK)
+		*ret = in;
+	return code;
+}

@@ -43,17 +43,13 @@ static void what_is_not_there_yet_is_unsupported(void **state)
 	static const struct {
 		const char *member, *pointer;
 	} cases[] = {
-		{ "'background':{'remove':true}", "/background" },
 		{ "'webhook':{'url':'https://h.example/'}", "/webhook" },
-		{ "'dry_run':true", "/dry_run" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		autofree char *text = mem_printf("{'urls':['https://a/'],%s}", cases[i].member);
 		assert_request_refused(text, ERR_REQUEST_UNSUPPORTED, cases[i].pointer,
 			cases[i].pointer + 1);
 	}
-	assert_request_refused("{'urls':[{'url':'https://a/','background':{'remove':true}}]}",
-		ERR_REQUEST_UNSUPPORTED, "/urls/0/background", "background");
 }
 
 static void the_items_of_another_job_may_stand_in_place_of_urls(void **state)

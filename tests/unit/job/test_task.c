@@ -39,6 +39,27 @@ static void a_first_fetch_has_nothing_but_its_url(void **state)
 	assert_false(back.has_original);
 }
 
+static void a_cut_input_is_read_back(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	struct cut_input in = { .original = { .key = "k", .bytes = 3, .sha256 = { 5 } },
+		.cut = { .remove = true,
+			.model = "fast",
+			.format = FORMAT_PNG,
+			.crop = true,
+			.margin = 7,
+			.max_cost = 1500 } },
+			 back;
+	autofree char *text = cut_input_text(&in);
+	assert_ok(cut_input_parse(text, &back, &e));
+	assert_string_equal(back.original.key, "k");
+	assert_string_equal(back.cut.model, "fast");
+	assert_int_equal(back.cut.margin, 7);
+	assert_int_equal(back.cut.max_cost, 1500);
+	assert_err(cut_input_parse("{}", &back, &e), ERR_INTERNAL);
+}
+
 static void a_make_input_is_read_back(void **state)
 {
 	(void)state;
@@ -72,6 +93,7 @@ static void inputs_that_make_no_sense_are_errors(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_fetch_input_is_read_back),
 	cmocka_unit_test(a_first_fetch_has_nothing_but_its_url),
+	cmocka_unit_test(a_cut_input_is_read_back),
 	cmocka_unit_test(a_make_input_is_read_back),
 	cmocka_unit_test(inputs_that_make_no_sense_are_errors),
 };
