@@ -13,6 +13,8 @@ async function series(server) {
   return new Map(lines.map((l) => [l.slice(0, l.lastIndexOf(' ')), Number(l.slice(l.lastIndexOf(' ') + 1))]));
 }
 
+const closed = (ws) => new Promise((ok) => ws.once('close', ok));
+
 test('series whose labels are known are there as 0 from the start, and no others come', { timeout: 60000 }, async (t) => {
   const source = await origin(t);
   const server = await bulb(t, tempDir(t));
@@ -34,13 +36,14 @@ test('series whose labels are known are there as 0 from the start, and no others
   const ws = new WebSocket(slow.events_url);
   await new Promise((ok) => ws.once('message', ok));
   ws.send('nobody asked'); // closed with 1008
-  await new Promise((ok) => ws.once('close', ok));
+  await closed(ws);
   const beyond = new WebSocket(`${slow.events_url}&after=999`);
-  await new Promise((ok) => beyond.once('close', ok));
+  await closed(beyond);
   const cut = new WebSocket(slow.events_url);
   await new Promise((ok) => cut.once('message', ok));
+  const gone = closed(cut);
   assert.equal((await call('DELETE', `${server.url}/v1/jobs/${slow.id}`)).status, 204);
-  await new Promise((ok) => cut.once('close', ok));
+  await gone;
   await (await fetch(`${server.url}/v1/jobs/${job.id}/events`, { headers: { accept: 'text/event-stream' } })).text();
   process.kill(darkroom(server.pid).children[0], 'SIGKILL');
   await ended(server.url, (await post(`${server.url}/v1/jobs`, { urls: [`${source.url}/png?seed=3`], variants: small })).json.id);
