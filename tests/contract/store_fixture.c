@@ -249,6 +249,13 @@ void claim_none(struct fixture *f)
 	assert_int_equal(claim(f, 1, &t), 0);
 }
 
+struct task begin(struct fixture *f, struct made_job *ret)
+{
+	*ret = submit(f, "{'urls':['https://a.test/1']}");
+	plan(f);
+	return claim_one(f);
+}
+
 static void new_key(char *key, size_t n, const char *what)
 {
 	char id[ID_LEN + 1];

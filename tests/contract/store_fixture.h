@@ -57,6 +57,8 @@ void plan(struct fixture *f);
 size_t claim(struct fixture *f, size_t max, struct task **ret);
 struct task claim_one(struct fixture *f); /* there must be one */
 void claim_none(struct fixture *f);
+/* A job of one URL, https://a.test/1, and its fetch, lent. */
+struct task begin(struct fixture *f, struct made_job *ret);
 struct fetched fetched_of(struct fixture *f, const struct task *t);
 struct task finish_fetch(struct fixture *f,
 	const struct task *t); /* the make that is lent, or id 0 */

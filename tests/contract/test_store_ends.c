@@ -524,11 +524,10 @@ static void an_unkept_source_goes_also_when_nothing_comes_of_it(void **state)
 static void an_original_whose_bytes_were_lost_is_fetched_again_by_a_retry(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct err e = { 0 };
 
-	plan(f);
-	struct task t = claim_one(f), make = finish_fetch(f, &t);
+	struct task t = begin(f, &a), make = finish_fetch(f, &t);
 	assert_ok(fail_with(f, &make, ERR_BLOB_NOT_FOUND));
 	assert_int_equal(job(f, &a)->state, JOB_FAILED);
 	assert_int_equal(retry(f, &a), 1);

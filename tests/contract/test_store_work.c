@@ -82,63 +82,6 @@ static void a_cached_job_of_any_size_needs_no_worker(void **state)
 	assert_int_equal(f->downloads, MANY);
 }
 
-static void full_hosts_are_passed_over(void **state)
-{
-	struct fixture *f = *state;
-	const char *full[] = { "slow.test" };
-	struct claim c = {
-		.owner = "x",
-		.lease_ms = 1000,
-		.max = 10,
-		.full_hosts = full,
-		.full_hosts_n = 1,
-	};
-	struct task *t;
-	struct err e;
-	size_t n, port = 0;
-
-	submit_n(f, "slow.test", 20, "");
-	submit_n(f, "fast.test", 3, "");
-	submit_n(f, "port.test:8443", 1, "");
-	plan(f);
-	assert_ok(store_claim(f->s, &c, f->a, &t, &n, &e));
-	assert_int_equal(n, 4);
-	for (size_t i = 0; i < n; i++)
-		port += strcmp(t[i].host, "port.test:8443") == 0;
-	assert_int_equal(port, 1);
-	c.full_hosts_n = 0;
-	c.per_host = 2;
-	assert_ok(store_claim(f->s, &c, f->a, &t, &n, &e));
-	assert_int_equal(n, 2);
-	assert_string_equal(t[0].host, "slow.test");
-}
-
-static void where_the_owner_is_at_work_counts_as_taken(void **state)
-{
-	struct fixture *f = *state;
-	const char *at[] = { "a.test", "b.test", "a.test" };
-	struct claim c = {
-		.owner = "x",
-		.lease_ms = 1000,
-		.max = 10,
-		.at_hosts = at,
-		.at_hosts_n = 3,
-		.per_host = 3,
-	};
-	struct task *t;
-	struct err e;
-	size_t n, a = 0;
-
-	submit_n(f, "a.test", 5, "");
-	submit_n(f, "b.test", 5, "");
-	plan(f);
-	assert_ok(store_claim(f->s, &c, f->a, &t, &n, &e));
-	for (size_t i = 0; i < n; i++)
-		a += strcmp(t[i].host, "a.test") == 0;
-	assert_int_equal(n, 3);
-	assert_int_equal(a, 1);
-}
-
 /* One job of 4 URLs of each host, in this order. */
 static void submit_hosts(struct fixture *f, const char *hosts)
 {
@@ -163,6 +106,45 @@ static const char *claim_hosts(struct fixture *f, const struct claim *c)
 	for (size_t i = 0; i < n; i++)
 		buf_putc(&b, t[i].host[0]);
 	return arena_strdup(f->a, buf_str(&b));
+}
+
+static void full_hosts_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	const char *full[] = { "s.test", "p.test:8443" };
+	struct claim c = {
+		.owner = "x",
+		.lease_ms = 1000,
+		.max = 10,
+		.full_hosts = full,
+		.full_hosts_n = ARRAY_LEN(full),
+	};
+
+	submit_n(f, "s.test", 20, "");
+	submit_n(f, "p.test:8443", 1, "");
+	submit_hosts(f, "fp"); /* with the port of its scheme it is another host */
+	assert_string_equal(claim_hosts(f, &c), "ffffpppp");
+	c.full_hosts = NULL;
+	c.full_hosts_n = 0;
+	c.per_host = 2;
+	assert_string_equal(claim_hosts(f, &c), "sps");
+}
+
+static void where_the_owner_is_at_work_counts_as_taken(void **state)
+{
+	struct fixture *f = *state;
+	const char *at[] = { "a.test", "b.test", "a.test" };
+	struct claim c = {
+		.owner = "x",
+		.lease_ms = 1000,
+		.max = 10,
+		.at_hosts = at,
+		.at_hosts_n = ARRAY_LEN(at),
+		.per_host = 3,
+	};
+
+	submit_hosts(f, "ab");
+	assert_string_equal(claim_hosts(f, &c), "abb");
 }
 
 static void hosts_that_nobody_knows_do_not_get_the_last_lanes(void **state)
@@ -232,54 +214,8 @@ static void work_that_was_left_behind_is_shared_with_nobody(void **state)
 	assert_int_equal(job(f, &b)->savings.encodes, 0);
 }
 
-static void a_heartbeat_extends_the_lease(void **state)
-{
-	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
-	struct err e;
-
-	plan(f);
-	struct task t = claim_one(f);
-	for (int i = 0; i < 3; i++) {
-		struct task_keep k = { .id = t.id,
-			.lease = t.lease,
-			.step = STEP_DOWNLOADING,
-			.bytes = -1,
-			.bytes_total = -1 };
-		clock_add(50000);
-		assert_ok(store_keep(f->s, &k, 1, 60000, &e));
-		assert_false(k.stale);
-		assert_false(k.unwanted);
-		tick(f);
-	}
-	claim_none(f);
-	clock_add(60001);
-	tick(f);
-	struct task_keep k = { .id = t.id, .lease = t.lease };
-	assert_ok(store_keep(f->s, &k, 1, 60000, &e));
-	assert_true(k.stale);
-	assert_int_equal(claim_one(f).id, t.id);
-	assert_int_equal(job(f, &a)->counts.running, 1);
-}
-
-static void a_heartbeat_learns_that_nobody_waits(void **state)
-{
-	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
-	struct err e;
-
-	plan(f);
-	struct task t = claim_one(f);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
-	struct task_keep k = { .id = t.id, .lease = t.lease, .step = STEP_DOWNLOADING };
-	assert_ok(store_keep(f->s, &k, 1, 60000, &e));
-	assert_true(k.unwanted);
-	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
-	work(f);
-	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
-}
-
-static void keep(struct fixture *f, const struct task *t, enum task_step step, int64_t bytes)
+static struct task_keep keep(struct fixture *f, const struct task *t, enum task_step step,
+	int64_t bytes)
 {
 	struct task_keep k = {
 		.id = t->id,
@@ -291,16 +227,53 @@ static void keep(struct fixture *f, const struct task *t, enum task_step step, i
 	struct err e;
 
 	assert_ok(store_keep(f->s, &k, 1, 60000, &e));
+	return k;
+}
+
+static void a_heartbeat_extends_the_lease(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a;
+
+	struct task t = begin(f, &a);
+	for (int i = 0; i < 3; i++) {
+		clock_add(50000);
+		struct task_keep k = keep(f, &t, STEP_DOWNLOADING, -1);
+		assert_false(k.stale);
+		assert_false(k.unwanted);
+		tick(f);
+	}
+	claim_none(f);
+	clock_add(60001);
+	tick(f);
+	struct task_keep k = keep(f, &t, STEP_DOWNLOADING, -1);
+	assert_true(k.stale);
+	assert_int_equal(claim_one(f).id, t.id);
+	assert_int_equal(job(f, &a)->counts.running, 1);
+}
+
+static void a_heartbeat_learns_that_nobody_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a;
+	struct err e;
+
+	struct task t = begin(f, &a);
+	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	struct task_keep k = keep(f, &t, STEP_DOWNLOADING, -1);
+	assert_true(k.unwanted);
+	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
+	work(f);
+	assert_int_equal(job(f, &b)->state, JOB_SUCCEEDED);
 }
 
 static void progress_is_rare_and_says_something_new(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	size_t n;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	clock_add(1000);
 	keep(f, &t, STEP_DOWNLOADING, 100);
 	keep(f, &t, STEP_DOWNLOADING, 200); /* too early */
@@ -326,12 +299,11 @@ static void progress_is_rare_and_says_something_new(void **state)
 static void what_was_put_back_comes_again_when_its_time_has_come(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct outcome why = { .code = ERR_FETCH_TIMEOUT, .stage = "download" };
 	struct err e;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	assert_int_equal(t.tries, 0);
 	assert_ok(store_later(f->s, t.id, t.lease, clock_now() + 5000, &why, false, &e));
 	assert_err(store_later(f->s, t.id, t.lease, 0, &why, false, &e), ERR_STORE_STALE);
@@ -379,12 +351,11 @@ static void a_clock_that_was_set_back_keeps_nothing_waiting(void **state)
 static void the_third_crash_is_the_last(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct outcome why = { .code = ERR_DECODE_CRASHED, .stage = "process" };
 	struct err e;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	t = finish_fetch(f, &t);
 	for (int i = 0; i < 2; i++) {
 		assert_ok(store_later(f->s, t.id, t.lease, clock_now(), &why, true, &e));
@@ -428,11 +399,10 @@ static void nineteen_lost_owners_do_not_fail_an_item_and_twenty_do(void **state)
 static void an_item_whose_variants_are_not_there_gets_another_make(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct err e;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	t = finish_fetch(f, &t);
 	struct made m = made_of(f, &t);
 	m.n = 3; /* two are missing */
@@ -449,11 +419,10 @@ static void an_item_whose_variants_are_not_there_gets_another_make(void **state)
 static void makes_that_never_give_what_was_asked_for_end(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct err e;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	t = finish_fetch(f, &t);
 	for (int i = 0; job(f, &a)->state == JOB_RUNNING; i++) {
 		struct made m = made_of(f, &t);
@@ -469,12 +438,11 @@ static void makes_that_never_give_what_was_asked_for_end(void **state)
 static void a_source_that_cannot_be_decoded_is_kept_and_named(void **state)
 {
 	struct fixture *f = *state;
-	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
+	struct made_job a;
 	struct outcome o = { .code = ERR_FETCH_NOT_IMAGE, .stage = "download" };
 	struct err e;
 
-	plan(f);
-	struct task t = claim_one(f);
+	struct task t = begin(f, &a);
 	struct fetched r = fetched_of(f, &t);
 	assert_ok(store_fail(f->s, t.id, t.lease, &o, &r.original, &e));
 	struct item_row *it = item(f, &a, 1);

@@ -49,6 +49,34 @@ static inline struct original stored_original(const char *text)
 	return o;
 }
 
+/* A task and what follows it until `last`, done by a worker of one lane. */
+static inline const struct fake_task *do_task(size_t i, size_t last)
+{
+	struct worker *w = fake_worker(blob, 1);
+	ended(last);
+	worker_free(w);
+	return ended(i);
+}
+
+static inline const struct fake_task *do_fetch(const char *url)
+{
+	size_t i = fake_add_fetch(url, NULL, NULL);
+	return do_task(i, i);
+}
+
+static inline const struct fake_task *do_fetch_and_make(const char *url)
+{
+	size_t i = fake_add_fetch(url, NULL, NULL);
+	return do_task(i, i + 1);
+}
+
+static inline const struct fake_task *do_make(const char *text)
+{
+	struct original o = stored_original(text);
+	size_t i = fake_add_make(&o);
+	return do_task(i, i);
+}
+
 static inline void assert_blob(const char *key, const char *text)
 {
 	autofree char *found = fake_blob_text(blob, key);

@@ -7,11 +7,7 @@ static void what_may_pass_is_tried_again(void **state)
 {
 	(void)state;
 	atomic_store(&fake_sources.failures, 2);
-	size_t i = fake_add_fetch("http://h.example/503", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *f = ended(i);
-	ended(i + 1);
-	worker_free(w);
+	const struct fake_task *f = do_fetch_and_make("http://h.example/503");
 	assert_int_equal(f->state, TASK_DONE);
 	assert_int_equal(f->laters, 2);
 	assert_int_equal(f->t.tries, 2);
@@ -22,10 +18,7 @@ static void it_fails_at_the_last_try(void **state)
 {
 	(void)state;
 	atomic_store(&fake_sources.failures, -1);
-	size_t i = fake_add_fetch("http://h.example/503", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *f = ended(i);
-	worker_free(w);
+	const struct fake_task *f = do_fetch("http://h.example/503");
 	assert_int_equal(f->state, TASK_FAILED);
 	assert_int_equal(f->finishes, 1);
 	assert_int_equal(atomic_load(&fake_sources.asked), 4);
@@ -40,10 +33,7 @@ static void it_fails_at_the_last_try(void **state)
 static void what_will_not_pass_fails_at_once(void **state)
 {
 	(void)state;
-	size_t i = fake_add_fetch("http://h.example/404", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *f = ended(i);
-	worker_free(w);
+	const struct fake_task *f = do_fetch("http://h.example/404");
 	assert_int_equal(f->state, TASK_FAILED);
 	assert_int_equal(f->why.source_status, 404);
 	assert_int_equal(atomic_load(&fake_sources.asked), 1);
@@ -67,10 +57,7 @@ static void retry_after_is_honoured(void **state)
 static void a_source_that_cannot_be_decoded_is_kept_and_named(void **state)
 {
 	(void)state;
-	size_t i = fake_add_fetch("http://h.example/corrupt", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *m = ended(i + 1), *f = ended(i);
-	worker_free(w);
+	const struct fake_task *f = do_fetch_and_make("http://h.example/corrupt"), *m = f + 1;
 	assert_int_equal(f->state, TASK_DONE);
 	assert_int_equal(m->state, TASK_FAILED);
 	assert_int_equal(m->why.code, ERR_DECODE_CORRUPT);
@@ -101,11 +88,7 @@ static void trouble_with_the_darkroom_passes(void **state)
 {
 	(void)state;
 	atomic_store(&fake_pictures.troubles, 1);
-	struct original o = stored_original("trouble");
-	size_t i = fake_add_make(&o);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *m = ended(i);
-	worker_free(w);
+	const struct fake_task *m = do_make("trouble");
 	assert_int_equal(m->state, TASK_DONE);
 	assert_int_equal(m->laters, 1);
 	assert_int_equal(m->why.code, ERR_DARKROOM);
@@ -115,11 +98,7 @@ static void blobs_that_could_not_be_made_durable_are_dropped_and_written_again(v
 {
 	(void)state;
 	atomic_store(&fake_blobs.bad_syncs, 1);
-	struct original o = stored_original("picture");
-	size_t i = fake_add_make(&o);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *m = ended(i);
-	worker_free(w);
+	const struct fake_task *m = do_make("picture");
 	assert_int_equal(m->state, TASK_DONE);
 	assert_int_equal(m->why.code, ERR_BLOB_IO);
 	assert_string_equal(m->why.stage, "store");
@@ -134,11 +113,7 @@ static void a_blob_that_cannot_be_written_ends_the_attempt(void **state)
 {
 	(void)state;
 	atomic_store(&fake_blobs.bad_puts, 1);
-	size_t i = fake_add_fetch("http://h.example/a", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *f = ended(i);
-	ended(i + 1);
-	worker_free(w);
+	const struct fake_task *f = do_fetch_and_make("http://h.example/a");
 	assert_int_equal(f->state, TASK_DONE);
 	assert_int_equal(f->laters, 1);
 	assert_int_equal(atomic_load(&fake_sources.asked), 2);
@@ -203,10 +178,7 @@ static void a_store_that_takes_no_writes_is_told_again_and_nothing_is_done_twice
 {
 	(void)state;
 	fake_feed.unavailable = 3;
-	size_t i = fake_add_fetch("http://h.example/a", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *m = ended(i + 1), *f = ended(i);
-	worker_free(w);
+	const struct fake_task *f = do_fetch_and_make("http://h.example/a"), *m = f + 1;
 	assert_int_equal(f->state, TASK_DONE);
 	assert_int_equal(f->laters, 0);
 	assert_int_equal(m->state, TASK_DONE);
@@ -221,11 +193,9 @@ static void a_failure_is_told_again_too(void **state)
 {
 	(void)state;
 	fake_feed.unavailable = 2;
-	size_t i = fake_add_fetch("http://h.example/404", NULL, NULL);
-	struct worker *w = fake_worker(blob, 1);
-	assert_int_equal(ended(i)->state, TASK_FAILED);
-	worker_free(w);
-	assert_int_equal(ended(i)->finishes, 1);
+	const struct fake_task *f = do_fetch("http://h.example/404");
+	assert_int_equal(f->state, TASK_FAILED);
+	assert_int_equal(f->finishes, 1);
 	assert_int_equal(fake_feed.said, 3);
 }
 

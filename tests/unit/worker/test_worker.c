@@ -33,11 +33,7 @@ static void a_url_becomes_an_original_and_its_variants(void **state)
 static void each_product_names_its_blob_its_digest_and_its_recipe(void **state)
 {
 	(void)state;
-	struct original o = stored_original("picture");
-	size_t i = fake_add_make(&o);
-	struct worker *w = fake_worker(blob, 1);
-	const struct fake_task *m = ended(i);
-	worker_free(w);
+	const struct fake_task *m = do_make("picture");
 	autojson *variants = NULL;
 	struct recipe r;
 	struct err e = { 0 };
@@ -65,11 +61,7 @@ static void each_product_names_its_blob_its_digest_and_its_recipe(void **state)
 static void a_make_of_its_own_reads_the_original_from_the_blobs(void **state)
 {
 	(void)state;
-	struct original o = stored_original("picture");
-	size_t i = fake_add_make(&o);
-	struct worker *w = fake_worker(blob, 1);
-	assert_int_equal(ended(i)->state, TASK_DONE);
-	worker_free(w);
+	assert_int_equal(do_make("picture")->state, TASK_DONE);
 	assert_int_equal(atomic_load(&fake_blobs.gets), 1);
 	assert_int_equal(atomic_load(&fake_sources.asked), 0);
 }
@@ -77,11 +69,7 @@ static void a_make_of_its_own_reads_the_original_from_the_blobs(void **state)
 static void one_sync_makes_all_variants_durable(void **state)
 {
 	(void)state;
-	struct original o = stored_original("picture");
-	size_t i = fake_add_make(&o);
-	struct worker *w = fake_worker(blob, 1);
-	ended(i);
-	worker_free(w);
+	do_make("picture");
 	assert_int_equal(atomic_load(&fake_blobs.puts), 2);
 	assert_int_equal(atomic_load(&fake_blobs.syncs), 1);
 }
