@@ -5,7 +5,8 @@
  * store:
  *
  *   job.*   c: [state, run, queued, running, succeeded, failed, canceled, cached, downloads,
- *           encodes, paid_calls]; a: [[item, step, bytes, bytes_total], …] in job.progress
+ *           encodes, paid_calls]; e: when the job expires; a: [[item, step, bytes, bytes_total],
+ *           …] in job.progress
  *   item.*  r run, t tries, s step, q ms queued (-1), h cache (-1), o original, v results,
  *           x outcome
  */
@@ -38,6 +39,7 @@ enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, co
 		(long long)j->failed, (long long)j->canceled, (long long)j->cached,
 		(long long)j->savings.downloads, (long long)j->savings.encodes,
 		(long long)j->savings.paid_calls);
+	buf_printf(&b, ",\"e\":%lld", (long long)j->expires_ms);
 	if (active)
 		buf_printf(&b, ",\"a\":%s", active);
 	buf_putc(&b, '}');

@@ -43,6 +43,7 @@ static enum err_code read_job_event(struct page *p, const json_t *doc, struct ev
 	ret->counts = (struct counts){ p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6],
 		v[7] };
 	ret->savings = (struct savings){ v[8], v[9], v[10] };
+	ret->expires_ms = json_get_int(doc, "e", 0);
 	return read_active(json_object_get(doc, "a"), p->a, ret);
 }
 

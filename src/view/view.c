@@ -300,6 +300,8 @@ static json_t *job_then(const struct event_row *ev, const struct job_row *job,
 	then.run = ev->run;
 	then.counts = ev->counts;
 	then.savings = ev->savings;
+	if (ev->expires_ms)
+		then.expires_ms = ev->expires_ms;
 	o = job_json(&then, l, false);
 	if (ev->type != EVENT_JOB_PROGRESS)
 		return o;

@@ -262,6 +262,11 @@ static void a_job_expires_when_it_has_ended_and_not_before(void **state)
 	assert_true(is_there(f, &m));
 	work(f);
 	assert_true(is_there(f, &m)); /* who waited for its end can still read it */
+	size_t n;
+	const struct event_row *ev = events(f, &m, &n);
+	assert_int_equal(ev[0].expires_ms, job(f, &m)->created_ms + f->opts.keep_ms);
+	assert_int_equal(ev[n - 1].expires_ms, job(f, &m)->expires_ms);
+	assert_true(ev[n - 1].expires_ms > ev[0].expires_ms);
 	clock_add(f->opts.keep_ms / 10);
 	assert_false(is_there(f, &m));
 	tick(f);

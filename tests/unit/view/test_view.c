@@ -322,6 +322,18 @@ static void an_event_of_a_job_shows_it_as_it_was_without_the_events_url(void **s
 	assert_int_equal(json_get_int(json_object_get(data, "savings"), "encodes", -1), 0);
 }
 
+/* The row may be from before the job's end, which may move its expiry, or from after it. */
+static void an_event_of_a_job_says_when_it_was_to_expire_then(void **state)
+{
+	(void)state;
+	struct event_row ev = { .seq = 9, .type = EVENT_JOB_SUCCEEDED, .state = JOB_SUCCEEDED };
+	autojson *old = event_of(&ev, NULL);
+	assert_value(json_object_get(old, "data"), "expires_at", "\"1970-01-02T00:00:00.000Z\"");
+	ev.expires_ms = 1000;
+	autojson *o = event_of(&ev, NULL);
+	assert_value(json_object_get(o, "data"), "expires_at", "\"1970-01-01T00:00:01.000Z\"");
+}
+
 static void progress_names_the_items_at_work(void **state)
 {
 	(void)state;
@@ -405,6 +417,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_item_that_is_tried_again_shows_no_error),
 	cmocka_unit_test(an_event_of_an_item_is_a_cloudevent_whose_data_is_the_item),
 	cmocka_unit_test(an_event_of_a_job_shows_it_as_it_was_without_the_events_url),
+	cmocka_unit_test(an_event_of_a_job_says_when_it_was_to_expire_then),
 	cmocka_unit_test(progress_names_the_items_at_work),
 	cmocka_unit_test(an_event_over_32_kib_is_cut_and_says_so),
 	cmocka_unit_test(an_event_that_fits_is_whole),
