@@ -238,7 +238,8 @@ static enum err_code check_body(struct h1 *h, struct err *e)
 		return refuse_body(answer, e);
 	const char *expect = h1_header(&h->m, "expect");
 	if (expect && strcasecmp(expect, "100-continue") != 0)
-		return err_set(e, ERR_REQUEST_EXPECTATION, "Expect: %.64s", expect);
+		return err_set(e, ERR_REQUEST_EXPECTATION,
+			"the only expectation that is met is 100-continue");
 	h->wants_continue = expect && h->m.minor == 1 && (bytes || h->parser.flags & F_CHUNKED);
 	return OK;
 }

@@ -203,6 +203,27 @@ static void an_expectation_is_met_only_when_the_body_is_still_to_come(void **sta
 		ERR_REQUEST_EXPECTATION);
 }
 
+/* The reason stands in a log line, between quotes. */
+static void no_words_of_a_stranger_are_in_a_refusals_reason(void **state)
+{
+	(void)state;
+	static const char *const fields[] = { "Expect: %s\r\n", "Transfer-Encoding: %s\r\n",
+		"Host: %s\r\n", "Content-Length: %s\r\n", "%s\r\n", "%s : x\r\n" };
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		autofree char *field = mem_printf(fields[i], "tea\" code=forged \xff");
+		autofree char *text =
+			mem_printf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n%s\r\n",
+				field);
+		struct err e = { 0 };
+		struct h1_message m = { 0 };
+		size_t used;
+		assert_int_equal(feed2(text, strlen(text), 0, &m, &used, &e), H1_REFUSED);
+		assert_true(e.text[0]);
+		assert_null(strstr(e.text, "tea"));
+		assert_null(strchr(e.text, '"'));
+	}
+}
+
 static void a_head_that_never_ends_is_refused(void **state)
 {
 	(void)state;
@@ -265,6 +286,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bodies_are_limited_one_by_one_and_together),
 	cmocka_unit_test(one_client_cannot_take_all_that_bodies_may_hold),
 	cmocka_unit_test(an_expectation_is_met_only_when_the_body_is_still_to_come),
+	cmocka_unit_test(no_words_of_a_stranger_are_in_a_refusals_reason),
 	cmocka_unit_test(a_head_that_never_ends_is_refused),
 	cmocka_unit_test(the_origin_of_a_refused_request_is_known_however_it_was_cut),
 	cmocka_unit_test(tokens_are_found_in_lists),
