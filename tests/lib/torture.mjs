@@ -84,7 +84,7 @@ const within = (ms, promise) => Promise.race([promise, new Promise((_, no) => se
 
 function serve(data, env) {
   return start(null, bulbBin, ['serve', '--listen', '127.0.0.1:0', '--data', data, '--workers', '1', '--darkrooms', '1',
-    '--allow-address', '127.0.0.1', '--log-level', 'warn'], { ready: /^listening on (http:\/\/\S+)/, env, ms: LIMIT_MS });
+    '--allow-address', '127.0.0.1', '--log-level', 'warn', '--drain', '2s'], { ready: /^listening on (http:\/\/\S+)/, env, ms: LIMIT_MS });
 }
 
 /** A server and its end, asked for politely. Resolves with what is wrong with that end. */
@@ -148,10 +148,10 @@ export async function countOf(kind) {
 }
 
 /**
- * Calls one(n) for n = first, first + step, … on all cores, until one says that nothing failed any
- * more or `until` (a time) has passed. Resolves with { runs, faults }, a fault with its n.
+ * Calls one(n) for n = first, first + step, …, `lanes` at a time, until one says that nothing failed
+ * any more or `until` (a time) has passed. Resolves with { runs, faults }, a fault with its n.
  */
-export async function everyNth(one, { first = 1, step = 1, until = Infinity } = {}) {
+export async function everyNth(one, { first = 1, step = 1, until = Infinity, lanes = availableParallelism() } = {}) {
   let n = first - step;
   let over = false;
   const sum = { runs: 0, faults: [], through: false };
@@ -164,6 +164,6 @@ export async function everyNth(one, { first = 1, step = 1, until = Infinity } = 
       if (!at) over = sum.through = true;
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
   return sum;
 }
