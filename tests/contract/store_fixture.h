@@ -51,6 +51,15 @@ struct event_row *events(struct fixture *f, const struct made_job *m, size_t *re
 const char *log_of(struct fixture *f, const struct made_job *m);
 const char *log_after(struct fixture *f, const struct made_job *m, int64_t after);
 
+/* ---- what callers ask (store_callers.c): it must be there and not be refused ---- */
+/* n URLs, https://PLACE/0.jpg and so on, one variant; more: further members of the body. */
+struct made_job submit_n(struct fixture *f, const char *place, int n, const char *more);
+void cancel(struct fixture *f, const struct made_job *m);
+int64_t retry(struct fixture *f, const struct made_job *m);
+void del(struct fixture *f, const struct made_job *m, bool results);
+bool job_is_there(struct fixture *f, const struct made_job *m);
+struct gc_report gc(struct fixture *f, int64_t keep); /* what the dry run said, too */
+
 /* ---- the worker, step by step ---- */
 void plan(struct fixture *f);
 /* One claim of at most max; how many there were. */

@@ -6,18 +6,6 @@
 
 #define MANY 1200
 
-/* A body with n URLs of a host. */
-static struct made_job submit_n(struct fixture *f, const char *host, int n, const char *more)
-{
-	CLEANUP(buf_done) struct buf b = BUF_INIT(1 << 22);
-
-	buf_puts(&b, "{'urls':[");
-	for (int i = 0; i < n; i++)
-		buf_printf(&b, "%s'https://%s/%d.jpg'", i ? "," : "", host, i);
-	buf_printf(&b, "],'variants':[{'name':'a','width':10}]%s}", more);
-	return submit(f, "%s", buf_str(&b));
-}
-
 static void an_interactive_job_is_next_in_line_behind_a_bulk_one(void **state)
 {
 	struct fixture *f = *state;
@@ -174,10 +162,9 @@ static void a_task_nobody_wants_is_not_lent(void **state)
 {
 	struct fixture *f = *state;
 	struct made_job a = submit(f, "{'urls':['https://a.test/1']}");
-	struct err e;
 
 	plan(f);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	cancel(f, &a);
 	claim_none(f);
 }
 
@@ -185,12 +172,11 @@ static void what_nobody_wants_takes_no_place_in_a_claim(void **state)
 {
 	struct fixture *f = *state;
 	struct made_job a = submit_n(f, "a.test", 20, "");
-	struct err e;
 
 	plan(f);
 	struct made_job b = submit_n(f, "b.test", 2, "");
 	plan(f);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	cancel(f, &a);
 	claim_one(f);
 	claim_one(f);
 	assert_int_equal(job(f, &b)->counts.running, 2);
@@ -201,10 +187,9 @@ static void work_that_was_left_behind_is_shared_with_nobody(void **state)
 {
 	struct fixture *f = *state;
 	struct made_job a = submit_n(f, "a.test", 1, "");
-	struct err e;
 
 	plan(f);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	cancel(f, &a);
 	struct made_job b = submit_n(f, "a.test", 1, "");
 	work(f);
 	assert_int_equal(f->downloads, 1);
@@ -256,10 +241,9 @@ static void a_heartbeat_learns_that_nobody_waits(void **state)
 {
 	struct fixture *f = *state;
 	struct made_job a;
-	struct err e;
 
 	struct task t = begin(f, &a);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	cancel(f, &a);
 	struct task_keep k = keep(f, &t, STEP_DOWNLOADING, -1);
 	assert_true(k.unwanted);
 	struct made_job b = submit(f, "{'urls':['https://a.test/1']}");
@@ -457,11 +441,10 @@ static void a_canceled_owner_leaves_the_work_to_the_other_job(void **state)
 	struct fixture *f = *state;
 	struct made_job a = submit(f, "{'urls':['https://a.test/1']}"),
 			b = submit(f, "{'urls':['https://a.test/1']}");
-	struct err e;
 
 	plan(f);
 	struct task t = claim_one(f);
-	assert_ok(store_cancel(f->s, 1, a.id, ERR_CANCELED, &e));
+	cancel(f, &a);
 	struct task make = finish_fetch(f, &t);
 	finish_make(f, &make);
 	assert_int_equal(job(f, &a)->state, JOB_CANCELED);
