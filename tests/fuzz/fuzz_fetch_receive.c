@@ -2,8 +2,8 @@
  *
  * What an origin says about its answer: a status, then fields, "Name: value" a line.
  */
-#include "fetch/passing.h"
 #include "fetch/receive.h"
+#include "net/net.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		more = receive_header(&r, name, value != NULL ? value : "");
 	}
 	assert(more || r.odd_encoding || r.rc == ERR_FETCH_TOO_LARGE);
-	assert(r.retry_after_ms >= 0 && r.retry_after_ms <= RETRY_AFTER_MAX_MS);
+	assert(r.retry_after_ms >= 0 && r.retry_after_ms <= NET_RETRY_AFTER_MAX_MS);
 	assert(strlen(r.etag) < sizeof(r.etag) && strlen(r.location) <= URL_MAX + 1);
 	if (more && receive_is_body(&r) && size > 0)
 		assert(receive_body(&r, data, size) == (size <= 1000));
