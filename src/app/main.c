@@ -61,7 +61,7 @@ int main(int argc, char **argv, char **envp)
 	const char *word = argc > 1 ? argv[1] : "";
 	const char *near = NULL;
 	if (strcmp(word, "darkroom") == 0)
-		inside_main(); /* does not return */
+		inside_main(argc - 2, argv + 2); /* does not return */
 	if (strcmp(word, "--version") == 0)
 		return print_text("bulb " BULB_VERSION "\n", 0);
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)

@@ -129,12 +129,15 @@ enum err_code child_await(struct child *c, struct err *e)
 	if (code == OK && m->type == WIRE_END)
 		return explain(c, e);
 	if (code == OK && m->type == WIRE_FAIL)
-		code = err_set(e, ERR_DARKROOM, "%s", m->text);
+		code = err_set(e,
+			m->code == ERR_MATTE_UNAVAILABLE ? ERR_MATTE_UNAVAILABLE : ERR_DARKROOM,
+			"%s", m->text);
 	else if (code == OK && m->type != WIRE_READY)
 		code = err_set(e, ERR_DARKROOM, "the child says %s before READY",
 			wire_name(m->type));
 	if (code != OK) {
-		c->died = "protocol";
+		/* what is wrong with a model is nobody's death */
+		c->died = code == ERR_MATTE_UNAVAILABLE ? "worn" : "protocol";
 		return code;
 	}
 	c->ready = true;
@@ -191,23 +194,31 @@ static enum err_code unexpected(struct talk *t, struct err *e)
 	return broke_protocol(t->c, &how, e);
 }
 
+static bool has(const enum err_code *codes, size_t n, enum err_code code)
+{
+	for (size_t i = 0; i < n; i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
 /* What a child may say about a picture; any other code is not its to give. */
 static enum err_code failed(struct talk *t, struct err *e)
 {
 	static const enum err_code its_own[] = { ERR_FETCH_NOT_IMAGE, ERR_DECODE_UNSUPPORTED,
 		ERR_DECODE_CORRUPT, ERR_ENCODE_FAILED, ERR_LIMIT_PIXELS, ERR_LIMIT_FRAMES,
 		ERR_LIMIT_MEMORY, ERR_LIMIT_OUTPUT, ERR_INTERNAL };
+	static const enum err_code a_cuts_own[] = { ERR_MATTE_UNAVAILABLE, ERR_MATTE_FAILED,
+		ERR_MATTE_PROVIDER };
 	enum err_code code = (enum err_code)t->m.code;
 	if (code == ERR_MEMORY) /* its own limit, not the machine's end */
 		code = ERR_LIMIT_MEMORY;
-	for (size_t i = 0; i < ARRAY_LEN(its_own); i++) {
-		if (its_own[i] != code)
-			continue;
-		if (t->m.format != FORMAT_NONE)
-			t->ret->format = (enum format)t->m.format;
-		return err_set(e, code, "%s", t->m.text);
-	}
-	return unexpected(t, e);
+	if (!(has(its_own, ARRAY_LEN(its_own), code) ||
+		    (t->p->cut && has(a_cuts_own, ARRAY_LEN(a_cuts_own), code))))
+		return unexpected(t, e);
+	if (t->m.format != FORMAT_NONE)
+		t->ret->format = (enum format)t->m.format;
+	return err_set(e, code, "%s", t->m.text);
 }
 
 static enum err_code take_header(struct talk *t, struct err *e)
@@ -231,22 +242,8 @@ static enum err_code take_header(struct talk *t, struct err *e)
 static enum err_code take_summary(struct talk *t, struct err *e)
 {
 	struct err how = { 0 };
-	const struct wire_msg *m = &t->m;
-	static const char base64[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-	if (t->ret->n != t->p->recipe->n)
-		(void)err_set(&how, ERR_DARKROOM, "DONE after %zu of %zu outputs", t->ret->n,
-			t->p->recipe->n);
-	else if (m->width < 1 || m->height < 1)
-		(void)err_set(&how, ERR_DARKROOM, "DONE without a size");
-	else if (m->text[strspn(m->text, base64)] != '\0')
-		(void)err_set(&how, ERR_DARKROOM, "DONE with no ThumbHash");
-	if (how.code != OK)
+	if (summary_take(&t->m, t->p, t->ret, &how) != OK)
 		return broke_protocol(t->c, &how, e);
-	t->ret->width = (int)m->width;
-	t->ret->height = (int)m->height;
-	snprintf(t->ret->thumbhash, sizeof(t->ret->thumbhash), "%.63s", m->text);
-	snprintf(t->ret->color, sizeof(t->ret->color), "#%06x", (unsigned)m->color);
 	return OK;
 }
 
@@ -263,6 +260,7 @@ static enum err_code hear_outputs(struct talk *t, struct err *e)
 				return broke_protocol(t->c, &how, e);
 			break;
 		case WIRE_DONE:
+		case WIRE_CUT_DONE:
 			return take_summary(t, e);
 		case WIRE_FAIL:
 			return failed(t, e);
@@ -289,23 +287,6 @@ static enum err_code develop(struct talk *t, struct err *e)
 	return code;
 }
 
-static bool send_job(struct talk *t)
-{
-	const struct darkroom_opts *o = t->p->opts;
-	t->m = (struct wire_msg){ .type = WIRE_JOB,
-		.max_pixels = o->max_pixels,
-		.max_frames = o->max_frames,
-		.max_bytes_out = o->max_bytes_out,
-		.bytes = io_size(t->p->fd) };
-	json_t *recipe = recipe_json(t->p->recipe);
-	autofree char *text = json_text(recipe);
-	json_decref(recipe);
-	assert(strlen(text) <= WIRE_TEXT_MAX && t->m.bytes >= 0);
-	snprintf(t->m.text, sizeof(t->m.text), "%s", text);
-	struct err unsent;
-	return wire_send(t->c->sock, &t->m, &t->p->fd, &unsent) == OK;
-}
-
 /* A child that dies without having read the job was dying already. */
 static enum err_code converse(struct talk *t, bool *ret_unused, struct err *e)
 {
@@ -313,7 +294,7 @@ static enum err_code converse(struct talk *t, bool *ret_unused, struct err *e)
 	*ret_unused = code != OK;
 	if (code != OK)
 		return code;
-	*ret_unused = !send_job(t);
+	*ret_unused = !order_send(t->c, t->p, &t->m);
 	if (*ret_unused)
 		return explain(t->c, e);
 	code = hear(t, e);

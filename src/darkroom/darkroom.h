@@ -27,10 +27,11 @@ struct darkroom_opts {
 	const char *exe; /* path of the binary; NULL: /proc/self/exe */
 	size_t children; /* pictures at a time, 1 … DARKROOM_CHILDREN_MAX */
 	/* A darkroom for cut-outs: its children load this runtime and model after they were forked and
-	 * jailed. NULL: a plain one. */
+	 * jailed; they are started when first needed, and a model that could not be loaded is tried again
+	 * after 10 s. What it takes (its manifest says) comes on top of memory_bytes. NULL: a plain one. */
 	const char *runtime;  /* path of libonnxruntime.so */
 	const char *model;    /* path of the manifest; its file lies beside it */
-	int threads;          /* of one run */
+	int threads;          /* of one run, at least 1 */
 	int64_t memory_bytes; /* budget of decoded bytes over all children */
 	int64_t item_ms;      /* wall time of one picture, waiting not counted */
 	int64_t cpu_s;        /* processor time of a child's life; 0: item_ms × pictures */
@@ -87,14 +88,14 @@ enum cut_action {
 	CUT_DO_COMPOSE  /* from a provider's answer */
 };
 struct darkroom_cut_result {
-	enum format format; /* of the source */
-	int width, height;  /* upright */
-	char thumbhash[64], color[8];
-	bool done;              /* false: FLAT was asked for and the background is not */
-	bool none;              /* done, and there is no subject */
-	enum cut_engine engine; /* LOCAL, FLAT, or REMOTE: what made it */
-	double confidence;      /* 0 … 1; < 0 unknown */
-	int left, top;          /* of the result in the upright original */
+	enum format format;           /* of the source */
+	int width, height;            /* upright */
+	char thumbhash[64], color[8]; /* "" and "#000000" when the original serves as it is */
+	bool done;                    /* false: FLAT was asked for and the background is not */
+	bool none;                    /* done, and there is no subject */
+	enum cut_engine engine;       /* LOCAL, FLAT, or REMOTE: what made it */
+	double confidence;            /* 0 … 1; < 0 unknown */
+	int left, top;                /* of the result in the upright original */
 	bool has_output;
 	struct darkroom_output output;
 	bool crashed;
@@ -104,7 +105,8 @@ void darkroom_cut_done(struct darkroom_cut_result *r);
 /* As darkroom_process. answer_fd: sealed memfd with the provider's answer (COMPOSE), else -1; it is a
  * PNG with alpha or a zip of color.jpg and alpha.png, told apart by its bytes. LOCAL and AUTO need a
  * darkroom with a model. Also ERR_MATTE_UNAVAILABLE (the runtime or model cannot be loaded),
- * ERR_MATTE_FAILED. */
+ * ERR_MATTE_FAILED, ERR_MATTE_PROVIDER (the answer is not what it
+ * should be). */
 enum err_code darkroom_cut(struct darkroom *d, int64_t scope, int fd, int answer_fd,
 	const struct cut *c, enum cut_action action, atomic_bool *cancel,
 	struct darkroom_cut_result *ret, struct err *e) MUST_CHECK;
@@ -125,5 +127,8 @@ void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret);
 /* What protects, for `bulb doctor`: starts a darkroom with one child, looks at that child from
  * outside and appends lines such as "seccomp: filter in force". ERR_DARKROOM names what is missing. */
 enum err_code darkroom_selftest(const char *exe, struct buf *ret, struct err *e) MUST_CHECK;
+/* The same of a child with a model; ERR_MATTE_UNAVAILABLE says what is wrong with it or the runtime. */
+enum err_code darkroom_selftest_matte(const char *exe, const char *runtime, const char *model,
+	int threads, struct buf *ret, struct err *e) MUST_CHECK;
 
 #endif

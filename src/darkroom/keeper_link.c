@@ -34,7 +34,7 @@
 
 struct keeper_link {
 	pthread_mutex_t lock; /* one question at a time */
-	char *exe;
+	char *exe, *runtime, *model;
 	int sock; /* -1: no keeper */
 	pid_t pid;
 	bool broken; /* it ended, fell silent or answered nonsense */
@@ -66,10 +66,11 @@ static enum err_code spawn_attributes(posix_spawnattr_t *at, struct err *e)
 	return rc == 0 ? OK : err_sys(e, ERR_DARKROOM, rc, "darkroom: spawn");
 }
 
-static enum err_code spawn(const char *exe, int sock, pid_t *ret, struct err *e)
+/* The environment is empty, so what a keeper must know stands in its arguments. */
+static enum err_code spawn(const struct keeper_link *k, int sock, pid_t *ret, struct err *e)
 {
 	char name[] = "bulb", verb[] = "darkroom";
-	char *const argv[] = { name, verb, NULL }, *const envp[] = { NULL };
+	char *const argv[] = { name, verb, k->runtime, k->model, NULL }, *const envp[] = { NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	posix_spawn_file_actions_init(&fa);
@@ -77,9 +78,9 @@ static enum err_code spawn(const char *exe, int sock, pid_t *ret, struct err *e)
 	enum err_code code = spawn_actions(&fa, sock, e);
 	if (code == OK)
 		code = spawn_attributes(&at, e);
-	int rc = code == OK ? posix_spawn(ret, exe, &fa, &at, argv, envp) : 0;
+	int rc = code == OK ? posix_spawn(ret, k->exe, &fa, &at, argv, envp) : 0;
 	if (rc != 0)
-		code = err_sys(e, ERR_DARKROOM, rc, "darkroom: start %s", exe);
+		code = err_sys(e, ERR_DARKROOM, rc, "darkroom: start %s", k->exe);
 	posix_spawnattr_destroy(&at);
 	posix_spawn_file_actions_destroy(&fa);
 	return code;
@@ -103,6 +104,8 @@ static enum err_code answer(struct keeper_link *k, enum wire_type type, int ms,
 	if (ret->type == WIRE_END)
 		return err_set(e, ERR_DARKROOM, "darkroom: it ended");
 	k->broken = ret->type != type && ret->type != WIRE_FAIL;
+	if (ret->type == WIRE_FAIL && ret->code == ERR_MATTE_UNAVAILABLE)
+		return err_set(e, ERR_MATTE_UNAVAILABLE, "%s", ret->text);
 	if (ret->type == WIRE_FAIL)
 		return err_set(e, ERR_DARKROOM, "darkroom: %s", ret->text);
 	if (ret->type == type)
@@ -135,7 +138,7 @@ static enum err_code start(struct keeper_link *k, struct err *e)
 		return err_sys(e, ERR_DARKROOM, errno, "darkroom: socketpair");
 	autofd theirs = pair[1];
 	k->sock = pair[0];
-	enum err_code code = spawn(k->exe, theirs, &k->pid, e);
+	enum err_code code = spawn(k, theirs, &k->pid, e);
 	if (code != OK) {
 		fd_close(&k->sock);
 		k->pid = -1;
@@ -150,13 +153,15 @@ static enum err_code start(struct keeper_link *k, struct err *e)
 	return code;
 }
 
-enum err_code keeper_link_new(const char *exe, struct keeper_link **ret, struct err *e)
+enum err_code keeper_link_new(const struct keeper_opts *o, struct keeper_link **ret, struct err *e)
 {
 	struct keeper_link *k = mem_new(struct keeper_link);
 	pthread_mutex_init(&k->lock, NULL);
-	k->exe = mem_strdup(exe ? exe : "/proc/self/exe");
+	k->exe = mem_strdup(o->exe ? o->exe : "/proc/self/exe");
+	k->runtime = mem_strdup(o->runtime);
+	k->model = mem_strdup(o->model);
 	k->sock = k->pid = -1;
-	enum err_code code = start(k, e);
+	enum err_code code = k->runtime ? OK : start(k, e);
 	if (code != OK)
 		keeper_link_free(k);
 	else
@@ -171,6 +176,8 @@ void keeper_link_free(struct keeper_link *k)
 	stop(k);
 	pthread_mutex_destroy(&k->lock);
 	free(k->exe);
+	free(k->runtime);
+	free(k->model);
 	free(k);
 }
 
@@ -181,7 +188,8 @@ static enum err_code ask(struct keeper_link *k, const struct child_order *o, str
 	*m = (struct wire_msg){ .type = WIRE_FORK,
 		.memory_bytes = o->memory_bytes,
 		.cpu_s = o->cpu_s,
-		.max_bytes_out = o->max_bytes_out };
+		.max_bytes_out = o->max_bytes_out,
+		.threads = o->threads };
 	int fds[WIRE_FDS_MAX] = { -1, -1 };
 	enum err_code code = wire_send(k->sock, m, NULL, e);
 	k->broken = code != OK;
@@ -224,6 +232,13 @@ enum err_code keeper_link_check(struct keeper_link *k, struct err *e)
 	}
 	pthread_mutex_unlock(&k->lock);
 	return code;
+}
+
+void keeper_link_stop(struct keeper_link *k)
+{
+	pthread_mutex_lock(&k->lock);
+	stop(k);
+	pthread_mutex_unlock(&k->lock);
 }
 
 pid_t keeper_link_pid(struct keeper_link *k)

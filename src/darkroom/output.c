@@ -39,13 +39,23 @@ static bool has_index(const struct darkroom_result *r, size_t index)
 	return false;
 }
 
+/* The format that output `index` is to have; FORMAT_NONE: there is to be none. */
+static enum format wanted(const struct picture *p, size_t index)
+{
+	if (p->recipe)
+		return index < p->recipe->n ? p->recipe->variants[index].format : FORMAT_NONE;
+	if (index > 0)
+		return FORMAT_NONE;
+	return p->action == CUT_DO_PREPARE ? FORMAT_JPEG : p->cut->format;
+}
+
 static enum err_code check_claim(const struct wire_msg *m, const struct picture *p,
 	const struct darkroom_result *r, struct err *e)
 {
 	size_t index = (size_t)m->index;
-	if (index >= p->recipe->n || has_index(r, index))
+	if (wanted(p, index) == FORMAT_NONE || has_index(r, index))
 		return err_set(e, ERR_DARKROOM, "output %zu, which nobody asked for", index);
-	if (p->recipe->variants[index].format != (enum format)m->format)
+	if (wanted(p, index) != (enum format)m->format)
 		return err_set(e, ERR_DARKROOM, "output %zu in another format", index);
 	if (m->width < 1 || m->height < 1 || m->width > SIDE_MAX || m->height > SIDE_MAX)
 		return err_set(e, ERR_DARKROOM, "output %zu of %lld × %lld pixels", index,

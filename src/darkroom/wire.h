@@ -7,6 +7,7 @@
 #define BULB_DARKROOM_WIRE_H
 
 #include "base/err.h"
+#include "darkroom/darkroom.h"
 #include "job/recipe.h"
 
 #include <stdbool.h>

@@ -7,9 +7,12 @@
 
 #include "base/cdefs.h"
 #include "darkroom/jail.h"
+#include "inside/model.h"
 
 #include <stdbool.h>
 
-NORETURN void child_main(const struct jail_limits *l, bool alone);
+/* model NULL: it cuts nothing out by itself; else each run has so many threads. */
+NORETURN void child_main(const struct jail_limits *l, bool alone, struct held_model *model,
+	int threads);
 
 #endif

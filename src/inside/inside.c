@@ -43,6 +43,8 @@ struct keeper {
 	bool alone;
 	struct ward wards[WARDS_MAX];
 	size_t n;
+	bool has_model;
+	struct held_model model;
 	struct wire_msg m;
 };
 
@@ -65,7 +67,7 @@ static int watch_children(void)
 	return signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-NORETURN static void be_child(int sock, const struct jail_limits *l, bool alone)
+NORETURN static void be_child(struct keeper *k, int sock, const struct jail_limits *l)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -73,7 +75,7 @@ NORETURN static void be_child(int sock, const struct jail_limits *l, bool alone)
 		_exit(1);
 	closefrom(3);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	child_main(l, alone);
+	child_main(l, k->alone, k->has_model ? &k->model : NULL, (int)k->m.threads);
 }
 
 static enum err_code make_pairs(int sock[2], int line[2], struct err *e)
@@ -93,7 +95,10 @@ static enum err_code fork_child(struct keeper *k, struct err *e)
 {
 	if (k->n == WARDS_MAX)
 		return err_set(e, ERR_DARKROOM, "%d children already", WARDS_MAX);
-	struct jail_limits l = { .memory_bytes = k->m.memory_bytes,
+	if (k->has_model != (k->m.threads > 0))
+		return err_set(e, ERR_DARKROOM, "a child of another kind");
+	int64_t model_bytes = k->has_model ? (int64_t)k->model.manifest.peak_mb << 20 : 0;
+	struct jail_limits l = { .memory_bytes = k->m.memory_bytes + model_bytes,
 		.cpu_s = k->m.cpu_s,
 		.file_bytes = k->m.max_bytes_out,
 		.parent = getpid() };
@@ -106,7 +111,7 @@ static enum err_code fork_child(struct keeper *k, struct err *e)
 	if (pid < 0)
 		return err_sys(e, ERR_DARKROOM, errno, "fork");
 	if (pid == 0)
-		be_child(theirs, &l, k->alone);
+		be_child(k, theirs, &l);
 	k->wards[k->n++] = (struct ward){ .pid = pid, .line = fd_take(&near) };
 	k->m = (struct wire_msg){ .type = WIRE_FORKED, .pid = pid };
 	return wire_send(CONTROL, &k->m, (int[]){ ours, far }, e);
@@ -167,7 +172,7 @@ static bool turn(struct keeper *k)
 	return p[0].revents == 0 || answer(k);
 }
 
-static enum err_code prepare(struct keeper *k, struct err *e)
+static enum err_code prepare(struct keeper *k, char *const *files, struct err *e)
 {
 	prctl(PR_SET_NAME, "bulb-darkroom");
 	set_signals();
@@ -177,7 +182,11 @@ static enum err_code prepare(struct keeper *k, struct err *e)
 	k->children_fd = watch_children();
 	if (k->children_fd < 0)
 		return err_sys(e, ERR_DARKROOM, errno, "signalfd");
-	return image_init(e);
+	enum err_code code = image_init(e);
+	k->has_model = files[0] != NULL;
+	if (code == OK && k->has_model)
+		code = held_model_load(files[0], files[1], &k->model, e);
+	return code;
 }
 
 #if defined(__has_feature)
@@ -192,7 +201,7 @@ const char *__tsan_default_options(void)
 #endif
 #endif
 
-NORETURN void inside_main(void)
+NORETURN void inside_main(int argc, char *const *argv)
 {
 	struct keeper *k = mem_new(struct keeper);
 	struct err e = { 0 };
@@ -200,7 +209,8 @@ NORETURN void inside_main(void)
 		fprintf(stderr,
 			"darkroom: a sanitizer build: children run without RLIMIT_AS and leak "
 			"check, and with a wider system-call filter\n");
-	enum err_code code = prepare(k, &e);
+	char *const files[2] = { argc == 2 ? argv[0] : NULL, argc == 2 ? argv[1] : NULL };
+	enum err_code code = prepare(k, files, &e);
 	if (code == OK) {
 		k->m = (struct wire_msg){ .type = WIRE_HELLO };
 		code = wire_send(CONTROL, &k->m, NULL, &e);

@@ -7,8 +7,9 @@
 
 #include "base/cdefs.h"
 
-/* main() of the keeper. Never returns: ends with _exit when descriptor 0 closes. Call it before
+/* main() of the keeper. argv: nothing, or the paths of a runtime and of a model's manifest, for children
+ * that cut out. Never returns: ends with _exit when descriptor 0 closes. Call it before
  * anything else in the process, in particular before any thread. */
-NORETURN void inside_main(void);
+NORETURN void inside_main(int argc, char *const *argv);
 
 #endif

@@ -333,8 +333,8 @@ enum err_code image_make(const void *data, size_t n, const struct image_header *
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "darkroom") == 0)
-		inside_main();
+	if (argc >= 2 && strcmp(argv[1], "darkroom") == 0)
+		inside_main(argc - 2, argv + 2);
 	fprintf(stderr, "usage: fake_bulb darkroom\n");
 	return 64;
 }

@@ -9,8 +9,8 @@
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "darkroom") == 0)
-		inside_main();
+	if (argc >= 2 && strcmp(argv[1], "darkroom") == 0)
+		inside_main(argc - 2, argv + 2);
 	fprintf(stderr, "usage: real_bulb darkroom\n");
 	return 64;
 }
