@@ -32,11 +32,11 @@ void limit_done(struct limit *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
-static int64_t ms_to_wait(const struct limit *l, double megapixels, int64_t now)
+int64_t limit_ms_to_wait(const struct limit *l, double megapixels, int64_t now)
 {
 	double cost = megapixels * l->ms_per_megapixel;
 	double at = l->settled_ms + (cost < bucket_ms ? cost : bucket_ms) - bucket_ms;
-	int64_t wait = at > (double)now ? (int64_t)(at - (double)now) + 1 : 0;
+	int64_t wait = at > (double)now ? (int64_t)(at - (double)now + 0.999) : 0; /* rounded up */
 	int64_t held = l->not_before_ms - now;
 	return held > wait ? held : wait;
 }
@@ -54,7 +54,7 @@ static enum err_code wait_for_turn(struct limit *l, double megapixels, atomic_bo
 	for (;;) {
 		int64_t now = l->clock_ms();
 		int64_t held = l->not_before_ms - now;
-		int64_t wait = l->taken ? LIMIT_LOOK_MS : ms_to_wait(l, megapixels, now);
+		int64_t wait = l->taken ? LIMIT_LOOK_MS : limit_ms_to_wait(l, megapixels, now);
 		if (cancel != NULL && atomic_load(cancel))
 			return err_set(e, ERR_CANCELED, "canceled before the provider was asked");
 		if (held > LIMIT_WAIT_MAX_MS) {

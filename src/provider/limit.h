@@ -34,6 +34,8 @@ enum err_code limit_enter(struct limit *l, double megapixels, atomic_bool *cance
 	MUST_CHECK;
 /* The next may come to the gate. went: the picture is sent and counts. */
 void limit_leave(struct limit *l, double megapixels, bool went);
+/* How long a picture waits for tokens and the provider's wish, nobody else being about. */
+int64_t limit_ms_to_wait(const struct limit *l, double megapixels, int64_t now_ms);
 /* Nobody goes before so long from now. */
 void limit_hold(struct limit *l, int64_t ms);
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * A scripted origin for unit tests: listens on a loopback port, reads a request's head, sends the
- * script, closes. One connection after the other, on a thread of its own.
+ * A scripted origin for unit tests: listens on a loopback port, reads a request, sends the script,
+ * closes. One connection after the other, on a thread of its own.
  */
 #ifndef BULB_TESTS_LIB_ORIGIN_H
 #define BULB_TESTS_LIB_ORIGIN_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,23 +24,60 @@ struct origin {
 	const char *script; /* the whole response */
 	size_t script_n;
 	bool hang;          /* say nothing and wait for the other side to give up */
+	bool reset;         /* reset the connection when the request is there */
+	bool keep;          /* leave connections open, and reset one when it is used again */
+	atomic_int again;   /* how often that was */
 	atomic_int hits;    /* connections */
-	char request[4096]; /* the last one's head */
+	char request[4096]; /* the last one's head, and as much of its body as fits */
+	size_t request_n;
+	size_t body_n; /* of the last one's body, as it came */
 };
+
+/* The body whose length the head tells. */
+static inline void origin_read_body(struct origin *o, int c)
+{
+	char rest[4096];
+	const char *length = strstr(o->request, "\r\nContent-Length: ");
+	const char *head_end = strstr(o->request, "\r\n\r\n");
+	size_t want = length != NULL ? strtoul(length + 18, NULL, 10) : 0;
+	o->body_n = head_end != NULL ? o->request_n - (size_t)(head_end + 4 - o->request) : 0;
+	while (o->body_n < want) {
+		ssize_t got = read(c, rest, sizeof(rest));
+		if (got <= 0)
+			break;
+		size_t room = sizeof(o->request) - 1 - o->request_n;
+		size_t keep = (size_t)got < room ? (size_t)got : room;
+		memcpy(o->request + o->request_n, rest, keep);
+		o->request_n += keep;
+		o->request[o->request_n] = '\0';
+		o->body_n += (size_t)got;
+	}
+}
+
+static inline void origin_reset(int c)
+{
+	setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		sizeof(struct linger));
+}
 
 static inline void origin_answer(struct origin *o, int c)
 {
 	size_t n = 0;
-	for (ssize_t got; n + 1 < sizeof(o->request); n += (size_t)got) {
-		got = read(c, o->request + n, sizeof(o->request) - 1 - n);
+	while (n + 1 < sizeof(o->request)) {
+		ssize_t got = read(c, o->request + n, sizeof(o->request) - 1 - n);
 		if (got <= 0)
 			break;
-		o->request[n + (size_t)got] = '\0';
+		n += (size_t)got;
+		o->request[n] = '\0';
 		if (strstr(o->request, "\r\n\r\n") != NULL)
 			break;
 	}
+	o->request_n = n;
+	origin_read_body(o, c);
 	char rest;
-	if (o->hang)
+	if (o->reset)
+		origin_reset(c);
+	else if (o->hang)
 		while (read(c, &rest, 1) > 0)
 			;
 	else
@@ -50,12 +89,26 @@ static inline void origin_answer(struct origin *o, int c)
 		}
 }
 
+/* Until it is used again, or another connection comes. */
+static inline void origin_keep(struct origin *o, int c)
+{
+	char some[4096];
+	struct pollfd fds[] = { { .fd = c, .events = POLLIN }, { .fd = o->fd, .events = POLLIN } };
+	poll(fds, 2, -1);
+	if (fds[0].revents == 0 || read(c, some, sizeof(some)) <= 0)
+		return;
+	o->again++;
+	origin_reset(c);
+}
+
 static inline void *origin_run(void *arg)
 {
 	struct origin *o = arg;
 	for (int c; (c = accept(o->fd, NULL, NULL)) >= 0; close(c)) {
 		o->hits++;
 		origin_answer(o, c);
+		if (o->keep)
+			origin_keep(o, c);
 	}
 	return NULL;
 }
