@@ -81,7 +81,9 @@ bool cors_preflight(struct call *c); /* true: it was one, and is answered */
 /* respond.c: every answer goes through here. */
 void call_respond(struct call *c, int status, const char *type, const void *body, size_t n);
 void call_json(struct call *c, int status, json_t *doc); /* takes doc */
-void call_count(void *call, int status);                 /* of every answer, by http */
+/* 200 and JSON, part by part (http_respond_parts). */
+void call_parts(struct call *c, http_part_fn *fn, void *ctx);
+void call_count(void *call, int status); /* of every answer, by http */
 void call_fail(struct call *c, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void call_fail_err(struct call *c, const struct err *e);
 void call_fail_faults(struct call *c, struct faults *f); /* takes what f holds */

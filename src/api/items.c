@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Items of a job: a page of them, one, or all as a manifest. Both lists may be large, so an item is
- * a JSON tree only until it is text, and a manifest's items are read page by page.
+ * a JSON tree only until it is text, and a manifest is read from the store as it is sent.
  */
 #include "api/api_impl.h"
 
@@ -9,7 +9,7 @@
 
 #define PAGE_DEFAULT  100
 #define PAGE_MAX      1000
-#define MANIFEST_PAGE 500
+#define MANIFEST_PAGE 16 /* items in memory at a time, for each reader */
 #define TEXT_MAX      ((size_t)512 << 20)
 
 static bool is_item_status(const char *s)
@@ -125,45 +125,54 @@ void item_get(struct call *c)
 
 /* ---- manifest ------------------------------------------------------------------------------- */
 
-static enum err_code put_items(struct call *c, const struct job_row *job, struct buf *b,
-	struct err *e)
+/* How far it has been written; in the arena of the request. */
+struct manifest {
+	struct call *call;
+	const struct job_row *job;
+	struct view_links links;
+	int64_t after_n;
+};
+
+static void put_head(const struct manifest *m, struct buf *out)
 {
-	struct item_query q = { .job_no = job->no, .max = MANIFEST_PAGE };
-	struct view_links links = call_links(c);
+	buf_puts(out, "{\"bulb\":");
+	json_quote(out, BULB_VERSION);
+	buf_puts(out, ",\"job\":");
+	put_json(out, view_job(m->job, &m->links));
+	buf_puts(out, ",\"items\":[");
+}
+
+static enum http_part put_items(void *ctx, struct buf *out)
+{
+	struct manifest *m = ctx;
+	struct item_query q = { .job_no = m->job->no, .after_n = m->after_n, .max = MANIFEST_PAGE };
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	struct item_row *rows;
+	struct err e = { 0 };
 	size_t n;
 
-	do {
-		CLEANUP(arena_freep) struct arena *a = arena_new();
-		struct item_row *rows;
-		if (store_items(c->api->o.store, &q, a, &rows, &n, e) != OK)
-			return e->code;
-		if (n > 0 && q.after_n > 0)
-			buf_putc(b, ',');
-		put_rows(b, rows, n, job->id, &links);
-		if (n > 0)
-			q.after_n = rows[n - 1].n;
-	} while (n == q.max && !b->full);
-	return OK;
+	if (store_items(m->call->api->o.store, &q, a, &rows, &n, &e) != OK)
+		return HTTP_PART_BROKEN;
+	if (m->after_n == 0)
+		put_head(m, out);
+	else if (n > 0)
+		buf_putc(out, ',');
+	put_rows(out, rows, n, m->job->id, &m->links);
+	if (n == q.max) {
+		m->after_n = rows[n - 1].n;
+		return HTTP_PART_MORE;
+	}
+	buf_puts(out, "]}");
+	return HTTP_PART_LAST;
 }
 
 void manifest_get(struct call *c)
 {
 	struct job_row *job = call_job(c);
-	struct view_links links = call_links(c);
-	CLEANUP(buf_done) struct buf b = BUF_INIT(TEXT_MAX);
-	struct err e = { 0 };
+	struct manifest *m = arena_alloc(c->a, sizeof(*m));
 
 	if (!job)
 		return;
-	buf_puts(&b, "{\"bulb\":");
-	json_quote(&b, BULB_VERSION);
-	buf_puts(&b, ",\"job\":");
-	put_json(&b, view_job(job, &links));
-	buf_puts(&b, ",\"items\":[");
-	if (put_items(c, job, &b, &e) != OK) {
-		call_fail_err(c, &e);
-		return;
-	}
-	buf_puts(&b, "]}");
-	respond_text(c, &b);
+	*m = (struct manifest){ .call = c, .job = job, .links = call_links(c) };
+	call_parts(c, put_items, m);
 }

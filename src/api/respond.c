@@ -36,12 +36,23 @@ void call_count(void *ctx, int status)
 		method_label(c->method), route, status, seconds, http_request_id(c->r));
 }
 
-void call_respond(struct call *c, int status, const char *type, const void *body, size_t n)
+static void set_fields(struct call *c, const char *type)
 {
 	if (type)
 		http_set(c->r, "Content-Type", type);
 	if (c->cache_control)
 		http_set(c->r, "Cache-Control", c->cache_control);
+}
+
+void call_parts(struct call *c, http_part_fn *fn, void *ctx)
+{
+	set_fields(c, "application/json");
+	http_respond_parts(c->r, 200, fn, ctx);
+}
+
+void call_respond(struct call *c, int status, const char *type, const void *body, size_t n)
+{
+	set_fields(c, type);
 	http_respond(c->r, status, body, n);
 }
 

@@ -24,6 +24,7 @@ static void plain_free(struct plain *p)
 	h1_free(p->h1);
 	buf_done(&p->rest);
 	http_out_done(&p->out);
+	http_request_free(p->parts);
 	free(p);
 }
 
@@ -176,16 +177,21 @@ static void refuse(struct conn *c, enum err_code code, const char *detail)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
+static void to_thread(struct conn *c, struct http_request *r)
+{
+	c->state = CONN_BUSY;
+	c->refs++;
+	conn_due(c, INT64_MAX / 2);
+	pool_add(&c->reactor->server->pool, r);
+}
+
 static void hand_over(struct conn *c)
 {
 	struct h1_message m;
 	h1_take(c->plain->h1, &m);
 	struct http_request *r = request_new(c, &m);
 	r->post.fn = conn_answer;
-	c->state = CONN_BUSY;
-	c->refs++;
-	conn_due(c, INT64_MAX / 2);
-	pool_add(&c->reactor->server->pool, r);
+	to_thread(c, r);
 }
 
 /* A request is not whole: until when may it take? */
@@ -279,7 +285,10 @@ void conn_answer(struct post *post)
 	} else if (c->state == CONN_BUSY) {
 		struct http_out out = r->out;
 		r->out = (struct http_out){ .fd = -1 };
-		http_request_free(r);
+		if (r->part)
+			c->plain->parts = r;
+		else
+			http_request_free(r);
 		start_out(c, &out);
 	} else {
 		http_request_free(r);
@@ -306,7 +315,10 @@ void conn_written(struct conn *c)
 {
 	bool keep = c->plain->out.keep_alive && !c->reactor->draining;
 	http_out_done(&c->plain->out);
-	if (keep)
+	if (c->plain->parts) {
+		conn_want(c, UV_DISCONNECT);
+		to_thread(c, TAKE(&c->plain->parts));
+	} else if (keep)
 		read_next(c);
 	else
 		conn_linger(c, HTTP_LINGER_MS);

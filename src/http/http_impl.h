@@ -64,6 +64,8 @@ struct http_request {
 	void *on_answer_ctx;
 	struct http_out out;
 	struct http_parked parked;
+	http_part_fn *part; /* makes the next part of the answer; NULL: it is whole */
+	void *part_ctx;
 	struct turn *turn; /* only while a handler runs that has not answered */
 	struct http_stream *stream;
 };
@@ -87,6 +89,9 @@ void pool_add(struct pool *p, struct http_request *r);
 void pool_stop(struct pool *p); /* after the last request; joins */
 /* Set one of the two park bits; the one who completes them queues the request. */
 void park_flag(struct http_request *r, unsigned flag);
+
+/* ---- parts.c -------------------------------------------------------------------------------- */
+void parts_next(struct http_request *r); /* on a request thread: make it and hand it over */
 
 /* ---- reactor.c: one loop and its thread ---------------------------------------------------- */
 struct reactor {
@@ -144,6 +149,8 @@ struct plain {
 	struct h1 *h1;
 	struct buf rest; /* bytes that came after the request in hand */
 	struct http_out out;
+	struct http_request
+		*parts;   /* of whose answer `out` is a part; NULL: it is all, or the last */
 	int64_t since_ms; /* of the phase: header, body, idle, no progress in writing */
 	uv_fs_t file_op;  /* a sendfile under way */
 	bool file_busy;

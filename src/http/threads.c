@@ -91,7 +91,9 @@ static void *thread_main(void *arg)
 	for (struct http_request *r; (r = pool_take(&s->pool)) != NULL;) {
 		struct turn turn = { NULL, NULL };
 		r->turn = &turn;
-		if (r->parked.fn)
+		if (r->part)
+			parts_next(r);
+		else if (r->parked.fn)
 			r->parked.fn(r->parked.ctx, r, atomic_load(&r->parked.gone));
 		else
 			s->o.handle(s->o.ctx, r);

@@ -72,6 +72,27 @@ int http_send(int port, const char *method, const char *target, const char *fiel
 	return fd;
 }
 
+/* In place; what is not whole fails the test. */
+static void join_chunks(struct reply *r)
+{
+	size_t n = 0;
+
+	for (char *at = r->body, *end; r->body_n; at += 2) {
+		size_t chunk = strtoul(at, &end, 16);
+		if (end == at || memcmp(end, "\r\n", 2) != 0 ||
+			chunk + 4 > (size_t)(r->body + r->body_n - end) ||
+			memcmp(end + 2 + chunk, "\r\n", 2) != 0)
+			fail_msg("the body ends within a chunk, after %zu bytes", n);
+		memmove(r->body + n, end + 2, chunk);
+		at = end + 2 + chunk;
+		n += chunk;
+		if (!chunk)
+			break;
+	}
+	r->body[n] = '\0';
+	r->body_n = n;
+}
+
 /* Head and body of what was read to its end. */
 static struct reply reply_of(struct buf *in)
 {
@@ -86,6 +107,9 @@ static struct reply reply_of(struct buf *in)
 	r.body_n = in->len - head_n - 4;
 	r.body = mem_zalloc(r.body_n + 1);
 	memcpy(r.body, end + 4, r.body_n);
+	const char *coding = reply_field(&r, "Transfer-Encoding");
+	if (coding && strcmp(coding, "chunked") == 0)
+		join_chunks(&r);
 	if (json_parse(r.body, r.body_n, &r.json, NULL) != OK)
 		r.json = NULL;
 	return r;

@@ -29,7 +29,7 @@
 static struct {
 	struct http_server *server;
 	uint16_t port;
-	_Atomic int opened, closed, frames, parked, answered, gone, returned_first;
+	_Atomic int parts, opened, closed, frames, parked, answered, gone, returned_first;
 	_Atomic bool returned, go;
 	_Atomic(const char *) why;
 	_Atomic(struct http_stream *) stream;
@@ -72,6 +72,22 @@ static void park_done(void *ctx, struct http_request *r, bool gone)
 	http_respond(r, 200, "parked", 6);
 }
 
+/* Three parts; "/parts?broken" has two of them, and "/parts?endless" no last one. */
+static enum http_part make_part(void *ctx, struct buf *out)
+{
+	const char *query = ctx;
+	int n = ++app.parts;
+	if (query && strcmp(query, "endless") == 0) {
+		for (int i = 0; i < 65536; i++)
+			buf_putc(out, 'e');
+		return HTTP_PART_MORE;
+	}
+	if (query && n == 3)
+		return HTTP_PART_BROKEN;
+	buf_printf(out, "part %d;", n);
+	return n < 3 ? HTTP_PART_MORE : HTTP_PART_LAST;
+}
+
 static void handle(void *ctx, struct http_request *r)
 {
 	(void)ctx;
@@ -95,6 +111,8 @@ static void handle(void *ctx, struct http_request *r)
 		app.parked++;
 	} else if (strcmp(http_path(r), "/park-twice") == 0) {
 		http_unpark(http_park(r, 60000, park_done, NULL));
+	} else if (strcmp(http_path(r), "/parts") == 0) {
+		http_respond_parts(r, 200, make_part, (void *)http_query(r));
 	} else if (strcmp(http_path(r), "/large") == 0) {
 		autofree char *body = mem_zalloc(LARGE);
 		http_respond(r, 200, body, LARGE);
@@ -320,6 +338,71 @@ static void what_is_parked_holds_no_body(void **state)
 	buf_done(&post);
 }
 
+static char *all_of(const char *request)
+{
+	struct buf all = BUF_INIT(1 << 20);
+	int fd = dial(request);
+	shutdown(fd, SHUT_WR);
+	read_until(fd, NULL, &all);
+	close(fd);
+	return buf_take(&all);
+}
+
+static void an_answer_in_parts_arrives_whole_and_the_next_request_is_served(void **state)
+{
+	(void)state;
+	autofree char *chunked = all_of("GET /parts HTTP/1.1\r\nHost: a\r\n\r\n"
+					"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_non_null(strstr(chunked, "Transfer-Encoding: chunked\r\n"));
+	assert_null(strstr(chunked, "Connection: close"));
+	const char *body = strstr(chunked, "\r\n\r\n");
+	static const char wanted[] = "\r\n\r\n7\r\npart 1;\r\n7\r\npart 2;\r\n7\r\npart 3;\r\n"
+				     "0\r\n\r\nHTTP/1.1 200 OK\r\n";
+	assert_memory_equal(body, wanted, sizeof(wanted) - 1);
+	app.parts = 0;
+	autofree char *plain = all_of("GET /parts HTTP/1.0\r\n\r\n");
+	assert_null(strstr(plain, "Transfer-Encoding"));
+	assert_non_null(strstr(plain, "\r\n\r\npart 1;part 2;part 3;"));
+	app.parts = 0;
+	autofree char *head = all_of("HEAD /parts HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_non_null(strstr(head, "200 OK"));
+	assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
+	assert_int_equal(app.parts, 0);
+}
+
+static void an_answer_that_breaks_off_can_be_told_from_a_whole_one(void **state)
+{
+	(void)state;
+	autofree char *text = all_of("GET /parts?broken HTTP/1.1\r\nHost: a\r\n\r\n"
+				     "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_non_null(strstr(text, "part 2;\r\n"));
+	assert_null(strstr(text, "0\r\n\r\n"));
+	assert_null(strstr(text, "ok"));
+}
+
+/* What the two sockets' buffers take is made, and no more, and no thread waits for the reader. */
+static void parts_are_made_as_they_are_taken(void **state)
+{
+	(void)state;
+	int fd[8];
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		fd[i] = dial("GET /parts?endless HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.parts, 8);
+	for (int before = -1; before != app.parts;) { /* until all are full */
+		before = app.parts;
+		for (int i = 0; i < 100; i++) {
+			int other = dial("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+			assert_answer(other, "ok");
+			close(other);
+		}
+	}
+	assert_true((size_t)app.parts < 8 * (LARGE >> 16));
+	for (size_t i = 0; i < ARRAY_LEN(fd); i += 2)
+		close(fd[i]); /* the others are there when the server ends */
+	for (size_t i = 1; i < ARRAY_LEN(fd); i += 2)
+		shutdown(fd[i], SHUT_WR);
+}
+
 static void *waker(void *arg)
 {
 	_Atomic bool *stop = arg;
@@ -457,6 +540,9 @@ static const struct CMUnitTest tests[] = {
 	SERVER_TEST(a_server_that_ends_answers_what_is_parked),
 	SERVER_TEST(a_request_that_is_woken_before_its_handler_returned_is_answered_once),
 	SERVER_TEST(what_is_parked_holds_no_body),
+	SERVER_TEST(an_answer_in_parts_arrives_whole_and_the_next_request_is_served),
+	SERVER_TEST(an_answer_that_breaks_off_can_be_told_from_a_whole_one),
+	SERVER_TEST(parts_are_made_as_they_are_taken),
 	SERVER_TEST(wakes_and_closes_race_with_clients_that_come_and_go),
 	SERVER_TEST(large_answers_that_nobody_takes_do_not_pile_up),
 	SERVER_TEST(without_any_descriptor_the_loop_rests_and_serves_when_there_are_some),
