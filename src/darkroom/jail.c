@@ -135,7 +135,7 @@ enum err_code jail_enter(const struct jail_limits *l, struct jail_report *ret, s
 	if (code != OK)
 		return code;
 	uid_t uid = geteuid();
-	code = jail_filter_load(e);
+	code = jail_filter_load(l->model, e);
 	if (code != OK)
 		return code;
 	*ret = (struct jail_report){ .landlock = abi, .uid = uid };

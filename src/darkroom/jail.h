@@ -37,6 +37,7 @@ struct jail_limits {
 	int64_t cpu_s;        /* of its whole life */
 	int64_t file_bytes;   /* of one memfd */
 	pid_t parent;         /* ends with it; 0: with nobody */
+	bool model;           /* it will load one, whose runtime asks for more than decoders do */
 };
 struct jail_report {
 	int landlock; /* ABI in force, 0: none */
@@ -53,7 +54,7 @@ void jail_limit_memory(int64_t bytes);
 bool jail_unshare(void);
 
 /* Parts of jail_enter. */
-enum err_code jail_filter_load(struct err *e) MUST_CHECK;
+enum err_code jail_filter_load(bool model, struct err *e) MUST_CHECK;
 int landlock_abi(void); /* what the kernel has; 0: none */
 enum err_code landlock_deny_all(int *ret_abi, struct err *e) MUST_CHECK;
 

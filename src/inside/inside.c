@@ -101,7 +101,8 @@ static enum err_code fork_child(struct keeper *k, struct err *e)
 	struct jail_limits l = { .memory_bytes = k->m.memory_bytes + model_bytes,
 		.cpu_s = k->m.cpu_s,
 		.file_bytes = k->m.max_bytes_out,
-		.parent = getpid() };
+		.parent = getpid(),
+		.model = k->has_model };
 	int pair[2] = { -1, -1 }, lines[2] = { -1, -1 };
 	enum err_code code = make_pairs(pair, lines, e);
 	if (code != OK)

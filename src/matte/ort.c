@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct ort_api_base {
@@ -32,6 +33,10 @@ enum err_code ort_load(const char *path, const char **ret_version, struct err *e
 		*ret_version = loaded_version;
 		return OK;
 	}
+	/* Since 1.30 the runtime reports to its makers over the network, unless told not to. */
+	if (setenv("ORT_DISABLE_TELEMETRY", "1", 1) != 0)
+		return err_set(e, ERR_MATTE_UNAVAILABLE,
+			"runtime: its telemetry cannot be switched off");
 	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib) {
 		const char *why = dlerror();
