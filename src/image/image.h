@@ -35,7 +35,8 @@ struct image_header {
 	int64_t decode_bytes; /* what decoding will take at its peak, for admission */
 };
 /* Reads headers only; no pixel is decoded. ERR_FETCH_NOT_IMAGE, ERR_DECODE_UNSUPPORTED,
- * ERR_DECODE_CORRUPT, ERR_LIMIT_PIXELS, ERR_LIMIT_FRAMES. */
+ * ERR_DECODE_CORRUPT, ERR_LIMIT_PIXELS, ERR_LIMIT_FRAMES. r NULL: decode_bytes is for the whole picture
+ * as RGB and alpha, and for nothing that is made of it. */
 enum err_code image_probe(const void *data, size_t n, const struct image_limits *lim,
 	const struct recipe *r, struct image_header *ret, struct err *e) MUST_CHECK;
 

@@ -69,12 +69,12 @@ static int64_t estimate(const struct probe *p, const struct recipe *r)
 	bool swap = p->h.orientation >= 5;
 	int w = swap ? p->h.height : p->h.width, h = swap ? p->h.width : p->h.height;
 	double pixels = (double)w * h, most = 0;
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; r && i < r->n; i++) {
 		double bytes = variant_bytes(&r->variants[i], w, h);
 		most = bytes > most ? bytes : most;
 	}
-	double scale = load_scale(&p->h, r);
-	double read = pixels * scale * scale * 8; /* packed, and its planes */
+	double scale = r ? load_scale(&p->h, r) : 1;
+	double read = pixels * scale * scale * (r ? 8 : 4); /* its planes, and what they come from */
 	double held = pixels * p->bytes_per_pixel + streaming(&p->h);
 	return (int64_t)fmin(overhead + held + read + most, BYTES_MOST);
 }
