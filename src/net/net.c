@@ -295,7 +295,7 @@ enum err_code net_do(struct net_client *c, const struct net_request *r, struct n
 	struct exchange x = { .client = c, .request = r };
 	struct curl_slist *headers = NULL;
 	struct url u;
-	char *url;
+	char *url = NULL;
 	if (r->cancel != NULL && atomic_load(r->cancel))
 		return err_set(e, ERR_CANCELED, "canceled before it began");
 	enum err_code rc = make_url(r, a, &u, &url, e);

@@ -193,10 +193,9 @@ export async function startRemoveBg({ host = '127.0.0.1', port = 0, key = 'test-
     slow: async (res, head, body, m) => {
       res.writeHead(200, { ...head, 'content-length': body.length });
       for (let i = 0; i < 10 && !res.destroyed; i++) {
-        res.write(body.subarray(Math.floor(body.length * i / 10), Math.floor(body.length * (i + 1) / 10)));
         await silent(res, (m.ms ?? 2000) / 10);
+        res[i < 9 ? 'write' : 'end'](body.subarray(Math.floor(body.length * i / 10), Math.floor(body.length * (i + 1) / 10)));
       }
-      res.end();
     },
   };
   /** Answers without a picture; nothing is charged. */
