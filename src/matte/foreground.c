@@ -12,19 +12,18 @@
  * colours, so tiles may be finished in place one after the other.
  */
 #include "matte/matte.h"
+#include "matte/v4.h"
 
 #include "base/mem.h"
 
 #include <string.h>
 
-#define COARSE     512
-#define TILE_CELLS 16 /* of the coarse level, a side */
+#define COARSE     256
+#define TILE_CELLS 8 /* of the coarse level, a side */
 #define LEVELS_MAX 24
 #define OPAQUE     0.99f
 #define CLEAR      0.01f
 #define SMOOTH     1e-5f
-
-typedef float v4 __attribute__((vector_size(16)));
 
 struct cell {
 	v4 i;    /* colour as seen; [3]: alpha */
@@ -89,11 +88,8 @@ static void settle(struct cell *c, const struct cell *const *near, int n)
 	}
 	float ff = a * a + sum, fb = a * inv, bb = inv * inv + sum;
 	float by = 1 / (ff * bb - fb * fb);
-	v4 sf = by * (bb * f - fb * b), sb = by * (ff * b - fb * f);
-	for (int k = 0; k < 3; k++) {
-		c->f[k] = sf[k] < 0 ? 0 : sf[k] > 255 ? 255 : sf[k];
-		c->b[k] = sb[k] < 0 ? 0 : sb[k] > 255 ? 255 : sb[k];
-	}
+	c->f = v4_clamp(by * (bb * f - fb * b), 255);
+	c->b = v4_clamp(by * (ff * b - fb * f), 255);
 }
 
 static int neighbours(const struct level *l, int x, int y, const struct cell **ret)
@@ -174,26 +170,27 @@ static enum err_code solve_pyramid(struct level *base, struct err *e)
 		top->f = top->b = top->i;
 		for (int k = n - 2; k >= 0; k--) {
 			inherit(&up[k + 1], &up[k]);
-			relax(&up[k], 0, k > 2 ? 8 : 3);
+			relax(&up[k], 0, k > 3 ? 8 : 2);
 		}
 	}
 	levels_done(up + 1, n - 1);
 	return code;
 }
 
-/* The mean colours of blocks of 2^shift pixels. */
+/* The mean colours of blocks of 2^shift pixels: of every second pixel each way, which tells as much. */
 static void reduce(const struct picture_planes *p, int shift, struct level *l)
 {
-	int size = 1 << shift;
+	int size = 1 << shift, step = shift > 1 ? 2 : 1;
 	for (int y = 0; y < l->h; y++)
 		for (int x = 0; x < l->w; x++) {
 			int x1 = (x + 1) * size < p->box.w ? (x + 1) * size : p->box.w,
 			    y1 = (y + 1) * size < p->box.h ? (y + 1) * size : p->box.h;
 			v4 sum = { 0 };
-			for (int j = y * size; j < y1; j++)
-				for (int i = x * size; i < x1; i++)
+			int n = 0;
+			for (int j = y * size; j < y1; j += step)
+				for (int i = x * size; i < x1; i += step, n++)
 					sum += pixel(p, i, j);
-			cell_at(l, x, y)->i = sum / (float)((x1 - x * size) * (y1 - y * size));
+			cell_at(l, x, y)->i = sum / (float)n;
 		}
 }
 
@@ -312,7 +309,7 @@ static void finish_tile(struct tile *t)
 	for (int j = t->shift - 1; j >= 0; j--) {
 		set_margin(t, j);
 		inherit_tile(t, j);
-		relax(&t->levels[j], 1, j > 0 ? 2 : 1);
+		relax(&t->levels[j], 1, 1);
 	}
 	give_back(t->p, &t->levels[0], 1, t->x0, t->y0, t->w, t->h);
 }

@@ -8,6 +8,7 @@
 #define BULB_MATTE_GUIDED_H
 
 #include "base/err.h"
+#include "matte/v4.h"
 
 #include <stdint.h>
 
@@ -26,7 +27,7 @@ struct guided;
 enum err_code guided_new(int side, int radius, double eps, struct guided **ret, struct err *e)
 	MUST_CHECK;
 void guided_free(struct guided *g);
-/* ret: rows of (x1 - x0) × 4 floats; the value is in p's unit, colours 0 … 255. */
-void guided_run(struct guided *g, const struct guided_source *s, struct guided_area a, float *ret);
+/* ret: rows of x1 - x0, the value is in p's unit, colours 0 … 255. */
+void guided_run(struct guided *g, const struct guided_source *s, struct guided_area a, v4 *ret);
 
 #endif

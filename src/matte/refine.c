@@ -24,9 +24,9 @@ struct refine {
 	struct guided *guided; /* NULL: the mask as it is */
 	int reach;             /* how far a pixel of the mask can be felt */
 	int16_t *p;
-	float *coefs, *row; /* 4 floats a pixel: of a tile with a margin of 1, of a row of it */
-	int *at;            /* for each column of the tile's full-size part: left neighbour, */
-	float *weight;      /* and how much of the right one */
+	v4 *coefs, *row; /* of guided_run: of a tile with a margin of 1, of a row of it */
+	int *at;         /* for each column of the tile's full-size part: left neighbour, */
+	float *weight;   /* and how much of the right one */
 	uint8_t *alpha;
 };
 
@@ -103,29 +103,25 @@ static uint8_t to_byte(float v)
 	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-/* One row of the tile's part of the full picture. coefs: a row of 4 floats each. */
-static void write_row(const struct refine *r, const float *coefs, size_t from, int n, int step)
+/* One row of the tile's part of the full picture. */
+static void write_row(const struct refine *r, const v4 *coefs, size_t from, int n, int step)
 {
 	const uint8_t *red = r->full->r + from, *green = r->full->g + from,
 		      *blue = r->full->b + from;
 	uint8_t *out = r->alpha + from;
 	for (int x = 0; x < n; x++) {
-		const float *a = coefs + (size_t)4 * (size_t)r->at[x], *b = a + step;
-		float t = r->weight[x], c[4];
-		for (int k = 0; k < 4; k++)
-			c[k] = a[k] + t * (b[k] - a[k]);
-		out[x] = to_byte(c[0] * red[x] + c[1] * green[x] + c[2] * blue[x] + c[3]);
+		v4 a = coefs[r->at[x]], b = coefs[r->at[x] + step];
+		v4 c = (a + r->weight[x] * (b - a)) * (v4){ red[x], green[x], blue[x], 1 };
+		out[x] = to_byte(c[0] + c[1] + c[2] + c[3]);
 	}
 }
 
 /* The coefficients of the mask itself. */
-static void plain_coefs(const struct guided_source *s, struct guided_area a, float *out)
+static void plain_coefs(const struct guided_source *s, struct guided_area a, v4 *out)
 {
 	for (int y = a.y0; y < a.y1; y++)
-		for (int x = a.x0; x < a.x1; x++, out += 4) {
-			out[0] = out[1] = out[2] = 0;
-			out[3] = s->p[(size_t)y * (size_t)s->w + (size_t)x];
-		}
+		for (int x = a.x0; x < a.x1; x++)
+			*out++ = (v4){ 0, 0, 0, s->p[(size_t)y * (size_t)s->w + (size_t)x] };
 }
 
 /* full: the part of the large picture that belongs to tile a. */
@@ -144,12 +140,11 @@ static void write_tile(struct refine *r, struct guided_area a, struct guided_are
 	for (int y = full.y0; y < full.y1; y++) {
 		float t;
 		int row = place(y, r->full->h, s->h, &t) - m.y0;
-		const float *p = r->coefs + (size_t)4 * (size_t)row * (size_t)w,
-			    *q = h > 1 ? p + 4 * w : p;
-		for (int i = 0; i < 4 * w; i++)
+		const v4 *p = r->coefs + (size_t)row * (size_t)w, *q = h > 1 ? p + w : p;
+		for (int i = 0; i < w; i++)
 			r->row[i] = p[i] + t * (q[i] - p[i]);
 		write_row(r, r->row, (size_t)y * (size_t)r->full->w + (size_t)full.x0,
-			full.x1 - full.x0, w > 1 ? 4 : 0);
+			full.x1 - full.x0, w > 1);
 	}
 }
 
@@ -188,8 +183,8 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 {
 	size_t side = TILE + 2, columns = (size_t)scaled(TILE, r->source.w, r->full->w) + 2;
 	r->p = mem_try_alloc(sizeof(*r->p) * (size_t)r->source.w * (size_t)r->source.h);
-	r->coefs = mem_try_alloc(sizeof(*r->coefs) * 4 * side * side);
-	r->row = mem_try_alloc(sizeof(*r->row) * 4 * side);
+	r->coefs = mem_try_alloc(sizeof(*r->coefs) * side * side);
+	r->row = mem_try_alloc(sizeof(*r->row) * side);
 	r->at = mem_try_alloc(sizeof(*r->at) * columns);
 	r->weight = mem_try_alloc(sizeof(*r->weight) * columns);
 	if (!r->p || !r->coefs || !r->row || !r->at || !r->weight)
