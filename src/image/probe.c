@@ -34,6 +34,15 @@ static enum err_code check_limits(const struct image_header *h, const struct ima
 	return OK;
 }
 
+/* The encoder keeps what it is about to write, and noise in high quality is much of it. */
+static double webp_bytes(const struct variant *v)
+{
+	enum { LOSSLESS = 70, LOSSY = 13, MODEST_QUALITY = 80 };
+	if (v->lossless)
+		return LOSSLESS;
+	return v->quality > MODEST_QUALITY ? LOSSY + (v->quality - MODEST_QUALITY) / 2.0 : LOSSY;
+}
+
 /* Pixels that one variant holds at a time, and bytes each of them takes while it is encoded. */
 static double variant_bytes(const struct variant *v, int w, int h)
 {
@@ -43,7 +52,7 @@ static double variant_bytes(const struct variant *v, int w, int h)
 	case FORMAT_AVIF:
 		return 4 * scaled + 90 * out;
 	case FORMAT_WEBP:
-		return 4 * scaled + (v->lossless ? 70 : 14) * out;
+		return 4 * scaled + webp_bytes(v) * out;
 	default:
 		return 4 * scaled + 10 * out;
 	}
@@ -53,18 +62,19 @@ static double variant_bytes(const struct variant *v, int w, int h)
  * of them: measured on pictures of 8600 and of 40000 pixels a line. */
 enum { LINES = 1024, LINE_BYTES = 6 };
 
-static double streaming(const struct image_header *h)
+static double streaming(const struct probe *p)
 {
-	if (h->format == FORMAT_JPEG)
+	if (p->h.format == FORMAT_JPEG)
 		return 0;
-	return (double)h->width * (h->height < LINES ? h->height : LINES) * LINE_BYTES;
+	double lines = p->h.height < LINES ? p->h.height : LINES;
+	return p->h.width * lines * (p->line_bytes > 0 ? p->line_bytes : LINE_BYTES);
 }
 
 #define BYTES_MOST 1e18 /* a picture that asks for more gets none in any case */
 
 static int64_t estimate(const struct probe *p, const struct recipe *r)
 {
-	double overhead = 24
+	double overhead = 12
 		<< 20; /* libraries, their tables, stacks, and the file's own buffers */
 	bool swap = p->h.orientation >= 5;
 	int w = swap ? p->h.height : p->h.width, h = swap ? p->h.width : p->h.height;
@@ -74,8 +84,8 @@ static int64_t estimate(const struct probe *p, const struct recipe *r)
 		most = bytes > most ? bytes : most;
 	}
 	double scale = r ? load_scale(&p->h, r) : 1;
-	double read = pixels * scale * scale * (r ? 8 : 4); /* its planes, and what they come from */
-	double held = pixels * p->bytes_per_pixel + streaming(&p->h);
+	double read = pixels * scale * scale * 4; /* its planes */
+	double held = pixels * p->bytes_per_pixel + p->buffer_bytes + streaming(p);
 	return (int64_t)fmin(overhead + held + read + most, BYTES_MOST);
 }
 

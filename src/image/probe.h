@@ -14,6 +14,8 @@ struct probe {
 	struct image_header h; /* format is set on entry; decode_bytes is not set here */
 	int max_frames;        /* counting may stop one beyond */
 	int bytes_per_pixel;   /* of the decoder's own copy of the whole picture; 0: it streams */
+	double buffer_bytes;   /* what it holds beside, however large the picture is */
+	double line_bytes;     /* a pixel of the lines between libvips' steps; 0: as most */
 };
 /* ERR_DECODE_CORRUPT, ERR_DECODE_UNSUPPORTED. A width of 0 is found by the caller. */
 typedef enum err_code probe_fn(struct span s, struct probe *p, struct err *e);
