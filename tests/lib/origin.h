@@ -23,6 +23,8 @@ struct origin {
 	pthread_t thread;
 	const char *script; /* the whole response */
 	size_t script_n;
+	const char *later; /* or NULL; the response from the later_from-th connection on */
+	int later_from;
 	bool hang;          /* say nothing and wait for the other side to give up */
 	bool reset;         /* reset the connection when the request is there */
 	bool keep;          /* leave connections open, and reset one when it is used again */
@@ -105,7 +107,10 @@ static inline void *origin_run(void *arg)
 {
 	struct origin *o = arg;
 	for (int c; (c = accept(o->fd, NULL, NULL)) >= 0; close(c)) {
-		o->hits++;
+		if (++o->hits == o->later_from) {
+			o->script = o->later;
+			o->script_n = strlen(o->later);
+		}
 		origin_answer(o, c);
 		if (o->keep)
 			origin_keep(o, c);

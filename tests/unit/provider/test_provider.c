@@ -418,6 +418,8 @@ static void a_dead_provider_is_left_alone_until_a_probe_succeeds(void **state)
 	(void)state;
 	struct err e;
 	struct desk d = desk_make("HTTP/1.1 500 No\r\n\r\n");
+	d.origin.later = HEAD "\r\n" PNG;
+	d.origin.later_from = 4;
 	d.opts.breaker_failures = 3;
 	d.opts.breaker_ms = 30000;
 	d.opts.clock_ms = fake_clock;
@@ -433,8 +435,6 @@ static void a_dead_provider_is_left_alone_until_a_probe_succeeds(void **state)
 	assert_int_equal(d.origin.hits, 3);
 	fake_now += 30000;
 	assert_false(provider_is_open(d.provider));
-	d.origin.script = HEAD "\r\n" PNG;
-	d.origin.script_n = strlen(HEAD "\r\n") + sizeof(PNG) - 1;
 	assert_ok(cut(&d, &e));
 	assert_false(provider_is_open(d.provider));
 	desk_close(&d);
@@ -488,6 +488,58 @@ static void errors_of_the_caller_do_not_open_the_breaker(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_err(cut(&d, &e), ERR_MATTE_PROVIDER);
 	assert_int_equal(d.origin.hits, 5);
+	desk_close(&d);
+}
+
+/* ---- many at a time ---- */
+
+struct crowd {
+	struct desk *desk;
+	atomic_int asked, at_once, most_at_once, charges;
+};
+
+static enum err_code ask_of_many(void *ctx, int64_t task, int64_t lease, int64_t cost,
+	struct ledger_answer *ret, struct err *e)
+{
+	(void)task, (void)lease, (void)cost, (void)e;
+	struct crowd *crowd = ctx;
+	int now = ++crowd->at_once;
+	if (now > crowd->most_at_once)
+		crowd->most_at_once = now;
+	*ret = (struct ledger_answer){ .charge = ++crowd->asked };
+	crowd->at_once--;
+	return OK;
+}
+
+static void *cut_in_a_crowd(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct ledger l = { .ctx = crowd, .ask = ask_of_many };
+	struct provider_result result;
+	struct err e;
+	if (provider_cut(crowd->desk->provider, &l, &crowd->desk->call, &result, &e) == OK)
+		crowd->charges++;
+	fd_close(&result.fd);
+	return NULL;
+}
+
+static void many_threads_share_one_provider(void **state)
+{
+	(void)state;
+	pthread_t threads[16];
+	struct desk d = desk_make(HEAD "\r\n" PNG);
+	struct crowd crowd = { .desk = &d };
+	d.opts.on_call = NULL;
+	d.opts.megapixels_per_minute = 100000;
+	desk_open(&d);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_create(&threads[i], NULL, cut_in_a_crowd, &crowd);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(crowd.asked, ARRAY_LEN(threads));
+	assert_int_equal(crowd.charges, ARRAY_LEN(threads));
+	assert_int_equal(crowd.most_at_once, 1); /* each at the gate */
+	assert_int_equal(d.origin.hits, ARRAY_LEN(threads));
 	desk_close(&d);
 }
 
@@ -580,6 +632,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_probe_that_the_ledger_stops_leaves_the_way_free),
 	cmocka_unit_test(a_wait_that_was_asked_for_holds_for_later_calls),
 	cmocka_unit_test(errors_of_the_caller_do_not_open_the_breaker),
+	cmocka_unit_test(many_threads_share_one_provider),
 	cmocka_unit_test(the_account_says_how_many_credits_are_left),
 	cmocka_unit_test(a_url_or_key_that_cannot_be_is_refused),
 };
