@@ -168,7 +168,7 @@ json_t *outcome_json(const struct outcome *o)
 
 static const char *stage_parse(const char *name)
 {
-	static const char *const stages[] = { "download", "process", "store" };
+	static const char *const stages[] = { "download", "process", "cut", "store" };
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
 		if (strcmp(name, stages[i]) == 0)
 			return stages[i];

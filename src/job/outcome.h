@@ -42,7 +42,7 @@ enum err_code product_parse(const char *text, struct product *ret, struct err *e
 struct outcome {
 	enum err_code code; /* OK: succeeded */
 	char detail[400];
-	const char *stage;   /* "download", "process", "store"; static */
+	const char *stage;   /* "download", "process", "cut", "store"; static */
 	int source_status;   /* 0: none */
 	char final_url[512]; /* where redirects led, no query; "" when the same */
 	int64_t download_ms, process_ms, store_ms; /* -1: did not happen */

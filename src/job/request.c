@@ -286,6 +286,18 @@ bool request_parse(const json_t *body, const struct request_limits *lim,
 	return true;
 }
 
+int64_t request_max_cost(const struct request *r)
+{
+	int64_t sum = 0;
+	if (r->cut.remove)
+		return r->cut.max_cost;
+	for (size_t i = 0; i < r->items_n; i++) {
+		const struct cut *c = r->items[i].cut;
+		sum += c && c->remove ? c->max_cost : 0;
+	}
+	return sum;
+}
+
 void request_free(struct request *r)
 {
 	if (!r)

@@ -61,6 +61,8 @@ bool request_parse(const json_t *body, const struct request_limits *lim,
  * taken, the rest is copied. false: the faults say why. */
 bool request_take_items(struct request *r, struct request_item *items, size_t n,
 	const struct request_limits *lim, struct faults *f);
+/* Thousandths of a credit: max_cost of its background, or the sum of its items' own. */
+int64_t request_max_cost(const struct request *r);
 void request_free(struct request *r);
 static inline void request_freep(struct request **r)
 {

@@ -33,6 +33,7 @@ struct claim {
 	size_t good_hosts_n;
 	size_t spare; /* of max, so many are for them, for makes, and for the first task of each other
 	                * host; of these a quarter not even for those. 0: for anybody */
+	size_t max_cuts; /* at most so many of kind TASK_CUT; 0: no limit */
 	bool no_cuts;    /* lend none of kind TASK_CUT: all places for them are taken */
 };
 struct task_keep {

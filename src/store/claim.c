@@ -59,11 +59,22 @@ static bool may_take(const struct claim *claim, const struct candidates *c, cons
 	return (claim->per_host == 0 || n < claim->per_host) && leaves_spare(claim, c, host, n);
 }
 
+/* Cuts may be many, and their places few: without them an index of its own is read. */
+static struct sql_rows ready_query(struct tx *t, const struct claim *claim, struct err *e)
+{
+	if (claim->no_cuts)
+		return sql_query(t->db,
+			"SELECT id, host, kind FROM task WHERE state = 0 AND kind < 2 ORDER BY turn, id",
+			SQL_NONE, e);
+	return sql_query(t->db, "SELECT id, host, kind FROM task WHERE state = 0 ORDER BY turn, id",
+		SQL_NONE, e);
+}
+
 static enum err_code find_ready(struct tx *t, const struct claim *claim, struct candidates *ret,
 	struct err *e)
 {
-	struct sql_rows r = sql_query(t->db,
-		"SELECT id, host FROM task WHERE state = 0 ORDER BY turn, id", SQL_NONE, e);
+	struct sql_rows r = ready_query(t, claim, e);
+	size_t cuts = 0;
 
 	*ret = (struct candidates){
 		.v = arena_alloc(t->arena, claim->max * sizeof *ret->v),
@@ -73,16 +84,20 @@ static enum err_code find_ready(struct tx *t, const struct claim *claim, struct 
 		const char *host = sql_text(&r, 1);
 		int64_t id = sql_int(&r, 0);
 		bool wanted = false;
-		if (!may_take(claim, ret, host))
+		bool is_cut = sql_int(&r, 2) == TASK_CUT;
+		if (!may_take(claim, ret, host) ||
+			(is_cut && claim->max_cuts && cuts == claim->max_cuts))
 			continue;
 		r.code = task_is_wanted(t, id, &wanted, e);
 		if (r.code == OK && !wanted)
 			ret->unwanted[ret->unwanted_n++] = id;
-		else if (r.code == OK)
-			ret->v[ret->n++] = (struct candidate){
-				.id = id,
-				.host = arena_strdup(t->arena, host),
-			};
+		if (r.code != OK || !wanted)
+			continue;
+		cuts += is_cut;
+		ret->v[ret->n++] = (struct candidate){
+			.id = id,
+			.host = arena_strdup(t->arena, host),
+		};
 	}
 	return sql_end(&r);
 }
@@ -100,10 +115,16 @@ static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, str
 static enum err_code start_items(struct tx *t, const struct tx_task *k, struct err *e)
 {
 	struct tx_items l = { 0 };
-	enum err_code code = items_load(t,
-		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
-		" AND i.started = 0 ORDER BY i.job, i.n",
-		SQL(sql_i(k->id)), &l, e);
+	enum err_code code = k->kind == TASK_CUT
+		? items_load(t,
+			  "SELECT " ITEM_COLUMNS
+			  " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
+			  " AND i.started = 0 ORDER BY i.job, i.n",
+			  SQL(sql_i(k->id)), &l, e)
+		: items_load(t,
+			  "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
+			  " AND i.started = 0 ORDER BY i.job, i.n",
+			  SQL(sql_i(k->id)), &l, e);
 
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		l.v[i].step = k->kind == TASK_FETCH ? STEP_DOWNLOADING : STEP_PROCESSING;

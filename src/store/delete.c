@@ -27,8 +27,10 @@ enum err_code result_forget(struct tx *t, int64_t id, struct err *e)
 enum err_code original_forget(struct tx *t, int64_t id, struct err *e)
 {
 	const char *blob = NULL;
-	enum err_code code = sql_run(t->db, "DELETE FROM source WHERE original = $1",
-		SQL(sql_i(id)), NULL, e);
+	enum err_code code = charges_forget(t, id, e);
+	if (code == OK)
+		code = sql_run(t->db, "DELETE FROM source WHERE original = $1", SQL(sql_i(id)),
+			NULL, e);
 	struct sql_rows r = sql_query(t->db, "DELETE FROM original WHERE id = $1 RETURNING blob",
 		SQL(sql_i(id)), e);
 
@@ -43,17 +45,19 @@ struct others {
 	size_t n;
 	bool open;
 	const char *results[OTHERS_MAX];
+	int64_t cuts[OTHERS_MAX];
 };
 
 static enum err_code find_others(struct tx *t, int64_t original, struct others *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT state, results FROM item WHERE original = $1 LIMIT $2",
+		"SELECT state, results, cut FROM item WHERE original = $1 LIMIT $2",
 		SQL(sql_i(original), sql_i(OTHERS_MAX)), e);
 
 	*ret = (struct others){ 0 };
 	while (ret->n < OTHERS_MAX && sql_next(&r)) {
 		ret->open |= sql_int(&r, 0) == ITEM_OPEN;
+		ret->cuts[ret->n] = sql_int(&r, 2);
 		ret->results[ret->n++] = arena_strdup(t->arena, sql_text(&r, 1));
 	}
 	ret->open |= ret->n == OTHERS_MAX;
@@ -66,6 +70,8 @@ static bool others_name(const struct others *o, int64_t id)
 		autojson *list = NULL;
 		size_t k;
 		json_t *v;
+		if (o->cuts[i] == id)
+			return true;
 		if (!o->results[i] ||
 			json_parse(o->results[i], strlen(o->results[i]), &list, NULL) != OK)
 			continue;
@@ -91,6 +97,8 @@ static enum err_code drop_results(struct tx *t, const struct tx_item *it, struct
 		return err_set(e, ERR_INTERNAL, "item: bad results");
 	json_array_foreach(list, k, v) if (code == OK && !others_name(&o, json_integer_value(v)))
 		code = result_forget(t, json_integer_value(v), e);
+	if (code == OK && it->cut && !others_name(&o, it->cut))
+		code = result_forget(t, it->cut, e);
 	return code == OK && o.n == 0 ? original_forget(t, it->original, e) : code;
 }
 

@@ -5,10 +5,10 @@
  * store:
  *
  *   job.*   c: [state, run, queued, running, succeeded, failed, canceled, cached, downloads,
- *           encodes, paid_calls]; e: when the job expires; a: [[item, step, bytes, bytes_total],
- *           …] in job.progress
+ *           encodes, paid_calls, then where there are cut-outs succeeded, failed, none];
+ *           e: when the job expires; a: [[item, step, bytes, bytes_total], …] in job.progress
  *   item.*  r run, t tries, s step, q ms queued (-1), h cache (-1), o original, v results,
- *           x outcome
+ *           x outcome; of a cut-out u state, w reason, k result, p its job paid, y outcome
  */
 #include "store/tx.h"
 
@@ -34,12 +34,15 @@ enum err_code event_job(struct tx *t, struct tx_job *j, enum event_type type, co
 	CLEANUP(buf_done) struct buf b = BUF_INIT(65536);
 	int64_t queued = j->fresh + j->waiting;
 
-	buf_printf(&b, "{\"c\":[%d,%d,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld]", (int)j->state,
+	buf_printf(&b, "{\"c\":[%d,%d,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld", (int)j->state,
 		j->run, (long long)queued, (long long)j->running, (long long)j->succeeded,
 		(long long)j->failed, (long long)j->canceled, (long long)j->cached,
 		(long long)j->savings.downloads, (long long)j->savings.encodes,
 		(long long)j->savings.paid_calls);
-	buf_printf(&b, ",\"e\":%lld", (long long)j->expires_ms);
+	if (j->cuts[CUT_SUCCEEDED] || j->cuts[CUT_FAILED] || j->cuts[CUT_NONE])
+		buf_printf(&b, ",%lld,%lld,%lld", (long long)j->cuts[CUT_SUCCEEDED],
+			(long long)j->cuts[CUT_FAILED], (long long)j->cuts[CUT_NONE]);
+	buf_printf(&b, "],\"e\":%lld", (long long)j->expires_ms);
 	if (active)
 		buf_printf(&b, ",\"a\":%s", active);
 	buf_putc(&b, '}');
@@ -50,6 +53,17 @@ static enum err_code job_start(struct tx *t, struct tx_job *j, struct err *e)
 {
 	j->state = JOB_RUNNING;
 	return event_job(t, j, EVENT_JOB_STARTED, NULL, e);
+}
+
+static void put_cut(struct buf *b, const struct tx_item *it)
+{
+	buf_printf(b, ",\"u\":%d,\"w\":%d", (int)it->cut_state, (int)it->cut_reason);
+	if (it->cut)
+		buf_printf(b, ",\"k\":%lld", (long long)it->cut);
+	if (it->charge)
+		buf_puts(b, ",\"p\":1");
+	if (it->cut_outcome)
+		buf_printf(b, ",\"y\":%s", it->cut_outcome);
 }
 
 enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type type,
@@ -74,6 +88,8 @@ enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type
 		buf_printf(&b, ",\"v\":%s", it->results);
 	if (it->outcome)
 		buf_printf(&b, ",\"x\":%s", it->outcome);
+	if (it->cut_state != CUT_OFF)
+		put_cut(&b, it);
 	buf_putc(&b, '}');
 	return append(t, it->job, type, it->n, &b, e);
 }

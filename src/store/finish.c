@@ -103,11 +103,26 @@ enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e)
 	op->original = o.data;
 	t->lend_owner = op->owner;
 	t->lend_ms = op->lease_ms;
-	code = settle_begin(t, k, TASK_DONE, o.id, f->not_modified, &f->outcome, e);
+	if (!f->not_modified)
+		t->work_done = (struct usage_row){ .downloads = 1, .bytes_in = f->original.bytes };
+	struct tx_ending end = { TASK_DONE, o.id, f->not_modified, .outcome = &f->outcome };
+	code = settle_begin(t, k, &end, e);
 	return code == OK ? lent_make(t, op, e) : code;
 }
 
 /* ---- make ---- */
+
+/* Variants of an original, or of a cut-out. What was deleted meanwhile takes with it what was made
+ * of it. */
+static enum err_code subject_is_there(struct tx *t, const struct tx_task *k, int64_t original,
+	bool *ret, struct err *e)
+{
+	int64_t cut = 0;
+	enum err_code code = original ? OK : cut_by_file(t, k->scope, k->subject, &cut, e);
+
+	*ret = original || cut;
+	return code;
+}
 
 static enum err_code result_put(struct tx *t, const struct tx_task *k, const struct product *p,
 	struct err *e)
@@ -154,22 +169,70 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 	struct tx_task *k;
 	enum err_code code = task_held(t, op->id, op->lease, &k, e);
 
+	bool there = false;
 	if (code == OK)
 		code = original_learn(t, k, &op->made->original, &o, e);
-	/* An original that was deleted meanwhile takes with it what was made of it. */
-	for (size_t i = 0; code == OK && i < op->made->n; i++)
-		code = o.id ? result_put(t, k, &op->made->products[i], e)
-			    : trash_put(t, op->made->products[i].key, t->now_ms, e);
-	return code != OK ? code
-			  : settle_begin(t, k, TASK_DONE, o.id, false, &op->made->outcome, e);
+	if (code == OK)
+		code = subject_is_there(t, k, o.id, &there, e);
+	for (size_t i = 0; code == OK && i < op->made->n; i++) {
+		const struct product *p = &op->made->products[i];
+		t->work_done.encodes++;
+		t->work_done.bytes_out += p->bytes;
+		code = there ? result_put(t, k, p, e) : trash_put(t, p->key, t->now_ms, e);
+	}
+	struct tx_ending end = { TASK_DONE, o.id, .outcome = &op->made->outcome };
+	return code == OK ? settle_begin(t, k, &end, e) : code;
+}
+
+/* ---- cut ---- */
+
+enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e)
+{
+	struct op_end *op = arg;
+	const struct cut_made *m = op->cut_made;
+	struct outcome none = m->outcome;
+	struct tx_original o = { 0 };
+	struct tx_task *k;
+	int64_t cut = 0;
+	enum err_code code = task_held(t, op->id, op->lease, &k, e);
+
+	if (code == OK)
+		code = original_learn(t, k, &m->original, &o, e);
+	if (code == OK && m->state == CUT_SUCCEEDED)
+		code = o.id ? cut_put(t, k, &m->product, &cut, e)
+			    : trash_put(t, m->product.key, t->now_ms, e);
+	if (m->state == CUT_NONE && none.code == OK)
+		none.code = ERR_MATTE_NO_FOREGROUND;
+	t->work_done = (struct usage_row){ .cutouts = 1, .bytes_out = m->product.bytes };
+	struct tx_ending end = {
+		.state = TASK_DONE,
+		.original = o.id,
+		.cut_state = m->state,
+		.cut_reason = m->reason,
+		.cut = cut,
+		.outcome = &none,
+	};
+	return code == OK ? settle_begin(t, k, &end, e) : code;
 }
 
 /* ---- failures ---- */
 
-/* Its bytes are not where they should be: a retry, or the next job, fetches them again. */
-static enum err_code original_lost(struct tx *t, struct tx_original *o, struct err *e)
+/* The file of a cut-out: it will be cut again. */
+static enum err_code cut_lost(struct tx *t, const struct tx_task *k, struct err *e)
 {
-	if (!o->id || !o->data.key[0])
+	int64_t cut = 0;
+	enum err_code code = cut_by_file(t, k->scope, k->subject, &cut, e);
+
+	return code == OK && cut ? result_forget(t, cut, e) : code;
+}
+
+/* Its bytes are not where they should be: a retry, or the next job, fetches them again. */
+static enum err_code original_lost(struct tx *t, const struct tx_task *k, struct tx_original *o,
+	struct err *e)
+{
+	if (!o->id)
+		return cut_lost(t, k, e);
+	if (!o->data.key[0])
 		return OK;
 	o->data.key[0] = 0;
 	return original_update(t, o, e);
@@ -181,15 +244,16 @@ enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outc
 	struct tx_original o = { 0 };
 	enum err_code code = OK;
 
-	if (k->kind == TASK_MAKE && found)
+	if (k->kind != TASK_FETCH && found)
 		code = original_learn(t, k, found, &o, e);
-	else if (k->kind == TASK_MAKE)
+	else if (k->kind != TASK_FETCH)
 		code = original_find(t, k->scope, k->subject, &o, e);
 	else if (found)
 		code = original_put(t, k->scope, found, &o, e);
-	if (code == OK && k->kind == TASK_MAKE && why->code == ERR_BLOB_NOT_FOUND)
-		code = original_lost(t, &o, e);
-	return code == OK ? settle_begin(t, k, TASK_FAILED, o.id, false, why, e) : code;
+	if (code == OK && k->kind != TASK_FETCH && why->code == ERR_BLOB_NOT_FOUND)
+		code = original_lost(t, k, &o, e);
+	struct tx_ending end = { TASK_FAILED, o.id, .outcome = why };
+	return code == OK ? settle_begin(t, k, &end, e) : code;
 }
 
 enum err_code op_fail(struct tx *t, void *arg, struct err *e)

@@ -5,7 +5,8 @@
  * numbers, and the next goes on from there.
  *
  * An item names its original while it is there, open or ended; a result counts as named while any
- * item names the original it was made from.
+ * item names the original it was made from; variants of a cut-out have the digest of its file
+ * instead, and are named by the items that name the cut-out.
  */
 #include "store/tx.h"
 
@@ -50,13 +51,19 @@ static enum err_code gc_originals(struct tx *t, struct op_gc *op, int64_t before
 	return code;
 }
 
+#define RESULT_IS_NAMED                                                                            \
+	"(EXISTS (SELECT 1 FROM original o JOIN item i ON i.original = o.id"                       \
+	" WHERE o.scope = r.scope AND o.sha256 = r.sha256)"                                        \
+	" OR EXISTS (SELECT 1 FROM item i WHERE i.cut = r.id)"                                     \
+	" OR EXISTS (SELECT 1 FROM result c JOIN item i ON i.cut = c.id"                           \
+	" WHERE c.scope = r.scope AND c.file = r.sha256))"
+
 static enum err_code gc_results(struct tx *t, struct op_gc *op, int64_t before_ms, struct err *e)
 {
 	struct row rows[PASS_ROWS];
 	size_t n = 0;
 	enum err_code code = load(t,
-		"SELECT r.id, EXISTS (SELECT 1 FROM original o JOIN item i ON i.original = o.id"
-		" WHERE o.scope = r.scope AND o.sha256 = r.sha256) FROM result r"
+		"SELECT r.id, " RESULT_IS_NAMED " FROM result r"
 		" WHERE r.id > $1 AND r.used_ms <= $2 ORDER BY r.id LIMIT $3",
 		op->after_result, before_ms, rows, &n, e);
 
@@ -108,9 +115,8 @@ enum err_code op_gc_count(struct tx *t, void *arg, struct err *e)
 			SQL(sql_i(before_ms)), &op->report.originals, e);
 	if (code == OK)
 		code = sql_get(t->db,
-			"SELECT count(*) FROM result r WHERE r.used_ms <= $1 AND NOT EXISTS (SELECT 1"
-			" FROM original o JOIN item i ON i.original = o.id"
-			" WHERE o.scope = r.scope AND o.sha256 = r.sha256)",
+			"SELECT count(*) FROM result r WHERE r.used_ms <= $1"
+			" AND NOT " RESULT_IS_NAMED,
 			SQL(sql_i(before_ms)), &op->report.results, e);
 	op->report.blobs = op->report.originals + op->report.results;
 	return code;

@@ -28,8 +28,16 @@ static void item_from_row(struct tx *t, struct sql_rows *r, struct tx_item *it)
 		.made = (int)sql_int(r, 14),
 		.planned_ms = sql_int(r, 15),
 		.started_ms = sql_int(r, 16),
+		.cut_state = (enum cut_state)sql_int(r, 17),
+		.cut_task = sql_int(r, 18),
+		.cut = sql_int(r, 19),
+		.cut_reason = (enum cut_reason)sql_int(r, 20),
+		.cut_outcome = arena_strdup(t->arena, sql_text(r, 21)),
+		.charge = sql_int(r, 22),
 	};
 	it->was = it->state;
+	it->cut_was = it->cut_state;
+
 	sql_bytes(r, 3, it->source_key, SHA256_LEN);
 }
 
@@ -91,6 +99,26 @@ static void move_count(struct tx_item *it)
 	it->job->dirty = true;
 }
 
+/* What the row knows of its cut-out; most items have none. */
+static enum err_code cut_save(struct tx *t, struct tx_item *it, struct err *e)
+{
+	enum err_code code = sql_run(t->db,
+		"UPDATE item SET cut_state = $1, cut_task = $2, cut = $3, cut_reason = $4,"
+		" cut_outcome = $5 WHERE job = $6 AND n = $7",
+		SQL(sql_i(it->cut_state), sql_i_or_null(it->cut_task, it->cut_task > 0),
+			sql_i_or_null(it->cut, it->cut > 0), sql_i(it->cut_reason),
+			sql_t(it->cut_outcome), sql_i(it->job->no), sql_i(it->n)),
+		NULL, e);
+
+	if (it->cut_was != it->cut_state) {
+		it->job->cuts[it->cut_was]--;
+		it->job->cuts[it->cut_state]++;
+		it->job->dirty = true;
+		it->cut_was = it->cut_state;
+	}
+	return code;
+}
+
 enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct err *e)
 {
 	int64_t changed = 0;
@@ -113,7 +141,7 @@ enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct 
 	if (*ret_won)
 		move_count(it);
 	it->was = it->state;
-	return OK;
+	return *ret_won && it->cut_state != CUT_OFF ? cut_save(t, it, e) : OK;
 }
 
 enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e)
@@ -134,6 +162,27 @@ enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e)
 	return event_item(t, it, EVENT_ITEM_STARTED, e);
 }
 
+enum err_code item_progress(struct tx *t, struct tx_item *it, struct err *e)
+{
+	it->task = 0;
+	it->step = STEP_PROCESSING;
+	enum err_code code = item_wait(t, it, true, e);
+	return code == OK ? event_item(t, it, EVENT_ITEM_PROGRESS, e) : code;
+}
+
+enum err_code item_wait(struct tx *t, struct tx_item *it, bool running, struct err *e)
+{
+	bool won = false;
+
+	it->state = ITEM_OPEN;
+	if (!it->planned_ms)
+		it->planned_ms = t->now_ms;
+	enum err_code code = item_save(t, it, &won, e);
+	if (code == OK && won && running)
+		code = item_start(t, it, e);
+	return code;
+}
+
 static bool was_cached(const struct tx_item *it)
 {
 	return it->original && it->cache > CACHE_MISS;
@@ -143,15 +192,18 @@ static bool was_cached(const struct tx_item *it)
 static enum err_code tally(struct tx *t, struct tx_item *it, const struct outcome *o, struct err *e)
 {
 	struct tx_job *j = it->job;
+	struct usage_row *u = usage_of(t, j->tenant);
 	int cache = it->original && it->cache >= 0 ? it->cache : CACHE_COALESCED + 1;
 
 	t->tally.items[it->state][cache]++;
+	u->items += it->state != ITEM_CANCELED;
 	if (it->state == ITEM_FAILED)
 		t->tally.errors[o->code]++;
 	if (was_cached(it)) {
 		j->cached++;
 		j->savings.downloads++;
 		t->tally.saved.downloads++;
+		u->saved.downloads++;
 	}
 	if (it->state != ITEM_SUCCEEDED)
 		return OK;
@@ -163,6 +215,7 @@ static enum err_code tally(struct tx *t, struct tx_item *it, const struct outcom
 	if (saved > 0) {
 		j->savings.encodes += saved;
 		t->tally.saved.encodes += saved;
+		u->saved.encodes += saved;
 	}
 	return OK;
 }
@@ -174,7 +227,7 @@ static enum event_type end_event(enum item_state s)
 	return s == ITEM_FAILED ? EVENT_ITEM_FAILED : EVENT_ITEM_CANCELED;
 }
 
-static const char *outcome_text(struct tx *t, const struct outcome *o)
+const char *outcome_text(struct tx *t, const struct outcome *o)
 {
 	autojson *j = outcome_json(o);
 	autofree char *text = json_text(j);
@@ -188,7 +241,7 @@ enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
 	bool won = false;
 
 	it->state = state;
-	it->task = 0;
+	it->task = it->cut_task = 0;
 	it->outcome = outcome_text(t, o);
 	enum err_code code = item_save(t, it, &won, e);
 	if (code == OK && won)
@@ -247,7 +300,7 @@ static enum job_state end_state(const struct tx_job *j)
 		return JOB_CANCELED;
 	if (j->succeeded == 0)
 		return JOB_FAILED;
-	return j->failed > 0 ? JOB_PARTIAL : JOB_SUCCEEDED;
+	return j->failed > 0 || j->cuts[CUT_FAILED] > 0 ? JOB_PARTIAL : JOB_SUCCEEDED;
 }
 
 /* A job may have taken longer than jobs are kept: who waited for its end has time to read it. */

@@ -17,7 +17,8 @@ static enum err_code waiting_jobs(struct tx *t, int64_t id, bool *ret_wanted, st
 	int64_t jobs[JOBS_MAX];
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
-		"SELECT DISTINCT job FROM item WHERE task = $1 ORDER BY job LIMIT $2",
+		"SELECT job FROM item WHERE task = $1 UNION SELECT job FROM item"
+		" WHERE cut_task = $1 ORDER BY job LIMIT $2",
 		SQL(sql_i(id), sql_i(JOBS_MAX)), e);
 
 	while (n < JOBS_MAX && sql_next(&r))
@@ -50,6 +51,8 @@ static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t l
 		return code;
 	}
 	code = waiting_jobs(t, k->id, &wanted, e);
+	if (code == OK && !wanted) /* what may be paid for already is waited for */
+		code = charge_is_asked(t, k->id, &wanted, e);
 	if (code != OK || wanted)
 		return code;
 	*ret_unwanted = true;
@@ -60,7 +63,8 @@ static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t l
 static enum err_code active_text(struct tx *t, const struct tx_job *j, struct buf *b, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT i.n, k.step, k.bytes, k.bytes_total FROM item i JOIN task k ON k.id = i.task"
+		"SELECT i.n, k.step, k.bytes, k.bytes_total FROM item i"
+		" JOIN task k ON k.id = coalesce(i.task, i.cut_task)"
 		" WHERE i.job = $1 AND i.state = 1 AND i.started = 1 AND k.state = 1"
 		" ORDER BY i.n LIMIT $2",
 		SQL(sql_i(j->no), sql_i(PROGRESS_ACTIVE)), e);
@@ -81,7 +85,7 @@ static int64_t hash_of(const struct tx_job *j, const struct buf *active)
 {
 	uint8_t sum[SHA256_LEN];
 	int64_t counts[] = { j->fresh + j->waiting, j->running, j->succeeded, j->failed,
-		j->canceled };
+		j->canceled, j->cuts[CUT_SUCCEEDED], j->cuts[CUT_FAILED], j->cuts[CUT_NONE] };
 	struct sha256 *s = sha256_new();
 	int64_t h;
 

@@ -14,21 +14,14 @@
 #define PLAN_ITEMS 200 /* that need work, in one transaction */
 #define PLAN_LOOKS 250 /* items looked at, hits included: others wait for this transaction */
 
-struct source_row {
-	bool there;
-	struct tx_original original;
-	const char *etag, *last_modified;
-	int64_t checked_ms;
-};
-
-static enum err_code source_find(struct tx *t, int64_t scope, const struct tx_item *it,
+enum err_code source_find(struct tx *t, int64_t scope, const uint8_t key[SHA256_LEN],
 	struct source_row *ret, struct err *e)
 {
 	int64_t original = 0;
 	struct sql_rows r = sql_query(t->db,
 		"SELECT original, etag, last_modified, checked_ms FROM source"
 		" WHERE scope = $1 AND key = $2",
-		SQL(sql_i(scope), sql_b(it->source_key, SHA256_LEN)), e);
+		SQL(sql_i(scope), sql_b(key, SHA256_LEN)), e);
 
 	*ret = (struct source_row){ 0 };
 	if (sql_next(&r)) {
@@ -44,7 +37,7 @@ static enum err_code source_find(struct tx *t, int64_t scope, const struct tx_it
 	return code;
 }
 
-static bool is_fresh(const struct tx *t, enum cache_mode mode, const struct source_row *s)
+bool source_is_fresh(const struct tx *t, enum cache_mode mode, const struct source_row *s)
 {
 	if (!s->there || mode == CACHE_MODE_RELOAD)
 		return false;
@@ -53,11 +46,10 @@ static bool is_fresh(const struct tx *t, enum cache_mode mode, const struct sour
 
 /* Do we hold enough for a 304 to be an answer: the bytes, or all that is made of them for a job that
  * wants no more? */
-static enum err_code can_revalidate(struct tx *t, const struct tx_item *it, int64_t scope,
+static enum err_code can_revalidate(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct source_row *s, bool *ret, struct err *e)
 {
-	struct tx_recipe r;
-	size_t missing = 0;
+	struct tx_found f = { 0 };
 
 	*ret = false;
 	if (!s->there || (!s->etag && !s->last_modified))
@@ -65,12 +57,8 @@ static enum err_code can_revalidate(struct tx *t, const struct tx_item *it, int6
 	bool bytes = s->original.data.key[0] != 0;
 	if (!bytes && it->job->keep_source)
 		return OK;
-	enum err_code code = tx_recipe(t, it, &r, e);
-	if (code == OK && !bytes) {
-		int64_t *ids = arena_alloc(t->arena, (r.n + 1) * sizeof *ids);
-		code = results_find(t, scope, s->original.data.sha256, &r, ids, &missing, e);
-	}
-	*ret = code == OK && missing == 0;
+	enum err_code code = bytes ? OK : item_find(t, it, scope, &s->original.data, &f, e);
+	*ret = code == OK && f.missing == 0 && !f.cut_missing;
 	return code;
 }
 
@@ -114,10 +102,10 @@ static enum err_code plan_fetch(struct tx *t, struct tx_item *it, int64_t scope,
 	enum err_code code = fetch_put(t, it, scope, headers, 0, &id, &state, &joined, e);
 
 	if (code == OK)
-		code = source_find(t, scope, it, &s, e);
+		code = source_find(t, scope, it->source_key, &s, e);
 	if (code != OK)
 		return code;
-	if (is_fresh(t, it->job->settings.cache, &s)) {
+	if (source_is_fresh(t, it->job->settings.cache, &s)) {
 		code = joined ? OK : task_delete(t, id, e);
 		return code == OK ? plan_hit(t, it, scope, &s, e) : code;
 	}
@@ -133,7 +121,7 @@ static enum err_code plan_fetch(struct tx *t, struct tx_item *it, int64_t scope,
 static enum err_code plan_cached(struct tx *t, struct tx_item *it, int64_t scope, struct err *e)
 {
 	struct source_row s;
-	enum err_code code = source_find(t, scope, it, &s, e);
+	enum err_code code = source_find(t, scope, it->source_key, &s, e);
 
 	if (code != OK)
 		return code;

@@ -28,6 +28,7 @@ enum err_code read_job_names(struct tx *t, int64_t no, struct arena *a, struct r
 		r.code = job_settings_parse(sql_text(&r, 0), &s, e);
 		if (r.code == OK) {
 			take_names(&s.recipe, a, ret);
+			ret->apply = s.cut.apply;
 			job_settings_done(&s);
 		}
 	}
@@ -65,6 +66,8 @@ enum err_code read_extra(const char *extra, struct arena *a, const struct read_j
 	}
 	if (x.recipe.n > 0)
 		take_names(&x.recipe, a, ret_names);
+	if (x.has_cut)
+		ret_names->apply = x.cut.apply;
 	item_extra_done(&x);
 	return OK;
 }
@@ -94,7 +97,7 @@ static enum err_code take_product(struct sql_rows *r, struct variant_row *v)
 }
 
 /* One query for all results of the original, in the order of the item's list. */
-enum err_code read_variants(struct tx *t, int64_t original, const json_t *results,
+enum err_code read_variants(struct tx *t, int64_t original, int64_t cut, const json_t *results,
 	const struct read_job *names, struct arena *a, struct item_row *ret, struct err *e)
 {
 	size_t n = json_array_size(results);
@@ -104,10 +107,15 @@ enum err_code read_variants(struct tx *t, int64_t original, const json_t *result
 	if (n == 0)
 		return OK;
 	struct variant_row *v = arena_alloc(a, n * sizeof *v);
-	struct sql_rows r = sql_query(t->db,
-		"SELECT r.id, r.data, r.blob, r.recipe FROM original o"
-		" JOIN result r ON r.scope = o.scope AND r.sha256 = o.sha256 WHERE o.id = $1",
-		SQL(sql_i(original)), e);
+	struct sql_rows r = cut
+		? sql_query(t->db,
+			  "SELECT r.id, r.data, r.blob, r.recipe FROM result c"
+			  " JOIN result r ON r.scope = c.scope AND r.sha256 = c.file WHERE c.id = $1",
+			  SQL(sql_i(cut)), e)
+		: sql_query(t->db,
+			  "SELECT r.id, r.data, r.blob, r.recipe FROM original o"
+			  " JOIN result r ON r.scope = o.scope AND r.sha256 = o.sha256 WHERE o.id = $1",
+			  SQL(sql_i(original)), e);
 	while (sql_next(&r))
 		for (size_t i = 0; i < n; i++) {
 			if (json_integer_value(json_array_get(results, i)) != sql_int(&r, 0))
@@ -120,6 +128,29 @@ enum err_code read_variants(struct tx *t, int64_t original, const json_t *result
 			v[ret->variants_n++] = v[i];
 	ret->variants = v;
 	return sql_end(&r);
+}
+
+/* One that an item ended without is not pending any more: there is nothing to say of it. */
+enum err_code read_cut(struct tx *t, int64_t cut, bool paid, const struct read_job *j,
+	struct arena *a, struct item_row *ret, struct err *e)
+{
+	struct cut_row row;
+	bool ended = ret->state > ITEM_OPEN;
+
+	if (ret->cut == CUT_WANTED && ended)
+		ret->cut = CUT_OFF;
+	ret->cut_hidden = j->apply == CUT_APPLY_VARIANTS;
+	if (ret->cut != CUT_SUCCEEDED)
+		return OK;
+	enum err_code code = cut_by_id(t, cut, &row, e);
+	if (code != OK || !row.id)
+		return code;
+	struct cut_product *p = arena_alloc(a, sizeof *p);
+	*p = row.product;
+	if (!paid)
+		p->cost = 0;
+	ret->cutout = p;
+	return OK;
 }
 
 enum err_code read_outcome(const char *text, struct arena *a, const struct outcome **ret,

@@ -34,14 +34,14 @@ static enum err_code read_active(const json_t *list, struct arena *a, struct eve
 static enum err_code read_job_event(struct page *p, const json_t *doc, struct event_row *ret)
 {
 	const json_t *c = json_object_get(doc, "c");
-	int64_t v[11] = { 0 };
+	int64_t v[14] = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		v[i] = json_integer_value(json_array_get(c, i));
 	ret->state = (enum job_state)v[0];
 	ret->run = (int)v[1];
-	ret->counts = (struct counts){ p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6],
-		v[7] };
+	ret->counts = (struct counts){ p->total, p->duplicates, v[2], v[3], v[4], v[5], v[6], v[7],
+		{ v[11], v[12], v[13] } };
 	ret->savings = (struct savings){ v[8], v[9], v[10] };
 	ret->expires_ms = json_get_int(doc, "e", 0);
 	return read_active(json_object_get(doc, "a"), p->a, ret);
@@ -61,12 +61,21 @@ static enum item_state state_of(enum event_type type)
 	}
 }
 
+static enum err_code event_outcome(struct page *p, const json_t *doc, const char *name,
+	const struct outcome **ret, struct err *e)
+{
+	const json_t *x = json_object_get(doc, name);
+	autofree char *text = x ? json_text(x) : NULL;
+
+	return read_outcome(text, p->a, ret, e);
+}
+
 static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t n, const char *url,
 	const char *extra, struct event_row *ret, struct err *e)
 {
 	struct item_row *it = arena_alloc(p->a, sizeof *it);
-	const json_t *x = json_object_get(doc, "x");
 	int64_t original = json_get_int(doc, "o", 0), cache = json_get_int(doc, "h", -1);
+	int64_t cut = json_get_int(doc, "k", 0);
 	struct read_job names;
 
 	*it = (struct item_row){
@@ -79,18 +88,21 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 		.queued_ms = json_get_int(doc, "q", -1),
 		.run = (int)json_get_int(doc, "r", 1),
 		.tries = (int)json_get_int(doc, "t", 0),
+		.cut = (enum cut_state)json_get_int(doc, "u", CUT_OFF),
+		.cut_reason = (enum cut_reason)json_get_int(doc, "w", CUT_REASON_ASKED),
 	};
 	ret->item = it;
 	enum err_code code = read_extra(extra, p->a, &p->job, it, &names, e);
 	if (code == OK && it->has_cache)
 		code = read_original(p->t, original, p->a, &it->source, e);
 	if (code == OK)
-		code = read_variants(p->t, original, json_object_get(doc, "v"), &names, p->a, it,
-			e);
-	if (code != OK || !x)
-		return code;
-	autofree char *text = json_text(x);
-	return read_outcome(text, p->a, &it->outcome, e);
+		code = read_variants(p->t, original, names.apply == CUT_APPLY_CUTOUT ? 0 : cut,
+			json_object_get(doc, "v"), &names, p->a, it, e);
+	if (code == OK && it->cut != CUT_OFF)
+		code = read_cut(p->t, cut, json_get_int(doc, "p", 0) != 0, &names, p->a, it, e);
+	if (code == OK)
+		code = event_outcome(p, doc, "y", &it->cut_outcome, e);
+	return code == OK ? event_outcome(p, doc, "x", &it->outcome, e) : code;
 }
 
 static enum err_code read_row(struct page *p, struct sql_rows *r, struct event_row *ret,

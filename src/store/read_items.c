@@ -9,14 +9,16 @@
 
 struct raw {
 	const char *results;
-	int64_t original;
+	int64_t original, cut;
+	bool paid;
 };
 
 static const char *const query =
 	"SELECT i.n, i.url, i.extra, i.state, i.run, i.started, i.cache, i.original, i.results,"
 	" i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind,"
-	" i.source_key"
-	" FROM item i LEFT JOIN task k ON k.id = i.task WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
+	" i.source_key, i.cut_state, i.cut, i.cut_reason, i.cut_outcome, i.charge"
+	" FROM item i LEFT JOIN task k ON k.id = coalesce(i.task, i.cut_task)"
+	" WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
 
 static enum task_step step_of(struct sql_rows *r)
 {
@@ -56,11 +58,17 @@ static enum err_code item_row(struct sql_rows *r, struct arena *a, const struct 
 		.has_cache = !sql_is_null(r, 6) && !sql_is_null(r, 7),
 		.cache = (enum item_cache)sql_int(r, 6),
 		.queued_ms = queued_of(r),
+		.cut = (enum cut_state)sql_int(r, 17),
+		.cut_reason = (enum cut_reason)sql_int(r, 19),
 	};
 	sql_bytes(r, 16, ret->source_key, SHA256_LEN);
 	raw->original = sql_int(r, 7);
 	raw->results = arena_strdup(a, sql_text(r, 8));
+	raw->cut = sql_int(r, 18);
+	raw->paid = !sql_is_null(r, 21);
 	enum err_code code = read_extra(sql_text(r, 2), a, j, ret, names, e);
+	if (code == OK)
+		code = read_outcome(sql_text(r, 20), a, &ret->cut_outcome, e);
 	return code == OK ? read_outcome(sql_text(r, 9), a, &ret->outcome, e) : code;
 }
 
@@ -89,11 +97,14 @@ static enum err_code join(struct tx *t, const struct raw *raw, const struct read
 
 	if (ret->has_cache)
 		code = read_original(t, raw->original, a, &ret->source, e);
+	if (code == OK && ret->cut != CUT_OFF)
+		code = read_cut(t, raw->cut, raw->paid, names, a, ret, e);
 	if (code == OK && raw->results)
 		code = json_parse(raw->results, strlen(raw->results), &results, e);
 	if (code != OK || !results)
 		return code;
-	return read_variants(t, raw->original, results, names, a, ret, e);
+	return read_variants(t, raw->original, names->apply == CUT_APPLY_CUTOUT ? 0 : raw->cut,
+		results, names, a, ret, e);
 }
 
 enum err_code op_items(struct tx *t, void *arg, struct err *e)

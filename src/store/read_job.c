@@ -9,7 +9,8 @@
 #define ROW_COLUMNS                                                                                \
 	"no, tenant, id, state, run, seq, total, duplicates, fresh + waiting, running, succeeded," \
 	" failed, canceled, cached, saved_downloads, saved_encodes, saved_paid, priority, tag,"    \
-	" base_url, metadata, keep_source, created_ms, ended_ms, expires_ms"
+	" base_url, metadata, keep_source, created_ms, ended_ms, expires_ms, cuts_succeeded,"      \
+	" cuts_failed, cuts_none"
 #define VISIBLE " hidden = 0 AND (ended_ms IS NULL OR expires_ms > $1)"
 
 static void job_row(struct sql_rows *r, struct arena *a, struct job_row *ret)
@@ -22,7 +23,8 @@ static void job_row(struct sql_rows *r, struct arena *a, struct job_row *ret)
 		.run = (int)sql_int(r, 4),
 		.seq = sql_int(r, 5),
 		.counts = { sql_int(r, 6), sql_int(r, 7), sql_int(r, 8), sql_int(r, 9),
-			sql_int(r, 10), sql_int(r, 11), sql_int(r, 12), sql_int(r, 13) },
+			sql_int(r, 10), sql_int(r, 11), sql_int(r, 12), sql_int(r, 13),
+			{ sql_int(r, 25), sql_int(r, 26), sql_int(r, 27) } },
 		.savings = { sql_int(r, 14), sql_int(r, 15), sql_int(r, 16) },
 		.priority = (enum priority)sql_int(r, 17),
 		.tag = arena_strdup(a, sql_text(r, 18)),

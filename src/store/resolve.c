@@ -35,7 +35,7 @@ static enum err_code find_all(struct tx *t, int64_t scope, const uint8_t sha256[
 }
 
 enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
-	const struct tx_recipe *rec, int64_t *ids, size_t *ret_missing, struct err *e)
+	const struct tx_recipe *rec, bool touch, int64_t *ids, size_t *ret_missing, struct err *e)
 {
 	struct found *found = arena_alloc(t->arena, (rec->n + 1) * sizeof *found);
 	enum err_code code = find_all(t, scope, sha256, rec, found, e);
@@ -44,10 +44,66 @@ enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA
 	for (size_t i = 0; code == OK && i < rec->n; i++) {
 		ids[i] = found[i].id;
 		*ret_missing += ids[i] == 0;
-		if (ids[i])
+		if (ids[i] && touch)
 			code = result_used(t, ids[i], found[i].used_ms, e);
 	}
 	return code;
+}
+
+/* The cut-out's file stands in for the original where variants are made from it. */
+static void take_subject(const struct cut_product *p, struct original *ret)
+{
+	*ret = (struct original){
+		.bytes = p->bytes,
+		.format = p->format,
+		.width = p->width,
+		.height = p->height,
+	};
+	memcpy(ret->key, p->key, sizeof ret->key);
+	memcpy(ret->sha256, p->sha256, sizeof ret->sha256);
+}
+
+static enum err_code find_cut(struct tx *t, struct tx_item *it, int64_t scope,
+	const struct original *o, struct tx_found *ret, struct err *e)
+{
+	const struct cut *c = ret->recipe.cut;
+	bool first = c->apply != CUT_APPLY_CUTOUT;
+	enum cut_state state = it->cut_state;
+	struct cut_row known = { 0 };
+	enum err_code code = OK;
+
+	if (state == CUT_SUCCEEDED && first)
+		code = cut_by_id(t, it->cut, &known, e);
+	if (code == OK && state == CUT_SUCCEEDED && first && !known.id)
+		state = it->cut_state = CUT_WANTED; /* it is gone */
+	if (code == OK && state == CUT_WANTED && !it->cut_task)
+		code = cut_find(t, scope, o->sha256, c, &ret->cut, e);
+	if (code == OK && ret->cut.id) {
+		code = result_used(t, ret->cut.id, ret->cut.used_ms, e);
+		state = CUT_SUCCEEDED;
+		known = ret->cut;
+	}
+	ret->cut_missing = state == CUT_WANTED;
+	ret->cut_first = ret->cut_missing && first;
+	if (state == CUT_SUCCEEDED && first)
+		take_subject(&known.product, &ret->subject);
+	return code;
+}
+
+enum err_code item_find(struct tx *t, struct tx_item *it, int64_t scope, const struct original *o,
+	struct tx_found *ret, struct err *e)
+{
+	*ret = (struct tx_found){ .subject = *o };
+	enum err_code code = tx_recipe(t, it, &ret->recipe, e);
+
+	if (code == OK && ret->recipe.cut)
+		code = find_cut(t, it, scope, o, ret, e);
+	ret->missing = ret->recipe.n;
+	ret->ids = arena_alloc(t->arena, (ret->recipe.n + 1) * sizeof *ret->ids);
+	if (code != OK || ret->cut_first)
+		return code;
+	return results_find(t, scope, ret->subject.sha256, &ret->recipe, true, ret->ids,
+		&ret->missing, e);
 }
 
 static const char *ids_text(struct tx *t, const int64_t *ids, size_t n)
@@ -62,16 +118,22 @@ static const char *ids_text(struct tx *t, const int64_t *ids, size_t n)
 }
 
 /* Success: what earlier steps noted of time stands. */
-static enum err_code succeed(struct tx *t, struct tx_item *it, const int64_t *ids, size_t n,
-	struct err *e)
+enum err_code item_succeed(struct tx *t, struct tx_item *it, struct err *e)
 {
 	struct outcome o = { .download_ms = -1, .process_ms = -1, .store_ms = -1 };
 	enum err_code code = it->outcome ? outcome_parse(it->outcome, &o, e) : OK;
 
-	if (code != OK)
-		return code;
-	it->results = ids_text(t, ids, n);
-	return item_end(t, it, ITEM_SUCCEEDED, &o, e);
+	return code == OK ? item_end(t, it, ITEM_SUCCEEDED, &o, e) : code;
+}
+
+/* Its variants were to be made from a cut-out that there will not be: what has the background still
+ * must not be given out in its place. */
+static enum err_code fail_with_cut(struct tx *t, struct tx_item *it, struct err *e)
+{
+	struct outcome o = { 0 };
+	enum err_code code = outcome_parse(it->cut_outcome, &o, e);
+
+	return code == OK ? item_end(t, it, ITEM_FAILED, &o, e) : code;
 }
 
 static int by_digest(const void *a, const void *b)
@@ -134,10 +196,9 @@ static enum err_code give_up(struct tx *t, struct tx_item *it, struct err *e)
 }
 
 static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
-	const struct tx_original *o, const struct tx_recipe *r, const int64_t *ids, int tries,
-	struct err *e)
+	const struct tx_found *f, int tries, struct err *e)
 {
-	struct make_input in = { .original = o->data };
+	struct make_input in = { .original = f->subject };
 	uint8_t(*digests)[VARIANT_DIGEST_LEN];
 	enum task_state state;
 	int64_t id;
@@ -145,12 +206,12 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 
 	if (tries > MAKES_MAX)
 		return give_up(t, it, e);
-	in.recipe.n = missing_of(t, r, ids, &in.recipe.variants, &digests);
+	in.recipe.n = missing_of(t, &f->recipe, f->ids, &in.recipe.variants, &digests);
 	autofree char *input = make_input_text(&in);
 	struct task_new n = {
 		.scope = scope,
 		.kind = TASK_MAKE,
-		.subject = o->data.sha256,
+		.subject = f->subject.sha256,
 		.turn = it->job->turn,
 		.digests = (const uint8_t(*)[SHA256_LEN])digests,
 		.digests_n = in.recipe.n,
@@ -190,7 +251,13 @@ static enum err_code await_fetch(struct tx *t, struct tx_item *it, int64_t scope
 	enum err_code code = tx_job_settings(t, it->job, e);
 
 	it->original = 0;
+	it->results = NULL;
+	if (it->cut_state != CUT_OFF) { /* it may come with other bytes */
+		it->cut_state = CUT_WANTED;
+		it->cut_task = it->cut = 0;
+	}
 	if (code == OK && it->job->settings.cache == CACHE_MODE_ONLY)
+
 		return item_cache_miss(t, it, e);
 	if (code == OK)
 		code = tx_headers(t, it, &headers, e);
@@ -212,26 +279,63 @@ static enum err_code wants_bytes(struct tx *t, const struct tx_item *it, bool *r
 	return code;
 }
 
+/* Which bytes are still needed that are gone? */
+static bool needs_fetch(const struct tx_item *it, const struct tx_found *f,
+	const struct tx_original *o)
+{
+	bool for_cut = f->cut_missing && !it->cut_task;
+	bool for_variants = f->missing > 0 && !f->cut_first && !f->subject.key[0];
+
+	return !o->data.key[0] && (for_cut || for_variants);
+}
+
+/* Its cut, its variants, or both side by side: neither waits for the other, unless one is made from
+ * the other. */
+static enum err_code await_rest(struct tx *t, struct tx_item *it, int64_t scope,
+	const struct tx_original *o, const struct tx_found *f, int tries, struct err *e)
+{
+	enum task_state cut = TASK_READY;
+	enum err_code code = OK;
+
+	if (f->cut_missing && !it->cut_task)
+		code = cut_await(t, it, scope, &o->data, f->recipe.cut, &cut, e);
+	if (code != OK)
+		return code;
+	it->step = STEP_PROCESSING;
+	if (f->missing > 0 && !f->cut_first) {
+		code = await_make(t, it, scope, f, tries, e);
+		return code == OK && cut == TASK_RUNNING && it->state == ITEM_OPEN
+			? item_start(t, it, e)
+			: code;
+	}
+	it->task = 0;
+	if (f->cut_first)
+		return item_wait(t, it, cut == TASK_RUNNING, e);
+	return item_progress(t, it, e);
+}
+
 enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct tx_original *o, int tries, struct err *e)
 {
-	struct tx_recipe r;
-	size_t missing;
+	struct tx_found f;
 	bool want = false;
-	enum err_code code = tx_recipe(t, it, &r, e);
 
-	if (code != OK)
-		return code;
-	int64_t *ids = arena_alloc(t->arena, (r.n + 1) * sizeof *ids);
-	code = o->id ? results_find(t, scope, o->data.sha256, &r, ids, &missing, e) : OK;
-	bool bytes = o->id && o->data.key[0];
-	if (code == OK && o->id && missing == 0 && !bytes)
+	if (!o->id)
+		return await_fetch(t, it, scope, tries, e);
+	enum err_code code = item_find(t, it, scope, &o->data, &f, e);
+	bool done = f.missing == 0 && !f.cut_missing;
+	if (code == OK && f.recipe.cut && it->cut_state == CUT_FAILED &&
+		f.recipe.cut->apply != CUT_APPLY_CUTOUT)
+		return fail_with_cut(t, it, e);
+	if (code == OK && done && !o->data.key[0])
 		code = wants_bytes(t, it, &want, e);
 	if (code != OK)
 		return code;
-	if (o->id && missing == 0 && !want)
-		return succeed(t, it, ids, r.n, e);
-	if (bytes && missing > 0)
-		return await_make(t, it, scope, o, &r, ids, tries, e);
-	return await_fetch(t, it, scope, tries, e);
+	if (want || needs_fetch(it, &f, o))
+		return await_fetch(t, it, scope, tries, e);
+	if (f.cut.id)
+		cut_take(t, it, &f.cut);
+	if (f.missing == 0)
+		it->results = ids_text(t, f.ids, f.recipe.n);
+	return done ? item_succeed(t, it, e) : await_rest(t, it, scope, o, &f, tries, e);
 }

@@ -7,9 +7,10 @@
 
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
-/* Make the tables where there are none. ERR_STORE_NEWER when a newer bulb made them. */
+/* Make the tables where there are none, and bring older ones up to this version, in one
+ * transaction. ERR_STORE_NEWER when a newer bulb made them. */
 enum err_code schema_make(struct sql *db, struct err *e) MUST_CHECK;
 
 #endif

@@ -25,6 +25,14 @@ CREATE TABLE job (
   succeeded INTEGER NOT NULL, failed INTEGER NOT NULL, canceled INTEGER NOT NULL,
   cached INTEGER NOT NULL,
   saved_downloads INTEGER NOT NULL, saved_encodes INTEGER NOT NULL, saved_paid INTEGER NOT NULL,
+  cuts_succeeded INTEGER NOT NULL DEFAULT 0, cuts_failed INTEGER NOT NULL DEFAULT 0,
+  cuts_none INTEGER NOT NULL DEFAULT 0,
+  -- Money, in thousandths of a credit: what may be paid, what was, what open intents hold, and what
+  -- may have been paid. Only charges.c writes it.
+  max_cost INTEGER NOT NULL DEFAULT 0, spent INTEGER NOT NULL DEFAULT 0,
+  reserved INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0,
+  confirm INTEGER NOT NULL DEFAULT 0,     -- unknown charges up to this number may be bought again
+  confirm_all INTEGER NOT NULL DEFAULT 0, -- by every item, not only those that say so themselves
   progress_ms INTEGER NOT NULL, -- when job.progress was last written,
   progress_hash INTEGER NOT NULL, -- and what it said: the same is not said twice
   request TEXT NOT NULL,        -- request_settings_text()
@@ -60,14 +68,23 @@ CREATE TABLE item (
   tries INTEGER NOT NULL,
   made INTEGER NOT NULL,        -- variants that were encoded for it; the rest was saved
   planned_ms INTEGER, started_ms INTEGER,
+  cut_state INTEGER NOT NULL DEFAULT 0,  -- enum cut_state; 0: no cut-out, and the rest is NULL
+  cut_task INTEGER,                      -- the cut it waits for while open, beside `task`
+  cut INTEGER,                           -- a result: the cut-out
+  cut_reason INTEGER NOT NULL DEFAULT 0, -- enum cut_reason
+  cut_outcome TEXT,                      -- outcome_json() of a cut that failed or found nothing
+  charge INTEGER,                        -- the paid call that its job paid for it
   PRIMARY KEY (job, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX item_fresh ON item (job, n) WHERE state = 0;
 CREATE INDEX item_open ON item (job, n) WHERE state = 1;
 CREATE INDEX item_failed ON item (job, n) WHERE state = 3;
 CREATE INDEX item_task ON item (task) WHERE task IS NOT NULL;
+CREATE INDEX item_cut_task ON item (cut_task) WHERE cut_task IS NOT NULL;
+CREATE INDEX item_cut_failed ON item (job, n) WHERE state = 2 AND cut_state = 3;
 -- who still needs an original or its results: asked by gc, keep_source and delete
 CREATE INDEX item_original ON item (original) WHERE original IS NOT NULL;
+CREATE INDEX item_cut ON item (cut) WHERE cut IS NOT NULL;
 CREATE TABLE task (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   scope INTEGER NOT NULL, kind INTEGER NOT NULL,
@@ -84,6 +101,7 @@ CREATE TABLE task (
 ) STRICT;
 CREATE UNIQUE INDEX task_live ON task (key) WHERE state < 3;
 CREATE INDEX task_ready ON task (turn, id) WHERE state = 0;
+CREATE INDEX task_ready_plain ON task (turn, id) WHERE state = 0 AND kind < 2; -- no cuts
 CREATE INDEX task_until ON task (until_ms) WHERE state IN (1, 2);
 CREATE INDEX task_settle ON task (id) WHERE state >= 3;
 CREATE TABLE source (
@@ -101,15 +119,17 @@ CREATE TABLE original (
   UNIQUE (scope, sha256)
 ) STRICT;
 CREATE INDEX original_blob ON original (blob) WHERE blob IS NOT NULL;
--- One variant. A job that is there protects what its items name (item_original), so a row needs no
+-- One variant, or one cut-out, whose variants are rows with its file's digest as theirs. A job that is there protects what its items name (item_original), so a row needs no
 -- time to live beside the time of its last use.
 CREATE TABLE result (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   scope INTEGER NOT NULL, sha256 BLOB NOT NULL, recipe BLOB NOT NULL,
   blob TEXT NOT NULL, data TEXT NOT NULL, used_ms INTEGER NOT NULL,
+  file BLOB,                    -- of a cut-out: SHA-256 of its own bytes
   UNIQUE (scope, sha256, recipe)
 ) STRICT;
 CREATE INDEX result_blob ON result (blob);
+CREATE INDEX result_file ON result (scope, file) WHERE file IS NOT NULL;
 CREATE TABLE event (
   job INTEGER NOT NULL, seq INTEGER NOT NULL, type INTEGER NOT NULL, item INTEGER,
   at_ms INTEGER NOT NULL, data TEXT NOT NULL,
@@ -123,4 +143,34 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expiry ON idempotency (expires_ms);
 CREATE TABLE trash (blob TEXT PRIMARY KEY, after_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX trash_due ON trash (after_ms);
-INSERT INTO meta (version, ping) VALUES (1, 0);
+-- A paid call, from the intent to what became of it. The provider's raw answer is kept, so that the
+-- same bytes are never bought twice, however they are to be finished.
+CREATE TABLE charge (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope INTEGER NOT NULL, sha256 BLOB NOT NULL, -- bytes that were sent
+  digest BLOB NOT NULL,         -- cut_charge_digest()
+  state INTEGER NOT NULL,       -- 0 asked, 1 answered, 2 unknown (paid or not), 3 unknown and bought
+                                -- again, 4 closed: its answer is gone; 3 and 4 are counted only
+  tenant INTEGER NOT NULL, job INTEGER NOT NULL, item INTEGER NOT NULL, -- who pays
+  task INTEGER NOT NULL, lease INTEGER NOT NULL,                        -- who asks
+  cost INTEGER NOT NULL,        -- reserved; once answered what it was
+  before INTEGER,               -- the unknown one that this one was confirmed to buy again
+  blob TEXT, media_type TEXT,   -- the answer
+  asked_ms INTEGER NOT NULL, ended_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX charge_live ON charge (scope, sha256, digest) WHERE state < 3;
+CREATE INDEX charge_asked ON charge (task) WHERE state = 0;
+CREATE INDEX charge_blob ON charge (blob) WHERE blob IS NOT NULL;
+-- Work that was done and saved, by tenant and day (days since 1970 UTC).
+CREATE TABLE usage (
+  tenant INTEGER NOT NULL, day INTEGER NOT NULL,
+  jobs INTEGER NOT NULL, items INTEGER NOT NULL, downloads INTEGER NOT NULL,
+  encodes INTEGER NOT NULL, cutouts INTEGER NOT NULL,
+  bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+  paid_calls INTEGER NOT NULL, spent INTEGER NOT NULL,
+  unknown INTEGER NOT NULL, unknown_calls INTEGER NOT NULL,
+  saved_downloads INTEGER NOT NULL, saved_encodes INTEGER NOT NULL, saved_paid INTEGER NOT NULL,
+  saved_cost INTEGER NOT NULL,
+  PRIMARY KEY (tenant, day)
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta (version, ping) VALUES (2, 0);

@@ -184,7 +184,7 @@ struct event_row {
 	int run;
 	struct counts counts;
 	struct savings savings;
-	int64_t expires_ms; /* 0: an event of before this was kept; it is the job's */
+	int64_t expires_ms;              /* 0: an event of before this was kept; it is the job's */
 	const struct active_row *active; /* job.progress */
 	size_t active_n;
 	/* item.*: the item then, joined with the immutable rows it names */

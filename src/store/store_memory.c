@@ -52,6 +52,8 @@ static enum err_code run(struct memory_store *m, struct tx *t, tx_fn fn, void *a
 	if (code == OK)
 		code = tx_flush(t, e);
 	if (code == OK)
+		code = usage_write(m->db, &t->usage, e);
+	if (code == OK)
 		return sql_run(m->db, "COMMIT", SQL_NONE, NULL, e);
 	if (sql_run(m->db, "ROLLBACK", SQL_NONE, NULL, &ignored) != OK)
 		return err_set(e, ERR_INTERNAL, "rollback: %s", ignored.text);

@@ -68,7 +68,7 @@ static struct sqlite_store *down(struct store *s)
 
 /* ---- the thread ---- */
 
-static void run_op(struct sqlite_store *s, struct op *op)
+static void run_op(struct sqlite_store *s, struct op *op, struct tx_usages *usage)
 {
 	struct err ignored;
 
@@ -80,6 +80,8 @@ static void run_op(struct sqlite_store *s, struct op *op)
 		op->code = tx_flush(&op->tx, op->e);
 	if (op->code == OK)
 		op->code = sql_run(s->db, "RELEASE op", SQL_NONE, NULL, op->e);
+	if (op->code == OK)
+		usage_merge(usage, &op->tx.usage);
 	if (op->code == OK || op->code == ERR_STORE_UNAVAILABLE)
 		return;
 	if (sql_run(s->db, "ROLLBACK TO op", SQL_NONE, NULL, &ignored) != OK ||
@@ -87,15 +89,18 @@ static void run_op(struct sqlite_store *s, struct op *op)
 		op->code = err_set(op->e, ERR_STORE_UNAVAILABLE, "%s", ignored.text);
 }
 
-static enum err_code run_all(struct sqlite_store *s, struct op *batch, struct err *e)
+static enum err_code run_all(struct sqlite_store *s, struct op *batch, struct tx_usages *usage,
+	struct err *e)
 {
 	enum err_code code = sql_run(s->db, "BEGIN IMMEDIATE", SQL_NONE, NULL, e);
 
 	for (struct op *op = batch; code == OK && op; op = op->next) {
-		run_op(s, op);
+		run_op(s, op, usage);
 		if (op->code == ERR_STORE_UNAVAILABLE)
 			code = err_set(e, op->code, "%s", op->e ? op->e->text : "database");
 	}
+	if (code == OK)
+		code = usage_write(s->db, usage, e);
 	return code == OK ? sql_run(s->db, "COMMIT", SQL_NONE, NULL, e) : code;
 }
 
@@ -108,6 +113,7 @@ static void drop_connection(struct sqlite_store *s)
 /* One commit. When it fails, nothing of any operation stays. */
 static enum err_code commit(struct sqlite_store *s, struct op *batch, struct err *e)
 {
+	struct tx_usages usage = { 0 };
 	struct err ignored;
 	enum err_code code = OK;
 
@@ -116,7 +122,8 @@ static enum err_code commit(struct sqlite_store *s, struct op *batch, struct err
 	if (code != OK)
 		return code;
 	int64_t before = sql_sqlite_total_changes(s->db);
-	code = run_all(s, batch, e);
+	code = run_all(s, batch, &usage, e);
+	usage_done(&usage);
 	if (code != OK && sql_sqlite_in_transaction(s->db) &&
 		sql_run(s->db, "ROLLBACK", SQL_NONE, NULL, &ignored) != OK)
 		drop_connection(s);

@@ -130,6 +130,35 @@ static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *
 		&op->no, e);
 }
 
+static const struct cut *cut_of(const struct request *q, size_t i)
+{
+	return q->items[i].cut ? q->items[i].cut : &q->cut;
+}
+
+/* What may be paid for it, and which charges of unknown end it says may be bought again: those that
+ * there are now. Most jobs have no cut-outs and need none of this. */
+static enum err_code set_budget(struct tx *t, const struct op_submit *op, struct err *e)
+{
+	const struct request *q = op->in->request;
+	int64_t confirm = 0;
+	bool any = false, confirms = false;
+	enum err_code code = OK;
+
+	for (size_t i = 0; i < q->items_n; i++) {
+		const struct cut *c = cut_of(q, i);
+		any |= c->remove;
+		confirms |= c->remove && c->confirm_charge;
+	}
+	if (!any)
+		return OK;
+	if (confirms)
+		code = charge_last(t, &confirm, e);
+	return code == OK
+		? sql_run(t->db, "UPDATE job SET max_cost = $1, confirm = $2 WHERE no = $3",
+			  SQL(sql_i(request_max_cost(q)), sql_i(confirm), sql_i(op->no)), NULL, e)
+		: code;
+}
+
 static enum err_code insert_items(struct tx *t, const struct op_submit *op, size_t from, size_t to,
 	struct err *e)
 {
@@ -139,9 +168,10 @@ static enum err_code insert_items(struct tx *t, const struct op_submit *op, size
 	for (size_t i = from; code == OK && i < to; i++)
 		code = sql_run(t->db,
 			"INSERT INTO item (job, n, url, source_key, extra, state, run, started, tries,"
-			" made) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0)",
+			" made, cut_state) VALUES ($1, $2, $3, $4, $5, 0, 1, 0, 0, 0, $6)",
 			SQL(sql_i(op->no), sql_i((int64_t)i + 1), sql_t(q->items[i].url),
-				sql_b(q->items[i].source_key, SHA256_LEN), sql_t(op->extras[i])),
+				sql_b(q->items[i].source_key, SHA256_LEN), sql_t(op->extras[i]),
+				sql_i(cut_of(q, i)->remove ? CUT_WANTED : CUT_OFF)),
 			NULL, e);
 	return code;
 }
@@ -169,11 +199,14 @@ static enum err_code announce(struct tx *t, struct op_submit *op, struct err *e)
 	enum err_code code = insert_key(t, op, e);
 
 	if (code == OK)
+		code = set_budget(t, op, e);
+	if (code == OK)
 		code = tx_job_get(t, op->no, &j, e);
 	if (code == OK)
 		code = event_job(t, j, EVENT_JOB_CREATED, NULL, e);
 	snprintf(op->ret_id, sizeof op->ret_id, "%s", op->id);
 	t->work = true;
+	usage_of(t, op->in->tenant)->jobs++;
 	return code;
 }
 

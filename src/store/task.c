@@ -85,16 +85,8 @@ enum err_code task_put(struct tx *t, const struct task_new *n, int64_t *ret_id,
 enum err_code task_await(struct tx *t, struct tx_item *it, int64_t id, enum task_state state,
 	struct err *e)
 {
-	bool won = false;
-
-	it->state = ITEM_OPEN;
 	it->task = id;
-	if (!it->planned_ms)
-		it->planned_ms = t->now_ms;
-	enum err_code code = item_save(t, it, &won, e);
-	if (code == OK && won && state == TASK_RUNNING)
-		code = item_start(t, it, e);
-	return code;
+	return item_wait(t, it, state == TASK_RUNNING, e);
 }
 
 enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct err *e)
@@ -150,7 +142,9 @@ enum err_code task_delete(struct tx *t, int64_t id, struct err *e)
 enum err_code task_is_wanted(struct tx *t, int64_t id, bool *ret, struct err *e)
 {
 	int64_t one = 0;
-	enum err_code code = sql_get(t->db, "SELECT 1 FROM item WHERE task = $1 LIMIT 1",
+	enum err_code code = sql_get(t->db,
+		"SELECT 1 FROM item WHERE task = $1"
+		" UNION ALL SELECT 1 FROM item WHERE cut_task = $1 LIMIT 1",
 		SQL(sql_i(id)), &one, e);
 
 	if (code == OK)

@@ -192,6 +192,7 @@ enum err_code op_tick(struct tx *t, void *arg, struct err *e)
 		tick_settle,
 		tick_later,
 		tick_overdue,
+		charges_orphaned,
 		tick_deadline,
 		tick_cancel,
 		tick_retry,
@@ -223,6 +224,8 @@ enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 		code = lose_tasks(t, INT64_MAX, &n, e);
 		op->tasks += n;
 	} while (code == OK && n == TASK_ROWS);
+	for (bool more = true; code == OK && more;)
+		code = charges_orphaned(t, &more, e);
 	return code == OK ? drop_half_built(t, INT64_MAX, e) : code;
 }
 

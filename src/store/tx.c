@@ -23,6 +23,7 @@ void tx_done(struct tx *t)
 	for (struct tx_job *j = t->jobs; j; j = j->next)
 		if (j->has_recipe)
 			job_settings_done(&j->settings);
+	usage_done(&t->usage);
 	arena_free(t->arena);
 	free(t->news);
 	*t = (struct tx){ 0 };
@@ -32,7 +33,7 @@ void tx_done(struct tx *t)
 	"no, tenant, seq, state, run, hidden, cancel, retrying, keep_source, total, duplicates,"   \
 	" fresh, waiting, running, succeeded, failed, canceled, cached, weight, turn,"             \
 	" saved_downloads, saved_encodes, saved_paid, ended_ms, expires_ms, progress_ms,"          \
-	" progress_hash"
+	" progress_hash, cuts_succeeded, cuts_failed, cuts_none, confirm, confirm_all"
 
 static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
 {
@@ -66,6 +67,11 @@ static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
 		.expires_ms = sql_int(r, 24),
 		.progress_ms = sql_int(r, 25),
 		.progress_hash = sql_int(r, 26),
+		.cuts = { [CUT_SUCCEEDED] = sql_int(r, 27),
+			[CUT_FAILED] = sql_int(r, 28),
+			[CUT_NONE] = sql_int(r, 29) },
+		.confirm = sql_int(r, 30),
+		.confirm_all = sql_int(r, 31) != 0,
 	};
 	j->next = t->jobs;
 	t->jobs = j;
@@ -139,15 +145,16 @@ static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err 
 		"$12,"
 		" cached = $13, turn = $14, saved_downloads = $15, saved_encodes = $16, saved_paid = "
 		"$17,"
-		" ended_ms = $18, progress_ms = $19, progress_hash = $20, expires_ms = $21"
-		" WHERE no = $22",
+		" ended_ms = $18, progress_ms = $19, progress_hash = $20, expires_ms = $21,"
+		" cuts_succeeded = $22, cuts_failed = $23, cuts_none = $24 WHERE no = $25",
 		SQL(sql_i(j->seq), sql_i(j->state), sql_i(j->run), sql_i(j->hidden), sql_t(cancel),
 			sql_i(j->retrying), sql_i(j->fresh), sql_i(j->waiting), sql_i(j->running),
 			sql_i(j->succeeded), sql_i(j->failed), sql_i(j->canceled), sql_i(j->cached),
 			sql_i(j->turn), sql_i(j->savings.downloads), sql_i(j->savings.encodes),
 			sql_i(j->savings.paid_calls), sql_i_or_null(j->ended_ms, j->ended_ms > 0),
 			sql_i(j->progress_ms), sql_i(j->progress_hash), sql_i(j->expires_ms),
-			sql_i(j->no)),
+			sql_i(j->cuts[CUT_SUCCEEDED]), sql_i(j->cuts[CUT_FAILED]),
+			sql_i(j->cuts[CUT_NONE]), sql_i(j->no)),
 		NULL, e);
 }
 
@@ -194,8 +201,8 @@ enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e)
 	return OK;
 }
 
-/* An item's own recipe is copied into the arena: few items have one. */
-static enum err_code own_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
+/* An item's own options are copied into the arena: few items have any. */
+static enum err_code own_options(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
 	struct err *e)
 {
 	struct item_extra x;
@@ -210,8 +217,25 @@ static enum err_code own_recipe(struct tx *t, const struct tx_item *it, struct t
 		ret->n = x.recipe.n;
 		ret->digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])digests_of(t, &x.recipe);
 	}
+	if (x.has_cut) {
+		struct cut *c = arena_alloc(t->arena, sizeof *c);
+		*c = x.cut;
+		ret->cut = c;
+	}
 	item_extra_done(&x);
 	return OK;
+}
+
+/* What its own options leave open is the job's. */
+static void take_settings(const struct tx_job *j, struct tx_recipe *r)
+{
+	if (r->n == 0) {
+		r->variants = j->settings.recipe.variants;
+		r->digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])j->digests;
+		r->n = j->settings.recipe.n;
+	}
+	if (!r->cut)
+		r->cut = &j->settings.cut;
 }
 
 enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
@@ -221,17 +245,16 @@ enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe
 	enum err_code code = OK;
 
 	if (it->extra)
-		code = own_recipe(t, it, &own, e);
-	if (code == OK && own.n == 0)
+		code = own_options(t, it, &own, e);
+	bool complete = own.n > 0 && (own.cut || it->cut_state == CUT_OFF);
+	if (code == OK && !complete)
 		code = tx_job_settings(t, it->job, e);
 	if (code != OK)
 		return code;
-	if (own.n == 0)
-		own = (struct tx_recipe){
-			.variants = it->job->settings.recipe.variants,
-			.digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])it->job->digests,
-			.n = it->job->settings.recipe.n,
-		};
+	if (!complete)
+		take_settings(it->job, &own);
+	if (it->cut_state == CUT_OFF)
+		own.cut = NULL;
 	*ret = own;
 	return OK;
 }
@@ -287,6 +310,8 @@ void tx_tell(const struct tx *t)
 		metric_add(METRIC_SAVED, (double)y->saved.downloads, "downloads", NULL, NULL);
 	if (y->saved.encodes)
 		metric_add(METRIC_SAVED, (double)y->saved.encodes, "encodes", NULL, NULL);
+	if (y->saved.paid_calls)
+		metric_add(METRIC_SAVED, (double)y->saved.paid_calls, "paid_calls", NULL, NULL);
 	for (size_t i = 0; t->opts->on_news && i < t->news_n; i++)
 		t->opts->on_news(t->opts->ctx, t->news[i].job, t->news[i].seq);
 	for (size_t i = 0; t->opts->on_lost && i < t->news_n; i++)

@@ -27,6 +27,9 @@ struct tx_job {
 	enum err_code cancel; /* OK: not asked for */
 	bool retrying, keep_source, has_recipe, dirty;
 	int64_t total, duplicates, fresh, waiting, running, succeeded, failed, canceled, cached;
+	int64_t cuts[CUT_NONE + 1]; /* items by their cut_state; only the ended states are kept */
+	int64_t confirm;            /* unknown charges up to this may be bought again */
+	bool confirm_all;
 	int64_t weight, turn;
 	struct savings savings;
 	int64_t ended_ms, expires_ms, progress_ms, progress_hash;
@@ -48,6 +51,12 @@ struct tx_item {
 	enum task_step step;            /* of the task that runs: for item.started */
 	int64_t task, original;         /* 0: none */
 	int64_t planned_ms, started_ms; /* 0: not yet */
+	/* The cut-out; all zero where none was asked for. */
+	enum cut_state cut_state, cut_was;
+	enum cut_reason cut_reason;
+	int64_t cut_task, cut;   /* what it waits for beside `task`; the result. 0: none */
+	int64_t charge;          /* what its job paid for it; written by charges.c only */
+	const char *cut_outcome; /* JSON text or NULL */
 };
 
 /* What the commit must tell the metrics. */
@@ -56,6 +65,16 @@ struct tx_tally {
 	int64_t items[ITEM_CANCELED + 1][CACHE_COALESCED + 2]; /* last column: cache not known */
 	int64_t errors[ERR_COUNT];
 	struct savings saved;
+};
+
+/* What the commit must add to the usage of its tenants. */
+struct tx_usage {
+	int64_t tenant;
+	struct usage_row row;
+};
+struct tx_usages {
+	struct tx_usage *v; /* heap */
+	size_t n;
 };
 
 struct tx_news {
@@ -73,6 +92,9 @@ struct tx {
 	struct tx_news *news; /* heap; taken by the committer */
 	size_t news_n;
 	struct tx_tally tally;
+	struct tx_usages usage;
+	/* What the task that ends did; counted for who waits for it first. */
+	struct usage_row work_done;
 	/* A make that is inserted is lent at once to this owner, the first one only. */
 	const char *lend_owner;
 	int64_t lend_ms, lent_task;
@@ -95,6 +117,7 @@ struct tx_recipe {
 	const struct variant *variants;
 	const uint8_t (*digests)[VARIANT_DIGEST_LEN];
 	size_t n;
+	const struct cut *cut; /* NULL: no cut-out */
 };
 enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
 enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
@@ -122,7 +145,8 @@ struct tx_items {
 /* The column list that items_load expects, of a table called i. */
 #define ITEM_COLUMNS                                                                               \
 	"i.job, i.n, i.url, i.source_key, i.extra, i.state, i.run, i.started, i.task, i.cache,"    \
-	" i.original, i.results, i.outcome, i.tries, i.made, i.planned_ms, i.started_ms"
+	" i.original, i.results, i.outcome, i.tries, i.made, i.planned_ms, i.started_ms,"          \
+	" i.cut_state, i.cut_task, i.cut, i.cut_reason, i.cut_outcome, i.charge"
 /* All rows of a query for ITEM_COLUMNS, with their jobs. */
 enum err_code items_load(struct tx *t, const char *text, const struct sql_value *v, size_t n,
 	struct tx_items *ret, struct err *e) MUST_CHECK;
@@ -131,6 +155,10 @@ enum err_code items_load(struct tx *t, const char *text, const struct sql_value 
 enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct err *e) MUST_CHECK;
 /* Its first task runs: item.started, once a run. */
 enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
+/* Its row, open and waiting for what it says; running: that is under way already. */
+enum err_code item_wait(struct tx *t, struct tx_item *it, bool running, struct err *e) MUST_CHECK;
+/* Its variants are there and its cut-out is not: row and item.progress. */
+enum err_code item_progress(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
 /* It ends: row, counts, event; the last one of a job ends the job. */
 enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
 	const struct outcome *o, struct err *e) MUST_CHECK;
@@ -139,15 +167,32 @@ enum err_code item_end(struct tx *t, struct tx_item *it, enum item_state state,
  * no fresh rows. */
 enum err_code job_lose_items(struct tx *t, struct tx_job *j, enum item_state as, struct err *e)
 	MUST_CHECK;
+/* As a column has it, in the arena. */
+const char *outcome_text(struct tx *t, const struct outcome *o);
 /* The job's end, if nothing of it is open. */
 enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
 
+/* ---- plan.c ---------------------------------------------------------------------------------- */
+
+struct source_row;
+enum err_code source_find(struct tx *t, int64_t scope, const uint8_t key[SHA256_LEN],
+	struct source_row *ret, struct err *e) MUST_CHECK;
+/* May it be reused without asking its origin? */
+bool source_is_fresh(const struct tx *t, enum cache_mode mode, const struct source_row *s);
+
 /* ---- resolve.c: what an item still needs -------------------------------------------------- */
 
+struct tx_task;
 struct tx_original {
 	int64_t id;           /* 0: none */
 	struct original data; /* key "" when the blob was dropped */
 	int64_t used_ms;
+};
+struct source_row {
+	bool there;
+	struct tx_original original;
+	const char *etag, *last_modified;
+	int64_t checked_ms;
 };
 enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
 	struct tx_original *ret, struct err *e) MUST_CHECK;
@@ -162,11 +207,32 @@ enum err_code original_update(struct tx *t, const struct tx_original *o, struct 
 /* Note that they are used now. */
 enum err_code original_used(struct tx *t, struct tx_original *o, struct err *e) MUST_CHECK;
 enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err *e) MUST_CHECK;
-/* Find the item's results under this original: ids (0: missing), and how many are missing. */
+/* What is there of what an item asks for. */
+struct tx_found {
+	struct tx_recipe recipe;
+	int64_t *ids; /* results, one a variant; 0: missing */
+	size_t missing;
+	struct original subject;     /* what variants are made from; of a cut-out where they are */
+	bool cut_missing, cut_first; /* it is still to be made; variants wait for it */
+	/* Of a cut-out that is there and that the item does not know yet: */
+	struct cut_row {
+		int64_t id, used_ms;
+		enum cut_reason reason;
+		struct cut_product product;
+	} cut;
+};
+/* Look, and change nothing but the times of last use. */
+enum err_code item_find(struct tx *t, struct tx_item *it, int64_t scope, const struct original *o,
+	struct tx_found *ret, struct err *e) MUST_CHECK;
+/* Find the results of a recipe under these bytes: ids (0: missing), and how many are missing.
+ * touch: note that they are used. */
 enum err_code results_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
-	const struct tx_recipe *r, int64_t *ids, size_t *ret_missing, struct err *e) MUST_CHECK;
+	const struct tx_recipe *r, bool touch, int64_t *ids, size_t *ret_missing, struct err *e)
+	MUST_CHECK;
 /* The original is known: end the item when all its variants are there, else let it wait for a make
  * or, where the bytes are gone, for another fetch. */
+/* Everything is there: what earlier steps noted of time stands. */
+enum err_code item_succeed(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
 enum err_code item_resolve(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct tx_original *o, int tries, struct err *e) MUST_CHECK;
 /* It may only come from the cache and is not there. */
@@ -175,6 +241,70 @@ enum err_code item_cache_miss(struct tx *t, struct tx_item *it, struct err *e) M
  * it any more and the job asked for that. */
 enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, struct err *e)
 	MUST_CHECK;
+
+/* ---- cuts.c: cut-outs ----------------------------------------------------------------------- */
+
+/* The best result that serves this cut; id 0: none. */
+enum err_code cut_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct cut *c, struct cut_row *ret, struct err *e) MUST_CHECK;
+/* One by its number; id 0: it is gone. */
+enum err_code cut_by_id(struct tx *t, int64_t id, struct cut_row *ret, struct err *e) MUST_CHECK;
+/* The cut-out whose own bytes these are; 0: none. */
+enum err_code cut_by_file(struct tx *t, int64_t scope, const uint8_t file[SHA256_LEN], int64_t *ret,
+	struct err *e) MUST_CHECK;
+/* Insert it, or find the one that was first; ours then goes to the trash. */
+enum err_code cut_put(struct tx *t, const struct tx_task *k, const struct cut_product *p,
+	int64_t *ret, struct err *e) MUST_CHECK;
+/* The item gets this one: what it would have cost was saved, unless its own job paid for it. */
+void cut_take(struct tx *t, struct tx_item *it, const struct cut_row *c);
+/* Let the item wait for a cut of these bytes as well; its row is not written. */
+enum err_code cut_await(struct tx *t, struct tx_item *it, int64_t scope, const struct original *o,
+	const struct cut *c, enum task_state *ret, struct err *e) MUST_CHECK;
+
+/* ---- budget.c ----------------------------------------------------------------------------- */
+
+struct tx_payer {
+	int64_t cost, unknown; /* a charge that must be confirmed; 0: none */
+	struct tx_item *item;  /* who pays; NULL: nobody, and */
+	bool may, confirmed,
+		month; /* an item allows calls, confirms; the month is what forbids it */
+};
+/* Among those who wait, in their order. */
+enum err_code payer_find(struct tx *t, const struct tx_items *l, struct tx_payer *s, struct err *e)
+	MUST_CHECK;
+
+/* ---- charges.c: money ----------------------------------------------------------------------- */
+
+/* Intents whose task or lease is gone may have been paid: unknown. */
+enum err_code charges_orphaned(struct tx *t, bool *ret_more, struct err *e) MUST_CHECK;
+/* Is a paid call under way for this task? */
+enum err_code charge_is_asked(struct tx *t, int64_t task, bool *ret, struct err *e) MUST_CHECK;
+/* Is there an answer for these bytes that was paid for? */
+enum err_code charge_is_bought(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	bool *ret, struct err *e) MUST_CHECK;
+/* The bytes are forgotten, and so are the answers that were bought for them. */
+enum err_code charges_forget(struct tx *t, int64_t original, struct err *e) MUST_CHECK;
+/* What open intents of this tenant hold. */
+enum err_code charges_reserved(struct tx *t, int64_t tenant, int64_t *ret, struct err *e)
+	MUST_CHECK;
+/* Number of the last charge there is. */
+enum err_code charge_last(struct tx *t, int64_t *ret, struct err *e) MUST_CHECK;
+
+/* ---- usage.c ------------------------------------------------------------------------------ */
+
+/* What the operation adds to the tenant's day. */
+struct usage_row *usage_of(struct tx *t, int64_t tenant);
+/* Of several operations that share a commit; `from` is empty afterwards. */
+void usage_merge(struct tx_usages *to, struct tx_usages *from);
+/* Write it at the end of a commit: one statement a tenant. Empties it. */
+enum err_code usage_write(struct sql *db, struct tx_usages *u, struct err *e) MUST_CHECK;
+/* At once: money, of whichever day r says. */
+enum err_code usage_add(struct tx *t, int64_t tenant, const struct usage_row *r, struct err *e)
+	MUST_CHECK;
+void usage_done(struct tx_usages *u);
+int64_t usage_day(int64_t ms);
+/* First day of the calendar month (UTC) that the day is in. */
+int64_t usage_month(int64_t day);
 
 /* ---- task.c -------------------------------------------------------------------------------- */
 
@@ -185,8 +315,7 @@ struct tx_task {
 	uint8_t subject[SHA256_LEN];
 	int tries, crashes, lost;
 	const char *input, *outcome;
-};
-/* NULL in *ret when there is none. */
+}; /* NULL in *ret when there is none. */
 enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct err *e) MUST_CHECK;
 /* The task, if it is still lent under this number; ERR_STORE_STALE. */
 enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task **ret,
@@ -223,9 +352,20 @@ enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outc
 
 /* ---- settle.c ------------------------------------------------------------------------------ */
 
+/* How a task ended. */
+struct tx_ending {
+	enum task_state state;    /* TASK_DONE or TASK_FAILED */
+	int64_t original;         /* 0: not known */
+	bool not_modified;        /* of a fetch */
+	enum cut_state cut_state; /* of a cut */
+	enum cut_reason cut_reason;
+	int64_t cut; /* its result */
+	const struct outcome *outcome;
+};
 /* The task ended: note how, and settle the first PASS_ROWS items. */
-enum err_code settle_begin(struct tx *t, const struct tx_task *k, enum task_state state,
-	int64_t original, bool not_modified, const struct outcome *o, struct err *e) MUST_CHECK;
+enum err_code settle_begin(struct tx *t, const struct tx_task *k, const struct tx_ending *end,
+	struct err *e) MUST_CHECK;
+
 /* Settle up to PASS_ROWS more; the task's row goes with the last one. */
 enum err_code settle_pass(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
 
@@ -260,7 +400,7 @@ struct op_submit {
 	char ret_id[JOB_ID_MAX + 1];
 	int64_t no;
 };
-struct op_job { /* cancel, retry, delete */
+struct op_job {       /* cancel, retry, delete */
 	bool confirm; /* op_retry: failed cut-outs whose charge is unknown too */
 	int64_t tenant;
 	const char *id;
@@ -290,12 +430,32 @@ struct op_end { /* later, finish_fetch, finish_make, fail */
 	const struct original *found;
 	const struct fetched *fetched;
 	const struct made *made;
+	const struct cut_made *cut_made;
 	bool crashed;
 	const char *owner;
 	int64_t lease_ms;
 	struct arena *arena;
 	struct task make;
 	struct original original;
+};
+struct op_charge {
+	int64_t task, lease, id, cost;
+	const char *blob, *media_type;
+	struct arena *arena;
+	struct charge_answer answer;
+	enum err_code code; /* of ask: what was decided; the commit itself went well */
+	const char *why;    /* static */
+};
+struct op_usage {
+	int64_t tenant, first_day, last_day, reserved;
+	struct arena *arena;
+	struct usage_row *rows;
+	size_t n;
+};
+struct op_estimate {
+	int64_t tenant;
+	const struct request *request;
+	struct estimate estimate;
 };
 struct op_tick {
 	int64_t next_ms, tasks;
@@ -344,6 +504,13 @@ enum err_code op_keep(struct tx *t, void *arg, struct err *e);
 enum err_code op_later(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_make(struct tx *t, void *arg, struct err *e);
+enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e);
+enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e);
+enum err_code op_charge_refused(struct tx *t, void *arg, struct err *e);
+enum err_code op_charge_unknown(struct tx *t, void *arg, struct err *e);
+enum err_code op_charge_bought(struct tx *t, void *arg, struct err *e);
+enum err_code op_usage(struct tx *t, void *arg, struct err *e);
+enum err_code op_estimate(struct tx *t, void *arg, struct err *e);
 enum err_code op_fail(struct tx *t, void *arg, struct err *e);
 enum err_code op_tick(struct tx *t, void *arg, struct err *e);
 enum err_code op_recover(struct tx *t, void *arg, struct err *e);

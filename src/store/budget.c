@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who pays for a call that several wait for: the first of their jobs that may and can. What a job
+ * and a tenant have left is asked of the rows, in the transaction that reserves it.
+ */
+#include "store/tx.h"
+
+static enum err_code month_allows(struct tx *t, int64_t tenant, int64_t cost, bool *ret,
+	struct err *e)
+{
+	int64_t gone = 0, reserved = 0, limit = t->opts->max_cost_month;
+
+	*ret = true;
+	if (limit < 0)
+		return OK;
+	enum err_code code = sql_get(t->db,
+		"SELECT sum(spent + unknown) FROM usage WHERE tenant = $1 AND day >= $2",
+		SQL(sql_i(tenant), sql_i(usage_month(usage_day(t->now_ms)))), &gone, e);
+	if (code == OK)
+		code = charges_reserved(t, tenant, &reserved, e);
+	*ret = gone + reserved + cost <= limit;
+	return code;
+}
+
+static enum err_code job_allows(struct tx *t, int64_t job, int64_t cost, bool *ret, struct err *e)
+{
+	int64_t left = 0;
+	enum err_code code = sql_get(t->db,
+		"SELECT max_cost - spent - reserved - unknown FROM job WHERE no = $1",
+		SQL(sql_i(job)), &left, e);
+
+	*ret = left >= cost;
+	return code;
+}
+
+static bool confirms(const struct tx_item *it, const struct cut *c, int64_t unknown)
+{
+	if (!unknown)
+		return true;
+	return unknown <= it->job->confirm && (c->confirm_charge || it->job->confirm_all);
+}
+
+static enum err_code ask_item(struct tx *t, struct tx_item *it, struct tx_payer *s, struct err *e)
+{
+	struct tx_recipe r;
+	bool job = false, month = false;
+
+	if (it->job->cancel != OK || it->job->hidden)
+		return OK;
+	enum err_code code = tx_recipe(t, it, &r, e);
+	if (code != OK || !r.cut || r.cut->max_cost < s->cost)
+		return code;
+	s->may = true;
+	if (!confirms(it, r.cut, s->unknown))
+		return OK;
+	s->confirmed = true;
+	code = job_allows(t, it->job->no, s->cost, &job, e);
+	if (code == OK && job)
+		code = month_allows(t, it->job->tenant, s->cost, &month, e);
+	s->month |= job && !month;
+	if (code == OK && job && month)
+		s->item = it;
+	return code;
+}
+
+enum err_code payer_find(struct tx *t, const struct tx_items *l, struct tx_payer *s, struct err *e)
+{
+	enum err_code code = OK;
+
+	for (size_t i = 0; code == OK && i < l->n && !s->item; i++)
+		code = ask_item(t, &l->v[i], s, e);
+	return code;
+}

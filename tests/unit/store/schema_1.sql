@@ -1,0 +1,126 @@
+-- The tables of the store, SQLite's text of them. Times are milliseconds since 1970 UTC, enums the
+-- numbers of src/job/*.h. Other tables name a job by its internal `no`, never by its public id.
+-- `scope` is who may share a cached thing: the tenant, or 0 where the operator shares sources.
+-- Numbers that readers and lease holders keep (job, task, original, result) are never used twice:
+-- AUTOINCREMENT.
+CREATE TABLE meta (
+  version INTEGER NOT NULL,     -- of this schema; a bulb refuses one newer than its own
+  ping INTEGER NOT NULL         -- written by store_ping: a commit of nothing that matters
+) STRICT;
+CREATE TABLE job (
+  no INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  id TEXT NOT NULL,             -- public id; one that is being deleted has '~no' after it, so that
+                                -- the caller may use it again at once
+  state INTEGER NOT NULL,
+  run INTEGER NOT NULL,         -- 1 + retries
+  seq INTEGER NOT NULL,         -- number of the last event
+  cancel TEXT,                  -- asked for: name of the error its open items end with
+  hidden INTEGER NOT NULL,      -- 1: being deleted, 2: with its results, 3: still being submitted
+  retrying INTEGER NOT NULL,    -- failed items are still being made fresh: it cannot end yet
+  priority INTEGER NOT NULL, weight INTEGER NOT NULL, turn INTEGER NOT NULL,
+  keep_source INTEGER NOT NULL, -- 0: the original goes once the variants stand
+  total INTEGER NOT NULL, duplicates INTEGER NOT NULL,
+  fresh INTEGER NOT NULL, waiting INTEGER NOT NULL, running INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL, failed INTEGER NOT NULL, canceled INTEGER NOT NULL,
+  cached INTEGER NOT NULL,
+  saved_downloads INTEGER NOT NULL, saved_encodes INTEGER NOT NULL, saved_paid INTEGER NOT NULL,
+  progress_ms INTEGER NOT NULL, -- when job.progress was last written,
+  progress_hash INTEGER NOT NULL, -- and what it said: the same is not said twice
+  request TEXT NOT NULL,        -- request_settings_text()
+  body_sha256 BLOB NOT NULL,    -- tells a repeated PUT from another job under the same id
+  metadata TEXT, tag TEXT,      -- beside `request`, so that a list of jobs parses nothing
+  base_url TEXT NOT NULL,
+  created_ms INTEGER NOT NULL, ended_ms INTEGER, expires_ms INTEGER NOT NULL,
+  deadline_ms INTEGER,
+  UNIQUE (tenant, id),
+  CHECK (fresh >= 0 AND waiting >= 0 AND running >= 0),
+  CHECK (fresh + waiting + running + succeeded + failed + canceled = total)
+) STRICT;
+CREATE INDEX job_list ON job (tenant, no);
+CREATE INDEX job_tag ON job (tenant, tag, no) WHERE tag IS NOT NULL;
+CREATE INDEX job_plan ON job (turn, no) WHERE fresh > 0 AND cancel IS NULL;
+CREATE INDEX job_open ON job (no) WHERE ended_ms IS NULL;
+CREATE INDEX job_cancel ON job (no) WHERE cancel IS NOT NULL AND ended_ms IS NULL;
+CREATE INDEX job_retry ON job (no) WHERE retrying = 1;
+CREATE INDEX job_hidden ON job (no) WHERE hidden > 0;
+CREATE INDEX job_deadline ON job (deadline_ms) WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL;
+CREATE INDEX job_expiry ON job (expires_ms) WHERE ended_ms IS NOT NULL AND hidden = 0;
+CREATE TABLE item (
+  job INTEGER NOT NULL, n INTEGER NOT NULL,
+  url TEXT NOT NULL, source_key BLOB NOT NULL,
+  extra TEXT,                   -- request_item_extra_text(): refs, sealed headers, own options
+  state INTEGER NOT NULL, run INTEGER NOT NULL,
+  started INTEGER NOT NULL,     -- item.started was written in this run
+  task INTEGER,                 -- what it waits for while open
+  cache INTEGER,                -- how its original comes; known once `original` is there
+  original INTEGER,
+  results TEXT,                 -- ids of results, one a variant, in the recipe's order: "[1,2]"
+  outcome TEXT,                 -- outcome_json() of what happened so far
+  tries INTEGER NOT NULL,
+  made INTEGER NOT NULL,        -- variants that were encoded for it; the rest was saved
+  planned_ms INTEGER, started_ms INTEGER,
+  PRIMARY KEY (job, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX item_fresh ON item (job, n) WHERE state = 0;
+CREATE INDEX item_open ON item (job, n) WHERE state = 1;
+CREATE INDEX item_failed ON item (job, n) WHERE state = 3;
+CREATE INDEX item_task ON item (task) WHERE task IS NOT NULL;
+-- who still needs an original or its results: asked by gc, keep_source and delete
+CREATE INDEX item_original ON item (original) WHERE original IS NOT NULL;
+CREATE TABLE task (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope INTEGER NOT NULL, kind INTEGER NOT NULL,
+  key BLOB NOT NULL,            -- SHA-256(scope, kind, subject, recipes): two alike are one task
+  subject BLOB NOT NULL,        -- source key of a fetch, SHA-256 of the bytes else
+  state INTEGER NOT NULL, turn INTEGER NOT NULL,
+  host TEXT, input TEXT NOT NULL,
+  step INTEGER NOT NULL, bytes INTEGER NOT NULL, bytes_total INTEGER NOT NULL,
+  owner TEXT, lease INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+  tries INTEGER NOT NULL,       -- attempts that ended and were put back
+  crashes INTEGER NOT NULL,     -- darkroom deaths that a living worker saw
+  lost INTEGER NOT NULL,        -- owners that vanished
+  outcome TEXT                  -- of a task that is being settled
+) STRICT;
+CREATE UNIQUE INDEX task_live ON task (key) WHERE state < 3;
+CREATE INDEX task_ready ON task (turn, id) WHERE state = 0;
+CREATE INDEX task_until ON task (until_ms) WHERE state IN (1, 2);
+CREATE INDEX task_settle ON task (id) WHERE state >= 3;
+CREATE TABLE source (
+  scope INTEGER NOT NULL, key BLOB NOT NULL,
+  original INTEGER NOT NULL, etag TEXT, last_modified TEXT, checked_ms INTEGER NOT NULL,
+  PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX source_original ON source (original);
+CREATE TABLE original (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope INTEGER NOT NULL, sha256 BLOB NOT NULL,
+  blob TEXT,                    -- its key; NULL when it was dropped (keep_source false)
+  data TEXT NOT NULL,           -- original_json()
+  used_ms INTEGER NOT NULL,     -- last use, to the hour
+  UNIQUE (scope, sha256)
+) STRICT;
+CREATE INDEX original_blob ON original (blob) WHERE blob IS NOT NULL;
+-- One variant. A job that is there protects what its items name (item_original), so a row needs no
+-- time to live beside the time of its last use.
+CREATE TABLE result (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope INTEGER NOT NULL, sha256 BLOB NOT NULL, recipe BLOB NOT NULL,
+  blob TEXT NOT NULL, data TEXT NOT NULL, used_ms INTEGER NOT NULL,
+  UNIQUE (scope, sha256, recipe)
+) STRICT;
+CREATE INDEX result_blob ON result (blob);
+CREATE TABLE event (
+  job INTEGER NOT NULL, seq INTEGER NOT NULL, type INTEGER NOT NULL, item INTEGER,
+  at_ms INTEGER NOT NULL, data TEXT NOT NULL,
+  PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (
+  tenant INTEGER NOT NULL, key TEXT NOT NULL, body_sha256 BLOB NOT NULL,
+  job INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+  PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_expiry ON idempotency (expires_ms);
+CREATE TABLE trash (blob TEXT PRIMARY KEY, after_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX trash_due ON trash (after_ms);
+INSERT INTO meta (version, ping) VALUES (1, 0);
