@@ -29,6 +29,16 @@ static inline int close_site(void **state)
 }
 #define with_site(fn) cmocka_unit_test_setup_teardown(fn, open_site, close_site)
 
+/* One whose options the test may change before site_start. */
+static inline int bare_site(void **state)
+{
+	static struct site site;
+	site_defaults(&site);
+	*state = &site;
+	return 0;
+}
+#define with_bare_site(fn) cmocka_unit_test_setup_teardown(fn, bare_site, close_site)
+
 #define assert_status(r, wanted)                                                                   \
 	do {                                                                                       \
 		if ((r).status != (wanted))                                                        \
@@ -55,6 +65,10 @@ static inline int close_site(void **state)
 static inline struct reply get(struct site *s, const char *target)
 {
 	return http_call(s->port, "GET", target, NULL, NULL);
+}
+static inline struct reply get_as(struct site *s, const char *target, const char *fields)
+{
+	return http_call(s->port, "GET", target, fields, NULL);
 }
 static inline struct reply post(struct site *s, const char *target, const char *body)
 {
