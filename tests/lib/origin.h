@@ -26,6 +26,7 @@ struct origin {
 	const char *later; /* or NULL; the response from the later_from-th connection on */
 	int later_from;
 	bool hang;          /* say nothing and wait for the other side to give up */
+	bool hasty;         /* do not wait for the request's body */
 	bool reset;         /* reset the connection when the request is there */
 	bool keep;          /* leave connections open, and reset one when it is used again */
 	atomic_int again;   /* how often that was */
@@ -75,7 +76,8 @@ static inline void origin_answer(struct origin *o, int c)
 			break;
 	}
 	o->request_n = n;
-	origin_read_body(o, c);
+	if (!o->hasty)
+		origin_read_body(o, c);
 	char rest;
 	if (o->reset)
 		origin_reset(c);

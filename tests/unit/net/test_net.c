@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/io.h"
 #include "lib/origin.h"
 #include "lib/test.h"
 #include "net/net.h"
@@ -383,153 +382,6 @@ static void gzip_is_offered_and_undone_only_when_asked(void **state)
 	buf_done(&s.body);
 }
 
-/* ---- forms, and whether they were sent ---- */
-
-static int picture_of(size_t n)
-{
-	struct err e;
-	static char block[3 << 20];
-	int fd = -1;
-	memset(block, 'p', sizeof(block));
-	assert_ok(io_memfd("picture", &fd, &e));
-	assert_ok(io_write_all(fd, block, n, &e));
-	return fd;
-}
-
-static enum err_code post(struct origin *o, int64_t said, size_t real, bool *sent, struct err *e)
-{
-	autofd fd = picture_of(real);
-	const struct net_part parts[] = {
-		{ .name = "a", .value = "one" },
-		{ .name = "b", .fd = fd, .bytes = said, .media_type = "image/x", .filename = "c" }
-	};
-	struct net_request r = { .method = "POST",
-		.parts = parts,
-		.parts_n = 2,
-		.once = true,
-		.sent = sent,
-		.total_ms = o->hang ? 200 : 10000 };
-	struct seen s = { 0 };
-	struct net_response res;
-	*sent = false;
-	enum err_code rc = ask_origin(o, r, &s, &res, e);
-	buf_done(&s.body);
-	return rc;
-}
-
-static void a_form_is_read_from_a_descriptor_while_it_is_sent(void **state)
-{
-	(void)state;
-	struct err e;
-	bool sent;
-	struct origin o = { .script = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" };
-	assert_ok(post(&o, 20, 20, &sent, &e));
-	assert_true(sent);
-	assert_non_null(strstr(o.request, "name=\"a\"\r\n\r\none\r\n--"));
-	assert_non_null(strstr(o.request,
-		"name=\"b\"; filename=\"c\"\r\nContent-Type: image/x\r\n"
-		"\r\npppppppppppppppppppp\r\n--"));
-	struct origin large = { .script = o.script };
-	assert_ok(post(&large, 3 << 20, 3 << 20, &sent, &e));
-	assert_true(sent);
-	assert_in_range(large.body_n, 3 << 20, (3 << 20) + 500);
-	assert_null(strstr(large.request, "Expect:"));
-}
-
-static void an_answer_that_is_lost_was_sent_for(void **state)
-{
-	(void)state;
-	struct err e;
-	bool sent;
-	struct origin hang = { .hang = true };
-	assert_err(post(&hang, 20, 20, &sent, &e), ERR_FETCH_TIMEOUT);
-	assert_true(sent);
-	struct origin reset = { .reset = true };
-	assert_err(post(&reset, 20, 20, &sent, &e), ERR_FETCH_CONNECT);
-	assert_true(sent);
-	assert_int_equal(reset.hits, 1);
-}
-
-static void what_never_left_whole_was_not_sent(void **state)
-{
-	(void)state;
-	struct err e;
-	bool sent = false;
-	struct seen s = { 0 };
-	struct net_response res;
-	struct origin o = { .script = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" };
-	assert_err(post(&o, 21, 20, &sent, &e), ERR_SYSTEM); /* shorter than was said */
-	assert_false(sent);
-	static const char *const urls[] = { "http://127.0.0.1:1/", "http://nobody.invalid/" };
-	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
-		assert_int_not_equal(ask(&off, urls[i], (struct net_request){ .sent = &sent }, &s,
-					     &res, &e),
-			OK);
-		assert_false(sent);
-	}
-	char url[64];
-	struct origin no_tls = { .script = "220 smtp.example.com ESMTP\r\n" };
-	assert_true(origin_start(&no_tls));
-	snprintf(url, sizeof(url), "https://127.0.0.1:%d/", no_tls.port);
-	assert_int_not_equal(ask(&off, url, (struct net_request){ .sent = &sent, .total_ms = 500 },
-				     &s, &res, &e),
-		OK);
-	origin_stop(&no_tls);
-	assert_int_equal(no_tls.hits, 1);
-	assert_false(sent);
-}
-
-static void a_request_without_a_form_is_sent_once_the_connection_stands(void **state)
-{
-	(void)state;
-	struct err e;
-	bool sent = false;
-	struct seen s = { 0 };
-	struct net_response res;
-	struct origin o = { .reset = true };
-	assert_err(ask_origin(&o, (struct net_request){ .sent = &sent, .once = true }, &s, &res,
-			   &e),
-		ERR_FETCH_CONNECT);
-	assert_true(sent);
-}
-
-/* Two requests over one client; the other side resets the kept connection when the second comes. */
-static enum err_code ask_again(struct origin *o, bool once, struct err *e)
-{
-	struct net_response res;
-	char url[64];
-	assert_true(origin_start(o));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", o->port);
-	struct net_client *c = net_client_new(&off);
-	struct net_request r = { .method = "POST",
-		.url = url,
-		.body = "x",
-		.body_n = 1,
-		.total_ms = 5000 };
-	enum err_code rc = net_do(c, &r, &res, e);
-	r.once = once;
-	if (rc == OK)
-		rc = net_do(c, &r, &res, e);
-	net_client_free(c);
-	origin_stop(o);
-	return rc;
-}
-
-static void a_request_that_is_to_go_once_has_a_connection_of_its_own(void **state)
-{
-	(void)state;
-	struct err e;
-	static const char script[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-	struct origin usual = { .keep = true, .script = script };
-	assert_ok(ask_again(&usual, false, &e));
-	assert_int_equal(usual.again, 1); /* it came, and */
-	assert_int_equal(usual.hits, 2);  /* came once more, unasked */
-	struct origin once = { .keep = true, .script = script };
-	assert_ok(ask_again(&once, true, &e));
-	assert_int_equal(once.again, 0);
-	assert_int_equal(once.hits, 2);
-}
-
 static int init(void **state)
 {
 	(void)state;
@@ -555,10 +407,5 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_canceled_exchange_does_not_begin),
 	cmocka_unit_test(nobody_listening_is_a_connect_error),
 	cmocka_unit_test(gzip_is_offered_and_undone_only_when_asked),
-	cmocka_unit_test(a_form_is_read_from_a_descriptor_while_it_is_sent),
-	cmocka_unit_test(an_answer_that_is_lost_was_sent_for),
-	cmocka_unit_test(what_never_left_whole_was_not_sent),
-	cmocka_unit_test(a_request_without_a_form_is_sent_once_the_connection_stands),
-	cmocka_unit_test(a_request_that_is_to_go_once_has_a_connection_of_its_own),
 };
 TEST_MAIN(tests)
