@@ -181,7 +181,8 @@ export async function startRemoveBg({ host = '127.0.0.1', port = 0, key = 'test-
     ok: (res, head, body) => res.writeHead(200, { ...head, 'content-length': body.length }).end(body),
     reset: (res) => res.req.socket.resetAndDestroy(),
     hang: (res) => silent(res),
-    cut: (res, head, body) => res.writeHead(200, { ...head, 'content-length': body.length }).write(body.subarray(0, body.length >> 1), () => res.req.socket.end()),
+    cut: (res, head, body) => res.writeHead(200, { ...head, 'content-length': body.length })
+      .write(body.subarray(0, body.length >> 1), () => res.req.socket.end()),
     cut_quietly: (res, head, body) => {
       res.shouldKeepAlive = false;
       res.useChunkedEncodingByDefault = false;
@@ -200,8 +201,10 @@ export async function startRemoveBg({ host = '127.0.0.1', port = 0, key = 'test-
   };
   /** Answers without a picture; nothing is charged. */
   const refusals = {
-    status: (call, res, m) => sendError(call, res, m.status, error(m.title ?? http.STATUS_CODES[m.status] ?? 'Error', m.code, m.detail), m.headers),
-    unknown_foreground: (call, res) => sendError(call, res, 400, error('Could not identify foreground in image. For details and recommendations see https://www.remove.bg/supported-images.', 'unknown_foreground')),
+    status: (call, res, m) => sendError(call, res, m.status,
+      error(m.title ?? http.STATUS_CODES[m.status] ?? 'Error', m.code, m.detail), m.headers),
+    unknown_foreground: (call, res) => sendError(call, res, 400, error('Could not identify foreground in image. ' +
+      'For details and recommendations see https://www.remove.bg/supported-images.', 'unknown_foreground')),
     rate_limited: (call, res, m) => sendError(call, res, 429, error('Rate limit exceeded', 'rate_limit_exceeded'), m.reset !== undefined ?
       { 'x-ratelimit-reset': Math.ceil(Date.now() / 1000) + m.reset } : { ...limits(), 'retry-after': m.after ?? 1 }),
   };
@@ -212,14 +215,16 @@ export async function startRemoveBg({ host = '127.0.0.1', port = 0, key = 'test-
     if (typeof m === 'number') m = { mode: 'status', status: m };
     return typeof m === 'string' ? { mode: m } : { mode: 'ok', ...m };
   }
+  const missing = 'Please provide the source image in the image_url, image_file or image_file_b64 parameter.';
+  const later = () => ({ ...limits(), 'retry-after': Math.max(1, Math.ceil((minute.begun + 60000 - Date.now()) / 1000)) });
   /** What the contract says against this call, or nothing. */
   function objection(call, image) {
-    if (!image) return [400, error('No image given', 'missing_source', 'Please provide the source image in the image_url, image_file or image_file_b64 parameter.')];
+    if (!image) return [400, error('No image given', 'missing_source', missing)];
     if (call.bytes > MAX_BYTES) return [400, error('File size too large', 'file_size_exceeded')];
     if (!call.width) return [400, error('File type not recognized', 'unknown_file_type')];
     if (call.width * call.height > MAX_PIXELS) return [400, error('Image resolution too large', 'resolution_too_high')];
     if (!admit(Math.max(1, call.width * call.height / 1e6)))
-      return [429, error('Rate limit exceeded', 'rate_limit_exceeded'), { ...limits(), 'retry-after': Math.max(1, Math.ceil((minute.begun + 60000 - Date.now()) / 1000)) }];
+      return [429, error('Rate limit exceeded', 'rate_limit_exceeded'), later()];
     if (bg.credits < (call.size === 'preview' ? 0.25 : 1)) return [402, error('Insufficient credits', 'insufficient_credits')];
     return null;
   }
@@ -302,6 +307,7 @@ export async function startRemoveBg({ host = '127.0.0.1', port = 0, key = 'test-
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const args = process.argv.slice(2);
   const flag = (name, dflt) => (args.includes(name) ? args[args.indexOf(name) + 1] : dflt);
-  const bg = await startRemoveBg({ port: Number(flag('--port', 0)), key: flag('--key'), credits: Number(flag('--credits', 1000)), rate: Number(flag('--rate', 500)) });
+  const bg = await startRemoveBg({ port: Number(flag('--port', 0)), key: flag('--key'),
+    credits: Number(flag('--credits', 1000)), rate: Number(flag('--rate', 500)) });
   console.log(`listening on ${bg.url}`);
 }
