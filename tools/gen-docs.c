@@ -24,7 +24,7 @@ static const char *type_words(const struct setting *s)
 		[TYPE_CHOICE] = "one of the words", [TYPE_SECRET] = "path of a file with the secret",
 		[TYPE_INT] = "whole number", [TYPE_COUNT] = "number (k, m, g)",
 		[TYPE_BYTES] = "bytes (k, m, g)", [TYPE_DURATION] = "time (ms, s, m, h, d)",
-		[TYPE_BOOL] = "yes or no", [TYPE_LIST] = "list", [TYPE_TEXTS] = "list",
+		[TYPE_DECIMAL] = "number to three places", [TYPE_BOOL] = "yes or no", [TYPE_LIST] = "list", [TYPE_TEXTS] = "list",
 		[TYPE_CIDRS] = "list of address blocks",
 	};
 	return words[s->type];

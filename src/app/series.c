@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "job/cut.h"
 #include "job/job.h"
 
 #include <stddef.h>
@@ -18,7 +19,7 @@ static const struct {
 	enum metric metric;
 	const char *values[VALUES_MAX];
 } known[] = {
-	{ METRIC_STAGE_SECONDS, { "download", "process", "store" } },
+	{ METRIC_STAGE_SECONDS, { "download", "process", "cut", "store" } },
 	{ METRIC_QUEUE_ITEMS, { "interactive", "normal", "bulk" } },
 	{ METRIC_QUEUE_OLDEST, { "interactive", "normal", "bulk" } },
 	{ METRIC_READERS, { "websocket", "sse", "many" } },
@@ -29,6 +30,9 @@ static const struct {
 	{ METRIC_DARKROOM_RESTARTS,
 		{ "signal", "killed", "time", "memory", "protocol", "lost", "worn" } },
 	{ METRIC_SAVED, { "downloads", "encodes" } },
+	{ METRIC_PROVIDER_CALLS,
+		{ "ok", "refused", "rate_limited", "no_credits", "auth", "server_error",
+			"unreachable", "unknown" } },
 };
 
 static void begin(enum metric m, const char *l1, const char *l2)
@@ -45,11 +49,20 @@ static void begin_items(enum item_state s)
 	begin(METRIC_ITEMS, status, "none");
 }
 
+static void begin_cutouts(const char *status)
+{
+	for (int engine = CUT_LOCAL; engine <= CUT_FLAT; engine++)
+		begin(METRIC_CUTOUTS, status, cut_engine_name((enum cut_engine)engine));
+}
+
 void series_begin(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		for (size_t k = 0; k < VALUES_MAX && known[i].values[k]; k++)
 			begin(known[i].metric, known[i].values[k], NULL);
+	for (int s = CUT_SUCCEEDED; s <= CUT_NONE; s++)
+		begin_cutouts(cut_state_name((enum cut_state)s));
+	metric_add(METRIC_PROVIDER_CREDITS, 0, NULL, NULL, NULL);
 	for (int s = JOB_SUCCEEDED; s <= JOB_CANCELED; s++)
 		begin(METRIC_JOBS, job_state_name((enum job_state)s), NULL);
 	for (int s = ITEM_SUCCEEDED; s <= ITEM_CANCELED; s++)

@@ -57,6 +57,7 @@ struct conf_cidrs {
 #define CONF_FIELD_COUNT     int64_t
 #define CONF_FIELD_BYTES     int64_t
 #define CONF_FIELD_DURATION  int64_t /* milliseconds; -1: forever */
+#define CONF_FIELD_DECIMAL   int64_t /* thousandths; -1: unlimited */
 #define CONF_FIELD_BOOL      bool
 #define CONF_FIELD_LIST      struct conf_list
 #define CONF_FIELD_TEXTS     struct conf_list

@@ -37,6 +37,21 @@ static void derive_places(struct conf *c, char *const *envp)
 		c->blob = arena_printf(c->arena, "file:%s/blobs", c->data);
 }
 
+/* The XDG base directory specification: a path that is not absolute does not count. */
+static void derive_models(struct conf *c, char *const *envp)
+{
+	const char *share = environment_get(envp, "XDG_DATA_HOME");
+	const char *home = environment_get(envp, "HOME");
+	if (c->models)
+		return;
+	if (share && share[0] == '/')
+		c->models = arena_printf(c->arena, "%s/bulb/models", share);
+	else if (home && home[0] == '/')
+		c->models = arena_printf(c->arena, "%s/.local/share/bulb/models", home);
+	else
+		c->models = arena_printf(c->arena, "%s/models", c->data);
+}
+
 static enum err_code derive_listen(struct conf *c, char *const *envp, struct err *e)
 {
 	const char *port = environment_get(envp, "PORT");
@@ -59,6 +74,8 @@ static void derive_work(struct conf *c)
 		c->workers = n * 16 > 64 ? n * 16 : 64;
 	if (c->darkrooms < 0)
 		c->darkrooms = n < 64 ? n : 64;
+	if (c->matte_threads < 0)
+		c->matte_threads = n < 4 ? n : 4;
 }
 
 /* sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3): each counts only for the process whose
@@ -81,6 +98,7 @@ enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, s
 	c->no_color = environment_get(envp, "NO_COLOR") != NULL;
 	derive_systemd(c, envp);
 	derive_places(c, envp);
+	derive_models(c, envp);
 	derive_work(c);
 	if (!c->log_level)
 		c->log_level = cmd == COMMAND_SERVE ? "info" : "warn";

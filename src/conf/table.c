@@ -44,6 +44,7 @@ const char *conf_group_title(enum conf_group g)
 		[GROUP_LISTEN] = "Listening and addresses",
 		[GROUP_SOURCES] = "Downloads",
 		[GROUP_WORK] = "Work",
+		[GROUP_CUTS] = "Background removal",
 		[GROUP_KEEP] = "Caches and keeping",
 		[GROUP_LIMITS] = "Limits",
 		[GROUP_PICTURES] = "Pictures",

@@ -87,6 +87,38 @@ static enum err_code set_number(struct conf *c, const struct setting *s, const c
 	return OK;
 }
 
+/* Digits, at most three of them after a point, in thousandths. */
+static bool parse_decimal(const char *text, int64_t *ret)
+{
+	static const int factors[] = { 1000, 100, 10, 1 };
+	size_t whole = strspn(text, "0123456789"), part = 0;
+	if (text[whole] == '.')
+		part = strspn(text + whole + 1, "0123456789");
+	if (whole == 0 || whole > 12 || part > 3 || (text[whole] == '.' && part == 0) ||
+		text[whole + (part ? part + 1 : 0)] != '\0')
+		return false;
+	*ret = strtoll(text, NULL, 10) * 1000;
+	if (part)
+		*ret += strtoll(text + whole + 1, NULL, 10) * factors[part];
+	return true;
+}
+
+static enum err_code set_decimal(struct conf *c, const struct setting *s, const char *text,
+	struct err *e)
+{
+	int64_t v = -1;
+	bool unlimited = s->least < 0 && strcmp(text, "unlimited") == 0;
+	if (!unlimited && !parse_decimal(text, &v))
+		return refuse(e, text,
+			s->least < 0 ? "a number such as 5 or 0.25, or unlimited"
+				     : "a number such as 5 or 0.25");
+	if (!unlimited && (v < s->least || v > s->most))
+		return err_set(e, ERR_USAGE, "'%.80s' is not from %g to %g", text,
+			s->least < 0 ? 0 : (double)s->least / 1000, (double)s->most / 1000);
+	*(int64_t *)field(c, s) = v;
+	return OK;
+}
+
 static enum err_code set_bool(struct conf *c, const struct setting *s, const char *text,
 	struct err *e)
 {
@@ -212,6 +244,8 @@ enum err_code value_set(struct conf *c, enum conf_setting id, const char *text, 
 			s->least < 0 ? "a time such as 90s, 15m, 24h or 30d, or forever"
 				     : "a time such as 500ms, 90s, 15m, 24h or 30d",
 			e);
+	case TYPE_DECIMAL:
+		return set_decimal(c, s, text, e);
 	case TYPE_BOOL:
 		return set_bool(c, s, text, e);
 	case TYPE_CHOICE:

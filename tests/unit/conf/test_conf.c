@@ -131,6 +131,55 @@ static void flags_have_two_spellings_and_arguments_stand_anywhere(void **state)
 	assert_string_equal(c.args.v[2], "--workers");
 }
 
+static void credits_have_three_places_and_may_be_unlimited(void **state)
+{
+	(void)state;
+	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP()));
+	assert_int_equal(c.max_cost_month, -1);
+	assert_int_equal(c.provider_cost, 1000);
+	assert_int_equal(c.matte_threshold, 800);
+	assert_ok(parse(COMMAND_SERVE,
+		ARGV("--max-cost-month=12.5", "--provider-cost=0.25", "--matte-threshold=0"),
+		ENVP()));
+	assert_int_equal(c.max_cost_month, 12500);
+	assert_int_equal(c.provider_cost, 250);
+	assert_int_equal(c.matte_threshold, 0);
+	assert_ok(parse(COMMAND_SERVE, ARGV("--max-cost-month=0"), ENVP()));
+	assert_int_equal(c.max_cost_month, 0);
+	static const char *const bad[] = { "-1", "1.", ".5", "1.2345", "1,5", "1e3", "", "many",
+		"9999999999999", "1.5 " };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		refused(COMMAND_SERVE, ARGV("--max-cost-month", bad[i]), ENVP(),
+			"or 0.25, or unlimited");
+	refused(COMMAND_SERVE, ARGV("--matte-threshold", "1.001"), ENVP(), "from 0 to 1");
+	refused(COMMAND_SERVE, ARGV("--provider-cost", "unlimited"), ENVP(), "or 0.25");
+}
+
+static void models_are_where_xdg_says(void **state)
+{
+	(void)state;
+	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("XDG_DATA_HOME=/x", "HOME=/h")));
+	assert_string_equal(c.models, "/x/bulb/models");
+	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("XDG_DATA_HOME=x", "HOME=/h")));
+	assert_string_equal(c.models, "/h/.local/share/bulb/models");
+	assert_ok(parse(COMMAND_SERVE, ARGV("--data=d"), ENVP()));
+	assert_string_equal(c.models, "d/models");
+	assert_ok(parse(COMMAND_SERVE, ARGV("--models=m"), ENVP("HOME=/h")));
+	assert_string_equal(c.models, "m");
+}
+
+static void the_providers_key_is_on_no_command_line(void **state)
+{
+	(void)state;
+	refused(COMMAND_SERVE, ARGV("--provider-key=SECRET"), ENVP(), "provider-key");
+	assert_null(strstr(e.text, "SECRET"));
+	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("BULB_PROVIDER_KEY=SECRET")));
+	assert_string_equal(c.provider_key, "SECRET");
+	write_file("FILED\n");
+	assert_ok(parse(COMMAND_SERVE, ARGV("--provider-key-file", path), ENVP()));
+	assert_string_equal(c.provider_key, "FILED");
+}
+
 static void on_and_off_have_their_words(void **state)
 {
 	(void)state;
@@ -356,6 +405,9 @@ static const struct CMUnitTest tests[] = {
 	T(the_command_line_wins_over_the_environment_and_that_over_the_file),
 	T(a_bad_value_is_refused_also_where_a_stronger_source_wins),
 	T(flags_have_two_spellings_and_arguments_stand_anywhere),
+	T(credits_have_three_places_and_may_be_unlimited),
+	T(models_are_where_xdg_says),
+	T(the_providers_key_is_on_no_command_line),
 	T(on_and_off_have_their_words),
 	T(lists_grow_within_a_source_and_are_replaced_across),
 	T(numbers_have_units),
