@@ -373,13 +373,6 @@ static void a_full_queue_is_429_with_a_time_to_come_back(void **state)
 	assert_non_null(reply_field(&r, "RateLimit-Policy"));
 }
 
-static int bare_site(void **state)
-{
-	static struct site site;
-	*state = &site;
-	return 0;
-}
-
 static void a_server_that_drains_takes_no_jobs(void **state)
 {
 	struct site *s = *state;
