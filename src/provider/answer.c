@@ -213,7 +213,7 @@ static struct verdict of_silence(const struct answer *a)
 	if (a->sent)
 		return (struct verdict){ VERDICT_UNKNOWN, "unknown", true, -1 };
 	return (struct verdict){ VERDICT_REFUSED, "unreachable",
-		.away = a->error.code != ERR_SYSTEM, /* that is ours */
+		.away = a->error.code != ERR_SYSTEM && a->error.code != ERR_MEMORY, /* ours */
 		.retry_after_ms = err_retryable(a->error.code) ? 0 : -1 };
 }
 

@@ -176,7 +176,8 @@ static void silence_is_unknown_only_when_the_request_was_sent(void **state)
 		int64_t retry;
 	} all[] = { { ERR_FETCH_DNS, true, 0 }, { ERR_FETCH_CONNECT, true, 0 },
 		{ ERR_FETCH_TIMEOUT, true, 0 }, { ERR_FETCH_TLS, true, -1 },
-		{ ERR_FETCH_BLOCKED_ADDRESS, true, -1 }, { ERR_SYSTEM, false, 0 } };
+		{ ERR_FETCH_BLOCKED_ADDRESS, true, -1 }, { ERR_SYSTEM, false, 0 },
+		{ ERR_MEMORY, false, 0 } };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		struct answer a = ANSWER_INIT;
 		err_set(&a.error, all[i].code, "'api.example.com': silence");
