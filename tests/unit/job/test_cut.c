@@ -52,8 +52,8 @@ static void every_member_is_read_and_written_back(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"{'remove':true,'engine':'auto','model':'my-model_2','apply':'both','format':'webp',"
-		"'fill':'#fff','crop':true,'margin':'10%','max_cost':2.5,'confirm_charge':true}",
+		("{'remove':true,'engine':'auto','model':'my-model_2','apply':'both','format':'webp',"
+		 "'fill':'#fff','crop':true,'margin':'10%','max_cost':2.5,'confirm_charge':true}"),
 		"{'remove':true,'engine':'remote','crop':true,'margin':20,'max_cost':3}",
 		"{'remove':true,'engine':'flat'}",
 		"{'remove':false}",
