@@ -75,6 +75,8 @@ static enum err_code take_cut(struct work *w, const json_t *options, int answer_
 		.model = w->model ? &w->model->manifest : NULL,
 		.matte = w->matte };
 	enum err_code code = cut_from_json(options, &w->cut.cut, e);
+	if (code == OK && w->m.type == WIRE_COMPOSE && w->m.answer_bytes == 0)
+		return err_set(e, ERR_MATTE_PROVIDER, "the provider's answer is empty");
 	if (code == OK && w->m.type == WIRE_COMPOSE)
 		code = map_file(answer_fd, w->m.answer_bytes, "answer", &w->cut.answer,
 			&w->cut.answer_n, e);
