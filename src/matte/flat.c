@@ -21,7 +21,7 @@
 #define TOLERANCE 10 /* of any channel */
 #define SHADOW    32
 #define STEP      4 /* between neighbours within a shadow */
-#define HUE       6 /* how far a shadow's hue may be off */
+#define HUE       6 /* how far a shadow may be off it, in levels */
 #define SIDE_MIN  8
 #define SPOTS_MAX (8 << 20) /* then it is a texture */
 #define WINDOW    4         /* where the subject's colour is looked for */

@@ -35,9 +35,9 @@ void matte_input_size(const struct matte_model *m, int w, int h, int *ret_w, int
 struct matte_mask {
 	float *v; /* owned by the caller of matte_mask_done */
 	int w, h;
-	double raw_max;    /* before normalising */
-	bool no_subject;   /* raw_max under the model's no_subject_threshold; v is not to be used */
-	double confidence; /* 0 … 1, docs/background.md says how */
+	double raw_max; /* before normalising */
+	bool no_subject; /* nothing is there (confidence.c says how that is told); v is not to be used */
+	double confidence; /* 0 … 1, docs/background.md says how; without a subject it means nothing */
 };
 void matte_mask_done(struct matte_mask *m);
 enum err_code matte_run(struct matte *m, const uint8_t *rgb, int w, int h, struct matte_mask *ret,

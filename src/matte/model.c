@@ -272,18 +272,6 @@ enum err_code matte_model_parse(const char *text, size_t n, struct matte_model *
 	return code;
 }
 
-/* The shortest decimal that is this float: 0.485, not 0.48500001430511475. */
-static json_t *short_real(float f)
-{
-	char text[32];
-	for (int digits = 6; digits <= 9; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, (double)f);
-		if (strtof(text, NULL) == f)
-			break;
-	}
-	return json_real(strtod(text, NULL));
-}
-
 static json_t *give(const struct member *m, const void *in)
 {
 	char hex[HEX_MAX(SHA256_LEN)];
@@ -306,7 +294,7 @@ static json_t *give(const struct member *m, const void *in)
 	case WORD:
 		return json_string(m->words[get_word(m, in)]);
 	case TRIPLE:
-		return json_pack("[o,o,o]", short_real(f[0]), short_real(f[1]), short_real(f[2]));
+		return json_pack("[f,f,f]", (double)f[0], (double)f[1], (double)f[2]);
 	}
 	return NULL;
 }

@@ -203,6 +203,9 @@ enum err_code matte_refine(const struct matte_model *m, const struct matte_mask 
 	struct refine r = { .full = full,
 		.alpha = ret_alpha,
 		.source = { .rgb = guide, .w = guide_w, .h = guide_h } };
+	if (guide_w < 1 || guide_h < 1 || guide_w > full->w || guide_h > full->h)
+		return err_set(e, ERR_MATTE_FAILED, "a guide of %d×%d for a picture of %d×%d",
+			guide_w, guide_h, full->w, full->h);
 	enum err_code code = prepare(&r, m, e);
 	if (code == OK)
 		code = enlarge(mask, m->contrast, &r, e);

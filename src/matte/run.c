@@ -380,6 +380,12 @@ enum err_code matte_run(struct matte *m, const uint8_t *rgb, int w, int h, struc
 	mask.v = mem_try_alloc(sizeof(float) * (size_t)w * (size_t)h);
 	if (!mask.v)
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory for the mask");
+	if (matte_is_blank(rgb, w, h)) {
+		memset(mask.v, 0, sizeof(float) * (size_t)w * (size_t)h);
+		mask.no_subject = true;
+		*ret = mask;
+		return OK;
+	}
 	fill_tensor(m, rgb, w, h, x0, y0);
 	struct ort_value *out = NULL;
 	const float *raw = NULL;
