@@ -199,6 +199,8 @@ static void a_check_starts_a_lost_keeper_or_says_that_there_is_none(void **state
 	assert_int_equal(unlink(exe), 0);
 	assert_int_equal(kill(first, SIGKILL), 0);
 	await_end(first);
+	for (size_t i = 0; i < s.pids_n; i++)
+		await_end(s.pids[i]); /* one that is just being forked has its socket too */
 	assert_err(darkroom_check(r.d, &e), ERR_DARKROOM);
 	assert_non_null(strstr(e.text, exe));
 	assert_err(darkroom_check(r.d, &e), ERR_DARKROOM);
