@@ -235,6 +235,112 @@ static void hang_up(const struct show *s)
 	hang(s);
 }
 
+/* A whole conversation about a cut-out, ended by ourselves while the picture is probed. */
+static void cut(const struct wire_msg *end, int outputs, enum format f)
+{
+	struct err e;
+	int fds[WIRE_FDS_MAX];
+	struct wire_msg *m = mem_new(struct wire_msg);
+	*m = (struct wire_msg){ .type = WIRE_HEADER,
+		.format = FORMAT_JPEG,
+		.width = SIDE,
+		.height = SIDE,
+		.frames = 1,
+		.decode_bytes = 1 << 20 };
+	if (wire_send(SOCK, m, NULL, &e) != OK || wire_recv(SOCK, m, fds, &e) != OK)
+		_exit(1);
+	for (int i = 0; i < outputs; i++)
+		claim(0, f, BYTES, memfd_of(bytes_of(f), BYTES));
+	enum err_code code = wire_send(SOCK, end, NULL, &e);
+	(void)code;
+	hang(NULL);
+}
+
+static struct wire_msg *cut_done(void)
+{
+	struct wire_msg *m = mem_new(struct wire_msg);
+	*m = (struct wire_msg){ .type = WIRE_CUT_DONE,
+		.width = SIDE,
+		.height = SIDE,
+		.done = 1,
+		.engine = CUT_FLAT,
+		.confidence = 1000000,
+		.text = "AAAA" };
+	return m;
+}
+
+static void cut_well(const struct show *s)
+{
+	(void)s;
+	cut(cut_done(), 1, FORMAT_PNG);
+}
+
+static void cut_by_another(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	m->engine = CUT_REMOTE;
+	cut(m, 1, FORMAT_PNG);
+}
+
+static void cut_without_output(const struct show *s)
+{
+	(void)s;
+	cut(cut_done(), 0, FORMAT_PNG);
+}
+
+static void cut_twice(const struct show *s)
+{
+	(void)s;
+	cut(cut_done(), 2, FORMAT_PNG);
+}
+
+static void cut_into_another_format(const struct show *s)
+{
+	(void)s;
+	cut(cut_done(), 1, FORMAT_WEBP);
+}
+
+static void cut_nothing_and_send_it(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	m->none = 1;
+	cut(m, 1, FORMAT_PNG);
+}
+
+static void cut_what_is_not_flat(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	m->done = 0;
+	cut(m, 1, FORMAT_PNG);
+}
+
+static void cut_outside(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	m->left = SIDE;
+	cut(m, 1, FORMAT_PNG);
+}
+
+static void end_a_cut_as_a_job(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	m->type = WIRE_DONE;
+	cut(m, 1, FORMAT_PNG);
+}
+
+static void hash_in_html(const struct show *s)
+{
+	(void)s;
+	struct wire_msg *m = cut_done();
+	snprintf(m->text, sizeof(m->text), "<b>");
+	cut(m, 1, FORMAT_PNG);
+}
+
 static void nothing(const struct show *s)
 {
 	(void)s;
@@ -274,6 +380,16 @@ static const struct act {
 	{ "blames another", blame_another },
 	{ "hangs up", hang_up },
 	{ "makes nothing", nothing },
+	{ "cuts well", cut_well, .early = true },
+	{ "cuts by another", cut_by_another, .early = true },
+	{ "cuts without output", cut_without_output, .early = true },
+	{ "cuts twice", cut_twice, .early = true },
+	{ "cuts into another format", cut_into_another_format, .early = true },
+	{ "cuts nothing and sends it", cut_nothing_and_send_it, .early = true },
+	{ "cuts what is not flat", cut_what_is_not_flat, .early = true },
+	{ "cuts outside", cut_outside, .early = true },
+	{ "ends a cut as a job", end_a_cut_as_a_job, .early = true },
+	{ "hash in html", hash_in_html, .early = true },
 };
 
 static const struct act *act_of(const void *data, size_t n)

@@ -41,6 +41,16 @@ static void a_message_reads_as_it_was_written(void **state)
 	assert_ok(wire_parse(packet, n, &got, &e));
 	assert_string_equal(got.text, m.text);
 	assert_int_equal(got.max_pixels, INT64_MAX);
+	m = (struct wire_msg){ .type = WIRE_CUT_DONE,
+		.width = 5,
+		.height = 7,
+		.engine = CUT_REMOTE,
+		.confidence = -1,
+		.text = "AAAA" };
+	n = wire_format(&m, packet);
+	assert_ok(wire_parse(packet, n, &got, &e));
+	assert_int_equal(got.confidence, -1);
+	assert_int_equal(got.engine, CUT_REMOTE);
 }
 
 static void the_layout_is_little_endian_and_fixed(void **state)
@@ -123,6 +133,13 @@ static void descriptors_travel_with_their_message(void **state)
 	assert_int_equal(got.type, WIRE_JOB);
 	assert_int_equal(io_size(fds[0]), 5);
 	fd_close(&fds[0]);
+	m = (struct wire_msg){ .type = WIRE_COMPOSE, .action = CUT_DO_COMPOSE, .text = "{}" };
+	assert_ok(wire_send(a, &m, (const int[]){ file, b }, &e));
+	assert_ok(wire_recv(b, &got, fds, &e));
+	assert_int_equal(io_size(fds[0]), 5);
+	assert_true(fds[1] >= 0);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
 }
 
 static int lowest_free_fd(void)
