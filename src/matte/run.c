@@ -320,9 +320,9 @@ static enum err_code take_mask(const struct matte_model *model, const float *raw
 		return err_set(e, ERR_MATTE_FAILED, "the model's output is not a number");
 	ret->raw_max = max;
 	float shift = model->normalise == MATTE_MINMAX ? min : 0;
-	float scale = model->normalise == MATTE_MINMAX && max > min ? 1 / (max - min) : 1;
+	float range = model->normalise == MATTE_MINMAX && max > min ? max - min : 1;
 	for (size_t i = 0, n = (size_t)ret->w * (size_t)ret->h; i < n; i++) {
-		float v = (ret->v[i] - shift) * scale;
+		float v = (ret->v[i] - shift) / range;
 		ret->v[i] = v < 0 ? 0 : v > 1 ? 1 : v;
 	}
 	return OK;

@@ -2,7 +2,7 @@
  *
  * Scenes and blanks, by formula: no file, and the same on every machine.
  */
-#include "tests/unit/matte/pictures.h"
+#include "pictures.h"
 
 #include "base/mem.h"
 
@@ -114,12 +114,12 @@ uint8_t *scene_pack(const struct scene *s, int w, int h)
 	for (int y = 0; y < h; y++)
 		for (int x = 0; x < w; x++)
 			for (int c = 0; c < 3; c++) {
-				int x0 = x * s->w / w, x1 = (x + 1) * s->w / w,
-				    y0 = y * s->h / h, y1 = (y + 1) * s->h / h, n = 0, sum = 0;
+				int x0 = x * s->w / w, x1 = (x + 1) * s->w / w, y0 = y * s->h / h,
+				    y1 = (y + 1) * s->h / h, n = 0, sum = 0;
 				for (int j = y0; j < y1 || j == y0; j++)
 					for (int i = x0; i < x1 || i == x0; i++, n++)
-						sum += s->px[c][(size_t)j * (size_t)s->w +
-								(size_t)i];
+						sum += s->px[c]
+							    [(size_t)j * (size_t)s->w + (size_t)i];
 				*p++ = (uint8_t)((sum + n / 2) / n);
 			}
 	return out;
