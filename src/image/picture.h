@@ -43,9 +43,12 @@ enum err_code plane_init(struct plane *p, int w, int h, double sx, double sy, st
 /* RGB, RGBA, or YCbCr with chroma halved both ways (rounded up). */
 enum err_code picture_init(struct picture *p, int w, int h, bool is_ycc, int n, struct err *e)
 	MUST_CHECK;
+/* For what libvips calls on its threads: it orders them by GLib's locks, which ThreadSanitizer does not
+ * see. */
+#define ON_VIPS_THREAD __attribute__((no_sanitize("thread")))
 /* One row from and to packed bytes, n a pixel; planes at full size. picture_get_row: w pixels from x on. */
-void picture_put_row(struct picture *p, int y, const uint8_t *packed);
-void picture_get_row(const struct picture *p, int x, int y, int w, uint8_t *packed);
+ON_VIPS_THREAD void picture_put_row(struct picture *p, int y, const uint8_t *packed);
+ON_VIPS_THREAD void picture_get_row(const struct picture *p, int x, int y, int w, uint8_t *packed);
 /* The same with all rows at once. */
 enum err_code picture_unpack(struct picture *ret, const uint8_t *packed, int w, int h, int n,
 	struct err *e) MUST_CHECK;

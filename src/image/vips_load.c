@@ -124,7 +124,7 @@ static void set_size(struct picture *p, const struct image_header *h)
 }
 
 /* Some rows, top to bottom; on a thread of libvips, one call at a time. */
-static int take_rows(VipsRegion *rows, VipsRect *area, void *picture)
+ON_VIPS_THREAD static int take_rows(VipsRegion *rows, VipsRect *area, void *picture)
 {
 	for (int y = area->top; y < area->top + area->height; y++)
 		picture_put_row(picture, y, VIPS_REGION_ADDR(rows, 0, y));

@@ -50,7 +50,8 @@ enum err_code vips_failed(struct err *e, enum err_code other, const char *what)
 	return err_set(e, code, "%s: %s", what, *line ? line : "it could not be read");
 }
 
-static int pack_rows(VipsRegion *out, void *seq, void *picture, void *unused, gboolean *stop)
+ON_VIPS_THREAD static int pack_rows(VipsRegion *out, void *seq, void *picture, void *unused,
+	gboolean *stop)
 {
 	(void)seq;
 	(void)unused;
