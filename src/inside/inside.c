@@ -193,11 +193,12 @@ static enum err_code prepare(struct keeper *k, char *const *files, struct err *e
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 /* ThreadSanitizer knows of libvips its calls of memcpy and free, but not the atomics that order them.
- * Our environment is empty, so this cannot be said there. */
+ * Our environment is empty, so this cannot be said there. A child cannot start a symbolizer: it would die
+ * of that before it says anything (addr2line reads the report). */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-	return "ignore_noninstrumented_modules=1";
+	return "ignore_noninstrumented_modules=1:symbolize=0:external_symbolizer_path=";
 }
 #endif
 #endif
