@@ -245,6 +245,9 @@ enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e)
 		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
 		" ORDER BY i.job, i.n LIMIT $2",
 		SQL(sql_i(k->id), sql_i(PASS_ROWS)), &l, e);
+	if (code == OK && l.n == 0)
+		return err_set(e, ERR_STORE_STALE, "task %lld: nobody waits for it",
+			(long long)k->id);
 	struct tx_payer s = { .cost = op->cost, .unknown = c.id };
 	if (code == OK)
 		code = payer_find(t, &l, &s, e);

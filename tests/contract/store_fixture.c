@@ -54,6 +54,8 @@ int fixture_setup(void **state)
 		.link_ms = 25 * 3600 * 1000,
 		.idempotency_ms = 24 * 3600 * 1000,
 		.plan_waiting_min = 32,
+		.cuts = &fixture_site,
+		.max_cost_month = -1,
 		.codecs = CODECS,
 		.clock_ms = clock_now,
 		.on_news = on_news,
@@ -362,6 +364,10 @@ enum err_code fail_with(struct fixture *f, const struct task *t, enum err_code c
 
 static void do_task(struct fixture *f, const struct task *t)
 {
+	if (t->kind == TASK_CUT) {
+		do_cut(f, t);
+		return;
+	}
 	if (t->kind == TASK_MAKE) {
 		finish_make(f, t);
 		return;

@@ -76,6 +76,25 @@ void finish_make(struct fixture *f, const struct task *t);
 enum err_code fail_with(struct fixture *f, const struct task *t, enum err_code code);
 /* Plan, claim and finish until nothing is left. Fetches of URLs with "fail" in them fail. */
 void work(struct fixture *f);
+
+/* ---- cut-outs (store_cuts.c) ---- */
+#define CALL_COST 1000 /* thousandths of a credit */
+extern struct cut_site
+	fixture_site; /* models fast and fine, provider "paid.test"; tests may change it */
+struct cut_input cut_input_of(struct fixture *f, const struct task *t);
+/* Made by this engine, with this confidence (and cost, of a remote one). */
+struct cut_made cut_made_of(struct fixture *f, const struct task *t, enum cut_engine engine,
+	double confidence);
+void finish_cut(struct fixture *f, const struct task *t, enum cut_engine engine);
+void finish_cut_none(struct fixture *f, const struct task *t);
+enum err_code fail_cut(struct fixture *f, const struct task *t, enum err_code code);
+/* As it is asked for; bytes whose name has "none" in it have no subject, "bad" cannot be cut. A remote
+ * one is bought first. */
+void do_cut(struct fixture *f, const struct task *t);
+enum err_code ask(struct fixture *f, const struct task *t, struct charge_answer *ret);
+void bought(struct fixture *f, int64_t charge, const char *blob);
+struct usage_row usage(struct fixture *f); /* all of this tenant, summed up */
+
 void tick(struct fixture *f);
 size_t trash(struct fixture *f, const char ***ret);
 
