@@ -43,7 +43,8 @@ bool hex_parse(const char *s, void *out, size_t n)
 			return false;
 	uint8_t *p = out;
 	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(hex_digit(s[2 * i]) << 4 | hex_digit(s[2 * i + 1]));
+		p[i] = (uint8_t)((unsigned)hex_digit(s[2 * i]) << 4 |
+			(unsigned)hex_digit(s[2 * i + 1]));
 	return true;
 }
 

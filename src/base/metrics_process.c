@@ -31,27 +31,30 @@ static double boot_time(void)
 	return t;
 }
 
+/* proc(5): field 2, the name, ends at the last ')'; it may hold anything, so fields count from there.
+ * 0 when there are not so many. */
+static double stat_field(const char *stat, int n)
+{
+	const char *p = strrchr(stat, ')');
+	for (int i = 2; i < n && p; i++)
+		p = strchr(p + 1, ' ');
+	return p ? strtod(p, NULL) : 0;
+}
+
 static void put_stat(struct buf *out, const char *stat)
 {
-	/* proc(5): the name in parentheses may hold anything, so fields count from the last ')'. */
-	const char *p = strrchr(stat, ')');
-	unsigned long utime, stime;
-	unsigned long long start;
-	long rss;
-	if (!p ||
-		sscanf(p + 1,
-			" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d"
-			" %llu %*u %ld",
-			&utime, &stime, &start, &rss) != 4)
+	double utime = stat_field(stat, 14), stime = stat_field(stat, 15);
+	double start = stat_field(stat, 22), rss = stat_field(stat, 24);
+	if (rss <= 0)
 		return;
 	double ticks = (double)sysconf(_SC_CLK_TCK), boot = boot_time();
 	put(out, "process_cpu_seconds_total", "counter", "user and system time",
-		((double)utime + (double)stime) / ticks);
+		(utime + stime) / ticks);
 	put(out, "process_resident_memory_bytes", "gauge", "memory held in RAM",
-		(double)rss * (double)sysconf(_SC_PAGESIZE));
+		rss * (double)sysconf(_SC_PAGESIZE));
 	if (boot > 0)
 		put(out, "process_start_time_seconds", "gauge",
-			"when the process started, since 1970", boot + (double)start / ticks);
+			"when the process started, since 1970", boot + start / ticks);
 }
 
 static void put_fds(struct buf *out)
