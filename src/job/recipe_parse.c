@@ -172,6 +172,9 @@ static void fill_encoding(struct reading *r, const struct at *at, struct faults 
 	if (r->v.format == FORMAT_JPEG && r->v.lossless)
 		fault_at(at, "lossless", f, ERR_REQUEST_INVALID,
 			"jpeg always loses something: use png, webp or avif");
+	if (!rules->has_progressive && r->v.progressive)
+		fault_at(at, "progressive", f, ERR_REQUEST_INVALID,
+			"only jpeg and png can be progressive");
 	r->v.lossless = r->v.lossless && rules->has_lossless;
 	r->v.progressive = r->v.progressive && rules->has_progressive;
 }

@@ -164,6 +164,8 @@ static void what_has_no_effect_does_not_change_the_work(void **state)
 	assert_true(same_work("[{'name':'a','format':'webp','background':'red'}]",
 		"[{'name':'a','format':'webp'}]"));
 	assert_true(same_work("[{'name':'a','without_enlargement':true}]", "[{'name':'a'}]"));
+	assert_true(same_work("[{'name':'a','format':'webp','progressive':false}]",
+		"[{'name':'a','format':'webp'}]"));
 	/* and what does have one */
 	assert_false(same_work("[{'name':'a','background':'red'}]", "[{'name':'a'}]"));
 	assert_false(same_work("[{'name':'a','width':9,'height':9,'position':'top'}]",
@@ -288,6 +290,10 @@ static void values_out_of_range_are_refused(void **state)
 			"did you mean 'cover'?" },
 		{ "[{'name':'a','fit':'inside','position':'entropy'}]", ERR_REQUEST_INVALID,
 			"/variants/0/position", "cover" },
+		{ "[{'name':'a','format':'webp','progressive':true}]", ERR_REQUEST_INVALID,
+			"/variants/0/progressive", "only jpeg and png" },
+		{ "[{'name':'a','format':'avif','progressive':true}]", ERR_REQUEST_INVALID,
+			"/variants/0/progressive", "only jpeg and png" },
 		{ "[{'name':'a','progressive':1}]", ERR_REQUEST_INVALID, "/variants/0/progressive",
 			"true or false" },
 		{ "[{'name':'a b'}]", ERR_REQUEST_INVALID, "/variants/0/name", "A-Z" },
