@@ -2,7 +2,7 @@
  *
  * One event per line by one write(2), so that lines of several threads and processes never mix and
  * nothing waits in a buffer when the process dies. A value cannot forge a line: control characters
- * are escaped in both forms.
+ * and bytes that are no UTF-8 are escaped in both forms.
  */
 #include "base/log.h"
 
@@ -54,19 +54,25 @@ enum log_level log_event_level(enum log_event ev)
 	return rows[ev].level;
 }
 
-/* The message with control characters (C0, DEL, and C1 in UTF-8) escaped. */
+static bool is_control(const unsigned char *p)
+{
+	return *p < 0x20 || *p == 0x7F || (*p == 0xC2 && p[1] < 0xA0);
+}
+
+/* The message with control characters (C0, DEL, and C1 in UTF-8) and whatever is not UTF-8 escaped,
+ * byte by byte: a terminal that reads single bytes takes some of them for commands. */
 static void put_escaped(struct buf *line, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	for (; *p; p++) {
-		if (*p == '\n')
+	while (*p) {
+		size_t n = is_control(p) ? 0 : utf8_length(p);
+		if (n > 0)
+			buf_add(line, p, n);
+		else if (*p == '\n')
 			buf_puts(line, "\\n");
-		else if (*p < 0x20 || *p == 0x7F)
-			buf_printf(line, "\\x%02x", *p);
-		else if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
-			buf_printf(line, "\\x%02x", *++p);
 		else
-			buf_putc(line, (char)*p);
+			buf_printf(line, "\\x%02x", *p);
+		p += n > 0 ? n : 1;
 	}
 }
 

@@ -89,7 +89,30 @@ static void a_value_cannot_forge_a_line(void **state)
 	log_event(LOG_JOB_ENDED, "j\n1", "a=%s", "x\r\ny\x1b[31m\xC2\x9B");
 	lines(out, sizeof(out));
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
-	assert_non_null(strstr(out, "job=j\\n1 a=x\\x0d\\ny\\x1b[31m\\x9b\n"));
+	assert_non_null(strstr(out, "job=j\\n1 a=x\\x0d\\ny\\x1b[31m\\xc2\\x9b\n"));
+}
+
+static void what_is_not_utf8_is_escaped(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *line;
+	} cases[] = {
+		{ "Straße € 🌷", "Straße € 🌷" },
+		{ "a\x9Bm", "a\\x9bm" }, /* a control sequence in Latin-1 */
+		{ "\xFF\xFE", "\\xff\\xfe" },
+		{ "\xC0\x8A", "\\xc0\\x8a" },          /* a line break, overlong */
+		{ "\xED\xA0\x80", "\\xed\\xa0\\x80" }, /* half a surrogate pair */
+		{ "\xF4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },
+		{ "cut \xE2\x82", "cut \\xe2\\x82" },
+	};
+	log_setup(LOG_LEVEL_INFO, false);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char out[2000], wanted[200];
+		log_event(LOG_JOB_ENDED, NULL, "i=%zu %s;", i, cases[i].value);
+		snprintf(wanted, sizeof(wanted), " i=%zu %s;\n", i, cases[i].line);
+		assert_non_null(strstr(lines(out, sizeof(out)), wanted));
+	}
 }
 
 static void a_long_message_is_cut_to_one_line(void **state)
@@ -118,6 +141,7 @@ static const struct CMUnitTest tests[] = {
 	T(a_json_line_is_json),
 	T(lines_below_the_level_are_not_written),
 	T(a_value_cannot_forge_a_line),
+	T(what_is_not_utf8_is_escaped),
 	T(a_long_message_is_cut_to_one_line),
 	T(names_and_levels_come_from_the_table),
 };
