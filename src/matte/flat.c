@@ -131,7 +131,7 @@ static void fill(struct flat *f)
 {
 	while (f->n > 0 && !f->failed) {
 		struct spot s = f->spots[--f->n];
-		int x0 = s.x, x1 = s.x;
+		int x0 = s.x, x1 = x0;
 		for (size_t i = at(f, s.x, s.y);
 			x0 > 0 && f->map[i - 1] == SUBJECT && spreads(f, i, i - 1); i--, x0--)
 			f->map[i - 1] = GROUND;

@@ -138,7 +138,7 @@ static void fit_row(const struct guided *g, const struct guided_source *s, int x
 		for (int k = 0; k < 4; k++)
 			sum.v[k] += g->cols[1 + x].v[k];
 	for (int x = 0; x < n; x += 4) {
-		v4 inv;
+		v4 inv = { 0 };
 		for (int i = 0; i < 4; i++) {
 			const struct sums *in = &g->cols[1 + x + i + 2 * r], *out = &g->cols[x + i];
 			for (int k = 0; k < 4; k++)

@@ -230,7 +230,7 @@ enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e)
 	struct tx_items l = { 0 };
 	struct tx_task *k;
 	struct charge c;
-	bool decided;
+	bool decided = false;
 	enum err_code code = task_held(t, op->task, op->lease, &k, e);
 
 	op->code = OK;
@@ -347,7 +347,7 @@ enum err_code op_charge_bought(struct tx *t, void *arg, struct err *e)
 
 enum err_code charges_orphaned(struct tx *t, bool *ret_more, struct err *e)
 {
-	int64_t ids[ORPHANS_MAX];
+	int64_t ids[ORPHANS_MAX] = { 0 };
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
 		"SELECT c.id FROM charge c LEFT JOIN task k"
