@@ -187,7 +187,11 @@ static void strange_sizes_do(void **state)
 			struct scene s = scene_new(z[0], z[1], SUBJECT_BALL, 3, 6);
 			struct matte_mask mask = small_mask(&s, 32, 32);
 			struct matte_model m = model(radius, 3);
+			for (size_t i = 0; i < 32 * 32; i++)
+				mask.v[i] = k % 2 ? 1 : mask.v[i];
 			autofree uint8_t *alpha = refine(&m, &mask, &s, z[2], z[3]);
+			for (size_t i = 0; k % 2 && i < (size_t)z[0] * (size_t)z[1]; i++)
+				assert_int_equal(alpha[i], 255);
 			matte_mask_done(&mask);
 			scene_done(&s);
 		}
@@ -205,11 +209,25 @@ static void a_guide_larger_than_the_picture_is_refused(void **state)
 	assert_err(matte_refine(&m, &mask, guide, 4, 4, &p, px, &e), ERR_MATTE_FAILED);
 }
 
+static void an_absurd_size_is_out_of_memory(void **state)
+{
+	(void)state;
+	struct err e;
+	float v[4] = { 0 };
+	uint8_t px[16] = { 0 };
+	struct matte_mask mask = { .v = v, .w = 2, .h = 2 };
+	struct matte_planes p = { px, px, px, 1 << 24, 1 << 24 };
+	struct matte_model m = model(8, 3);
+	assert_err(matte_refine(&m, &mask, px, 1 << 24, 1 << 24, &p, px, &e), ERR_LIMIT_MEMORY);
+	assert_non_null(strstr(e.text, "memory"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_edge_goes_to_the_pictures),
 	cmocka_unit_test(what_is_sure_stays),
 	cmocka_unit_test(the_filter_is_the_one_of_the_paper),
 	cmocka_unit_test(strange_sizes_do),
+	cmocka_unit_test(an_absurd_size_is_out_of_memory),
 	cmocka_unit_test(a_guide_larger_than_the_picture_is_refused),
 };
 TEST_MAIN(tests)

@@ -6,12 +6,16 @@
  */
 #include "lib/test.h"
 
+#include "lib/sanitized.h"
+
 #include "base/io.h"
 #include "base/mem.h"
 #include "onnx.h"
 #include "pictures.h"
 
 #include <math.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char *model_path(const char *file)
@@ -363,6 +367,42 @@ static void fast_finds_the_subject(void **state)
 	matte_free(m);
 }
 
+/* Address space for `more` bytes than are taken. */
+static void limit_memory(size_t more)
+{
+	struct err e;
+	struct buf b = BUF_INIT(1 << 12);
+	if (io_read_file("/proc/self/statm", b.max, &b, &e) != OK)
+		_exit(99);
+	rlim_t n = (rlim_t)strtoul(buf_str(&b), NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+	buf_done(&b);
+	if (setrlimit(RLIMIT_AS, &(struct rlimit){ n, n }) != 0)
+		_exit(99);
+}
+
+/* In a child, as the limit cannot be taken back. Its exit status is the error's code. */
+static void a_run_without_memory_says_so(void **state)
+{
+	(void)state;
+	if (!load_runtime() || SANITIZED)
+		skip();
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct err e;
+		struct matte_mask mask;
+		struct matte *m = fast_session();
+		uint8_t *rgb = ramp(320, 320);
+		limit_memory(16 << 20);
+		_exit(matte_run(m, rgb, 320, 320, &mask, &e));
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_string_equal(err_name((enum err_code)WEXITSTATUS(status)),
+		err_name(ERR_LIMIT_MEMORY));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_runtime_that_is_none_is_named),
 	cmocka_unit_test(a_damaged_model_is_named),
@@ -372,6 +412,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_mask_is_stretched_to_all_of_its_range),
 	cmocka_unit_test(a_letterbox_is_filled_up_and_cut_off),
 	cmocka_unit_test(what_is_no_number_is_an_error),
+	cmocka_unit_test(a_run_without_memory_says_so),
 	cmocka_unit_test(blanks_give_no_mask),
 	cmocka_unit_test(fast_finds_the_subject),
 };
