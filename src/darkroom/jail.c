@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -39,10 +40,11 @@ static enum err_code limit(int what, const char *name, int64_t soft, int64_t har
 static int64_t address_space(void)
 {
 	long pages = 0;
+	char text[64];
 	FILE *f = fopen("/proc/self/statm", "re");
 	if (f) {
-		if (fscanf(f, "%ld", &pages) != 1)
-			pages = 0;
+		if (fgets(text, sizeof(text), f))
+			pages = strtol(text, NULL, 10);
 		fclose(f);
 	}
 	return pages > 0 ? (int64_t)pages * sysconf(_SC_PAGESIZE) : (int64_t)1 << 30;

@@ -40,7 +40,7 @@ static enum err_code copy(int fd, const struct fetch_request *r, struct sink *s,
 {
 	autofree char *block = mem_zalloc(BLOCK);
 	for (off_t at = 0;; at += (off_t)BLOCK) {
-		size_t n;
+		size_t n = 0;
 		if (r->cancel != NULL && atomic_load(r->cancel))
 			return err_set(e, ERR_CANCELED, "canceled while reading a file");
 		enum err_code rc = io_pread(fd, block, BLOCK, at, &n, e);

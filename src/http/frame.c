@@ -54,10 +54,8 @@ struct http_frame *frame_close(int code, const char *reason)
 	if (!code)
 		return frame_control(0x8, NULL, 0);
 	char body[125] = { (char)(code >> 8), (char)(code & 0xff) };
-	size_t n = reason ? strlen(reason) : 0;
-	if (n > sizeof(body) - 2)
-		n = sizeof(body) - 2;
-	while (n && n < strlen(reason) && ((unsigned char)reason[n] & 0xc0) == 0x80)
+	size_t n = reason ? strnlen(reason, sizeof(body) - 2) : 0;
+	while (n && ((unsigned char)reason[n] & 0xc0) == 0x80)
 		n--; /* cut at a character */
 	if (n)
 		memcpy(body + 2, reason, n);
