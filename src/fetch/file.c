@@ -58,7 +58,7 @@ enum err_code file_fetch(const struct url *u, const struct fetch_request *r, str
 	if (url_decode(path, false) < 0)
 		return err_set(e, ERR_REQUEST_INVALID, "the file URL has a bad escape");
 	autofd fd = -1;
-	struct stat st;
+	struct stat st = { 0 };
 	enum err_code rc = open_file(path, &fd, &st, e);
 	if (rc != OK)
 		return rc;
