@@ -24,6 +24,7 @@
 struct place {
 	struct child *child; /* written by its holder under the lock; NULL: none could be had */
 	bool busy;
+	int64_t idle_since; /* on the monotonic clock */
 };
 
 struct darkroom {
@@ -186,6 +187,7 @@ static void leave_place(struct darkroom *d, struct place *p)
 {
 	pthread_mutex_lock(&d->lock);
 	p->busy = false;
+	p->idle_since = clock_mono_ms();
 	pthread_mutex_unlock(&d->lock);
 	gate_leave(d->pictures, 1);
 }
@@ -295,6 +297,21 @@ void darkroom_result_done(struct darkroom_result *r)
 enum err_code darkroom_check(struct darkroom *d, struct err *e)
 {
 	return keeper_link_check(d->keeper, e);
+}
+
+/* The child is taken out under the lock, so that nobody is given one that goes. */
+void darkroom_rest(struct darkroom *d, int64_t idle_ms)
+{
+	int64_t since = clock_mono_ms() - idle_ms;
+	for (size_t i = 0; i < d->opts.children && d->has_model; i++) {
+		struct place *p = &d->places[i];
+		struct child *goes = NULL;
+		pthread_mutex_lock(&d->lock);
+		if (!p->busy && p->idle_since <= since)
+			goes = TAKE(&p->child);
+		pthread_mutex_unlock(&d->lock);
+		child_free(goes);
+	}
 }
 
 void darkroom_stats(struct darkroom *d, struct darkroom_stats *ret)

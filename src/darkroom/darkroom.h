@@ -115,6 +115,10 @@ enum err_code darkroom_cut(struct darkroom *d, int64_t scope, int fd, int answer
  * vanished is started again, which may take seconds. ERR_DARKROOM. */
 enum err_code darkroom_check(struct darkroom *d, struct err *e) MUST_CHECK;
 
+/* Let children go that have had nothing to do for so long, and with them their memory (a model's is
+ * some hundred megabytes); the next picture starts another. Of a plain darkroom nothing goes. */
+void darkroom_rest(struct darkroom *d, int64_t idle_ms);
+
 struct darkroom_stats {
 	size_t idle, busy;
 	int64_t memory_used;

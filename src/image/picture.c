@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "image/resample.h"
 
-#include <math.h>
 #include <string.h>
 
 void picture_done(struct picture *p)
@@ -148,21 +147,21 @@ enum err_code picture_resize(const struct picture *p, struct rect window, int w,
 	return OK;
 }
 
-static uint8_t clamp(double v)
+static uint8_t clamp(int v)
 {
-	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)(v + 0.5);
+	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-/* JFIF 1.02, Y Cb Cr to R G B, over whole planes and in place. */
+/* JFIF 1.02, Y Cb Cr to R G B, over whole planes and in place; in 65536ths, rounded once. */
 static void ycc_planes_to_rgb(struct picture *p)
 {
 	uint8_t *a = p->planes[0].px, *b = p->planes[1].px, *c = p->planes[2].px;
 	size_t count = (size_t)p->w * (size_t)p->h;
 	for (size_t k = 0; k < count; k++) {
-		double y = a[k], cb = b[k] - 128.0, cr = c[k] - 128.0;
-		a[k] = clamp(y + 1.402 * cr);
-		b[k] = clamp(y - 0.344136 * cb - 0.714136 * cr);
-		c[k] = clamp(y + 1.772 * cb);
+		int y = (a[k] << 16) + (1 << 15), cb = b[k] - 128, cr = c[k] - 128;
+		a[k] = clamp((y + 91881 * cr) >> 16);
+		b[k] = clamp((y - 22554 * cb - 46802 * cr) >> 16);
+		c[k] = clamp((y + 116130 * cb) >> 16);
 	}
 	p->is_ycc = false;
 }

@@ -11,7 +11,7 @@
 /* Bytes a pixel while it is encoded; measured with photographs of 20 and 100 megapixels. */
 int64_t finish_bytes(enum format f, double pixels)
 {
-	double each = f == FORMAT_WEBP ? 26 : f == FORMAT_PNG ? 3 : 2;
+	double each = f == FORMAT_WEBP ? 20 : f == FORMAT_PNG ? 3 : 2;
 	return (int64_t)fmin(each * pixels + (64 << 20), 1e18);
 }
 
@@ -58,12 +58,13 @@ enum err_code cut_encode(const struct picture *p, const struct variant *v,
 	return code;
 }
 
-/* Alpha is kept exactly by both formats. */
+/* Alpha is kept exactly by both formats. PNG at more effort than this takes half as long again for 4 % fewer
+ * bytes. */
 static struct variant file_of(const struct cut *c)
 {
 	if (c->format == FORMAT_WEBP)
 		return (struct variant){ .format = FORMAT_WEBP, .quality = 90, .effort = 4 };
-	return (struct variant){ .format = FORMAT_PNG, .quality = 100, .effort = 7 };
+	return (struct variant){ .format = FORMAT_PNG, .quality = 100, .effort = 3 };
 }
 
 enum err_code cut_finish(struct picture *p, const struct cut_job *job, bool foreground,

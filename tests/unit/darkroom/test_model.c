@@ -159,6 +159,15 @@ static void children_come_when_they_are_needed(void **state)
 	darkroom_cut_done(&r);
 	darkroom_stats(d, &s);
 	assert_int_not_equal(s.pids[0], first);
+	/* and one that rests gives its memory back */
+	darkroom_rest(d, 60000);
+	darkroom_stats(d, &s);
+	assert_int_equal(s.pids_n, 1);
+	darkroom_rest(d, 0);
+	darkroom_stats(d, &s);
+	assert_int_equal(s.pids_n, 0);
+	assert_ok(cut_once(d, fd, -1, &c, CUT_DO_LOCAL, &r, &e));
+	darkroom_cut_done(&r);
 	darkroom_free(d);
 }
 
