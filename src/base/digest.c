@@ -7,13 +7,12 @@
 #include "base/digest.h"
 
 #include "base/id.h"
+#include "base/io.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -23,7 +22,7 @@
 #define TAG_LEN   16
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256;
+static EVP_MD *sha256, *sha512;
 static EVP_CIPHER *aes_256_gcm;
 
 static void must(bool ok)
@@ -37,8 +36,9 @@ static void must(bool ok)
 static void fetch(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
 	aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	must(sha256 && aes_256_gcm);
+	must(sha256 && sha512 && aes_256_gcm);
 }
 
 /* A struct sha256 is an EVP_MD_CTX by another name. */
@@ -77,26 +77,41 @@ void sha1_of(const void *data, size_t n, uint8_t out[20])
 	must(EVP_Digest(n ? data : "", n, out, NULL, EVP_sha1(), NULL) == 1);
 }
 
-enum err_code sha256_fd(int fd, uint8_t out[SHA256_LEN], struct err *e)
+static enum err_code add_file(EVP_MD_CTX *ctx, int fd, struct err *e)
 {
 	autofree char *block = mem_zalloc(64 << 10);
-	struct sha256 *s = sha256_new();
+	size_t n = 0;
 	off_t at = 0;
-	for (;;) {
-		ssize_t n = pread(fd, block, 64 << 10, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			sha256_free(s);
-			return err_sys(e, ERR_SYSTEM, errno, "read for its digest");
-		}
-		if (n == 0)
-			break;
-		sha256_add(s, block, (size_t)n);
-		at += n;
-	}
-	sha256_end(s, out);
+	do {
+		if (io_pread(fd, block, 64 << 10, at, &n, e) != OK)
+			return err_wrap(e, "its digest");
+		must(EVP_DigestUpdate(ctx, block, n) == 1);
+		at += (off_t)n;
+	} while (n > 0);
 	return OK;
+}
+
+static enum err_code digest_fd(EVP_MD *md, int fd, uint8_t *out, struct err *e)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	must(ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1);
+	enum err_code code = add_file(ctx, fd, e);
+	if (code == OK)
+		must(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+	EVP_MD_CTX_free(ctx);
+	return code;
+}
+
+enum err_code sha256_fd(int fd, uint8_t out[SHA256_LEN], struct err *e)
+{
+	pthread_once(&once, fetch);
+	return digest_fd(sha256, fd, out, e);
+}
+
+enum err_code sha512_fd(int fd, uint8_t out[SHA512_LEN], struct err *e)
+{
+	pthread_once(&once, fetch);
+	return digest_fd(sha512, fd, out, e);
 }
 
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t n,

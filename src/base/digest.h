@@ -22,6 +22,8 @@ void sha256_free(struct sha256 *s);                         /* without a result;
 void sha256_of(const void *data, size_t n, uint8_t out[SHA256_LEN]);
 /* The digest of a whole file from its start; the file's offset is left alone. */
 enum err_code sha256_fd(int fd, uint8_t out[SHA256_LEN], struct err *e) MUST_CHECK;
+#define SHA512_LEN 64
+enum err_code sha512_fd(int fd, uint8_t out[SHA512_LEN], struct err *e) MUST_CHECK;
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t n,
 	uint8_t out[SHA256_LEN]);
 /* Only for RFC 6455's handshake, where it secures nothing. */

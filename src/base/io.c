@@ -94,31 +94,50 @@ static enum err_code sync_folder_of(const char *path, struct err *e)
 	return OK;
 }
 
-static enum err_code write_new(int fd, const char *path, const void *data, size_t n, mode_t mode,
-	struct err *e)
+static enum err_code new_beside(const char *path, char **ret_temporary, int *ret_fd, struct err *e)
 {
-	if (io_write_all(fd, data, n, e) != OK)
-		return err_wrap(e, "%s", path);
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
-		return err_sys(e, ERR_SYSTEM, errno, "sync %s", path);
+	*ret_temporary = mem_printf("%s.XXXXXX", path);
+	*ret_fd = mkostemp(*ret_temporary, O_CLOEXEC);
+	if (*ret_fd < 0)
+		return err_sys(e, ERR_SYSTEM, errno, "create %s", *ret_temporary);
 	return OK;
 }
 
-enum err_code io_write_file(const char *path, const void *data, size_t n, mode_t mode,
-	struct err *e)
+/* What was written beside becomes the file, unless writing it failed with `code`. */
+static enum err_code put_in_place(int fd, const char *temporary, const char *path, mode_t mode,
+	enum err_code code, struct err *e)
 {
-	autofree char *temporary = mem_printf("%s.XXXXXX", path);
-	autofd fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, ERR_SYSTEM, errno, "create %s", temporary);
-	enum err_code code = write_new(fd, path, data, n, mode, e);
-	if (code == OK && rename(temporary, path) < 0)
+	if (code != OK)
+		err_wrap(e, "%s", path);
+	else if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+		code = err_sys(e, ERR_SYSTEM, errno, "sync %s", path);
+	else if (rename(temporary, path) < 0)
 		code = err_sys(e, ERR_SYSTEM, errno, "rename to %s", path);
 	if (code != OK) {
 		unlink(temporary);
 		return code;
 	}
 	return sync_folder_of(path, e);
+}
+
+enum err_code io_write_file(const char *path, const void *data, size_t n, mode_t mode,
+	struct err *e)
+{
+	autofree char *temporary = NULL;
+	autofd fd = -1;
+	if (new_beside(path, &temporary, &fd, e) != OK)
+		return e->code;
+	return put_in_place(fd, temporary, path, mode, io_write_all(fd, data, n, e), e);
+}
+
+enum err_code io_copy_file(int from, const char *path, mode_t mode, struct err *e)
+{
+	autofree char *temporary = NULL;
+	autofd fd = -1;
+	int64_t bytes = 0;
+	if (new_beside(path, &temporary, &fd, e) != OK)
+		return e->code;
+	return put_in_place(fd, temporary, path, mode, io_copy(from, fd, &bytes, e), e);
 }
 
 enum err_code io_pread(int fd, void *data, size_t n, off_t at, size_t *ret_n, struct err *e)
@@ -143,7 +162,7 @@ enum err_code io_copy(int from, int to, int64_t *ret_bytes, struct err *e)
 	autofree char *block = mem_zalloc(BLOCK);
 	int64_t done = 0;
 	for (;;) {
-		size_t n;
+		size_t n = 0;
 		enum err_code code = io_pread(from, block, BLOCK, done, &n, e);
 		if (code == OK && n > 0)
 			code = io_write_all(to, block, n, e);

@@ -27,6 +27,8 @@ enum err_code io_read_fd(int fd, const char *name, size_t max, struct buf *ret, 
 /* Write, fsync, rename, fsync the folder. */
 enum err_code io_write_file(const char *path, const void *data, size_t n, mode_t mode,
 	struct err *e) MUST_CHECK;
+/* The same with all bytes of `from`, from its start. */
+enum err_code io_copy_file(int from, const char *path, mode_t mode, struct err *e) MUST_CHECK;
 enum err_code io_write_all(int fd, const void *data, size_t n, struct err *e) MUST_CHECK;
 /* pread until n bytes or the end; *ret_n is how many. */
 enum err_code io_pread(int fd, void *data, size_t n, off_t at, size_t *ret_n, struct err *e)

@@ -217,8 +217,9 @@ static void set_policy(CURL *h)
 {
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS,
+		1L); /* a proxy's answer is not the server's */
 	curl_easy_setopt(h, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* not from the environment either */
 	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(h, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -247,6 +248,8 @@ static void set_callbacks(CURL *h, struct exchange *x)
 
 static void set_request(CURL *h, const struct net_request *r)
 {
+	if (!r->proxy)
+		curl_easy_setopt(h, CURLOPT_PROXY, ""); /* not from the environment either */
 	if (r->body != NULL) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_n);
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, r->body);

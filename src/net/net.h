@@ -55,6 +55,9 @@ struct net_request {
 	/* On a connection of its own, which nothing else uses afterwards. On one that was kept libcurl
 	 * sends again, unasked, what may have been acted upon already. */
 	bool once;
+	/* Through the proxy that the environment names for it (https_proxy, http_proxy, no_proxy: see
+	 * curl(1)). The guard then judges the proxy's address. */
+	bool proxy;
 	int64_t connect_ms, total_ms; /* 0: none */
 	int64_t low_speed_bytes,
 		low_speed_ms; /* slower than so many bytes/s for so long: timeout */
@@ -77,7 +80,7 @@ struct net_response {
 	bool stopped;       /* a callback returned false */
 	int64_t body_bytes; /* given to on_body */
 };
-/* One exchange, no redirect followed, no cookie, no proxy, no Alt-Svc, no netrc. ERR_FETCH_DNS,
+/* One exchange, no redirect followed, no cookie, no proxy unless asked for, no Alt-Svc, no netrc. ERR_FETCH_DNS,
  * _CONNECT, _TLS, _TIMEOUT, _BLOCKED_ADDRESS, _TOO_LARGE (header fields), ERR_CANCELED,
  * ERR_REQUEST_INVALID (URL, header), ERR_SYSTEM (a part's descriptor cannot be read); an error status
  * is no error here. A cancel is seen within a second. The text names the host, never path, query or headers. */
