@@ -34,6 +34,16 @@ static void put_hex(json_t *o, const char *name, const uint8_t digest[SHA256_LEN
 	json_put_str(o, name, hex);
 }
 
+/* Thousandths as credits: a whole number where it is one. */
+void view_credits(json_t *o, const char *name, int64_t thousandths)
+{
+	bool whole = thousandths % CREDIT == 0;
+
+	json_put(o, name,
+		whole ? json_integer(thousandths / CREDIT)
+		      : json_real((double)thousandths / CREDIT));
+}
+
 /* JSON text that we stored ourselves; `dflt` (taken over) where there is none. */
 static void put_text(json_t *o, const char *name, const char *text, json_t *dflt)
 {
@@ -67,9 +77,9 @@ static json_t *counts_json(const struct counts *c)
 	json_put_int(o, "failed", c->failed);
 	json_put_int(o, "canceled", c->canceled);
 	json_put_int(o, "cached", c->cached);
-	json_put_int(cut, "succeeded", 0);
-	json_put_int(cut, "failed", 0);
-	json_put_int(cut, "none", 0);
+	json_put_int(cut, "succeeded", c->cutouts.succeeded);
+	json_put_int(cut, "failed", c->cutouts.failed);
+	json_put_int(cut, "none", c->cutouts.none);
 	json_put(o, "cutouts", cut);
 	return o;
 }
@@ -194,18 +204,77 @@ static json_t *timing_json(const struct item_row *it)
 	return o;
 }
 
+/* A problem that names the item it is of. */
+static json_t *problem_of(const struct item_row *it, const struct outcome *w, const char *job_id,
+	const struct view_links *l)
+{
+	json_t *o = view_error(w, l);
+
+	autofree char *instance = mem_printf("/v1/jobs/%s/items/%s.%lld", job_id, job_id,
+		(long long)it->n);
+	json_put_str(o, "instance", instance);
+	return o;
+}
+
 /* An item that may yet succeed shows no error, whatever its last attempt met. */
 static json_t *item_error(const struct item_row *it, const char *job_id, const struct view_links *l)
 {
 	bool ended_badly = it->state == ITEM_FAILED || it->state == ITEM_CANCELED;
-	json_t *o;
 
 	if (!ended_badly || !it->outcome || it->outcome->code == OK)
 		return json_null();
-	o = view_error(it->outcome, l);
-	autofree char *instance = mem_printf("/v1/jobs/%s/items/%s.%lld", job_id, job_id,
-		(long long)it->n);
-	json_put_str(o, "instance", instance);
+	return problem_of(it, it->outcome, job_id, l);
+}
+
+/* The file itself, unless only the variants made from it were asked for. */
+static void put_cut_file(json_t *o, const struct item_row *it, const struct view_links *l)
+{
+	const struct cut_product *p = it->cutout;
+
+	if (!it->cut_hidden) {
+		json_put_str(o, "key", p->key);
+		put_link(o, "url", p->key, l);
+		json_put_str(o, "format", format_name(p->format));
+	}
+	json_put_int(o, "width", p->width);
+	json_put_int(o, "height", p->height);
+	json_put_int(o, "left", p->left);
+	json_put_int(o, "top", p->top);
+	if (!it->cut_hidden) {
+		json_put_int(o, "bytes", p->bytes);
+		put_hex(o, "sha256", p->sha256);
+	}
+}
+
+static void put_cut_maker(json_t *o, const struct cut_product *p, enum cut_reason reason)
+{
+	autofree char *engine = mem_printf("%s%s%s", cut_engine_name(p->engine),
+		p->ident[0] ? ":" : "", p->ident);
+
+	json_put_str(o, "engine", engine);
+	json_put(o, "confidence", p->confidence < 0 ? json_null() : json_real(p->confidence));
+	view_credits(o, "cost", p->cost);
+	json_put_str(o, "reason", cut_reason_name(reason));
+}
+
+static json_t *cutout_json(const struct item_row *it, const char *job_id,
+	const struct view_links *l)
+{
+	bool ended = it->state != ITEM_FRESH && it->state != ITEM_OPEN;
+	bool without = it->cut == CUT_FAILED || it->cut == CUT_NONE;
+	json_t *o;
+
+	if (it->cut == CUT_OFF || (it->cut == CUT_WANTED && ended)) /* it will not come */
+		return json_null();
+	o = json_obj();
+	json_put_str(o, "status", cut_state_name(it->cut));
+	if (it->cut == CUT_SUCCEEDED && it->cutout) {
+		put_cut_file(o, it, l);
+		put_cut_maker(o, it->cutout, it->cut_reason);
+	}
+	json_put(o, "error",
+		without && it->cut_outcome ? problem_of(it, it->cut_outcome, job_id, l)
+					   : json_null());
 	return o;
 }
 
@@ -235,7 +304,7 @@ json_t *view_item(const struct item_row *it, const char *job_id, const struct vi
 	json_put(o, "source", it->source ? source_json(it->source, l) : json_null());
 	json_put(o, "placeholder", placeholder_json(it->source));
 	json_put(o, "variants", variants);
-	json_put(o, "cutout", json_null());
+	json_put(o, "cutout", cutout_json(it, job_id, l));
 	json_put(o, "timing_ms", timing_json(it));
 	json_put_int(o, "run", it->run);
 	json_put_int(o, "tries", it->tries);

@@ -34,6 +34,8 @@ void view_event(const struct event_row *ev, const char *job_id, const struct job
 void view_seq(int64_t seq, char out[24]); /* at least 12 digits, zero-padded */
 /* A sequence as a caller writes it: digits, with or without the zeros. */
 bool view_seq_parse(const char *s, int64_t *ret);
+/* Set a member to so many credits; costs are kept in thousandths. */
+void view_credits(json_t *o, const char *name, int64_t thousandths);
 /* Problem object of an item that failed. */
 json_t *view_error(const struct outcome *o, const struct view_links *l);
 /* {type, title, status, detail, instance, code}; detail and instance may be NULL. */
