@@ -25,6 +25,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/events", events_many, 0 },
 	{ "GET", "/v1/blobs/{*}", blob_get_signed, ROUTE_OPEN | ROUTE_ANYONE },
 	{ "GET", "/v1/presets", presets_get, 0 },
+	{ "GET", "/v1/usage", usage_get, 0 },
 	{ "GET", "/healthz", health_get, ROUTE_OPEN | ROUTE_OPS },
 	{ "GET", "/readyz", ready_get, ROUTE_OPEN | ROUTE_OPS },
 	{ "GET", "/metrics", metrics_get, ROUTE_OPEN | ROUTE_OPS },

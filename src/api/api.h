@@ -21,8 +21,9 @@ struct api_opts {
 	struct request_limits limits;
 	const uint8_t *link_key, *seal_key; /* 32 bytes each */
 	int64_t link_ttl_ms, token_ttl_ms;
-	int64_t max_wait_ms;                            /* 25 s */
-	int64_t max_open_items;                         /* queue_full above it; 0: none */
+	int64_t max_wait_ms;    /* 25 s */
+	int64_t max_open_items; /* queue_full above it; 0: none */
+	int64_t max_cost_month; /* thousandths of a credit, for /v1/usage to tell; -1: none */
 	const char *public_url, *events_url, *blob_url; /* or NULL */
 	const char *listen_host;                        /* what --listen named */
 	const char *

@@ -104,6 +104,9 @@ enum err_code from_read(struct call *c, struct request *r, struct faults *f, str
 /* submit.c */
 json_t *call_body_json(struct call *c); /* NULL: answered */
 
+/* usage.c: the answer to a request with dry_run. */
+void estimate_answer(struct call *c, const struct request *r);
+
 /* The calls themselves. */
 void jobs_post(struct call *c);
 void jobs_put(struct call *c);
@@ -119,6 +122,7 @@ void events_get(struct call *c);
 void events_many(struct call *c);
 void blob_get_signed(struct call *c);
 void presets_get(struct call *c);
+void usage_get(struct call *c);
 void health_get(struct call *c);
 void ready_get(struct call *c);
 void metrics_get(struct call *c);

@@ -182,13 +182,14 @@ void job_cancel(struct call *c)
 }
 
 /* {"confirm_charge": bool} or nothing at all. false: answered. */
-static bool retry_body(struct call *c)
+static bool retry_body(struct call *c, bool *ret_confirm)
 {
 	size_t n;
 	const char *name;
 	json_t *v;
 	struct faults f = { 0 };
 
+	*ret_confirm = false;
 	(void)http_body(c->r, &n);
 	if (n == 0)
 		return true;
@@ -206,6 +207,7 @@ static bool retry_body(struct call *c)
 		else if (!json_is_boolean(v))
 			faults_add(&f, ERR_REQUEST_INVALID, pointer, "must be true or false");
 	}
+	*ret_confirm = json_get_bool(doc, "confirm_charge", false);
 	if (!f.list)
 		return true;
 	call_fail_faults(c, &f);
@@ -217,10 +219,11 @@ void job_retry(struct call *c)
 	struct job_row *job;
 	struct err e = { 0 };
 	int64_t items;
+	bool confirm;
 
-	if (!retry_body(c) || !(job = call_job(c)))
+	if (!retry_body(c, &confirm) || !(job = call_job(c)))
 		return;
-	if (store_retry(c->api->o.store, c->tenant, job->id, false, &items, &e) != OK) {
+	if (store_retry(c->api->o.store, c->tenant, job->id, confirm, &items, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}

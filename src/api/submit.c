@@ -173,6 +173,13 @@ static void make_job(struct call *c, const char *id)
 		call_fail_err(c, &e);
 		return;
 	}
+	if (request->dry_run) {
+		if (faults.n > 0)
+			call_fail_faults(c, &faults);
+		else
+			estimate_answer(c, request);
+		return;
+	}
 	/* The job that it was made from may be gone by now: what was made stands. */
 	bool known_only = faults.n > 0;
 	if (submit(c, id, key, doc, request, known_only, &created, &made_id, &e) == OK)
