@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-static int act_on_jobs(const struct conf *c, const char *verb)
+static int act_on_jobs(const struct conf *c, const char *verb, const json_t *body)
 {
 	struct err e = { 0 };
 	if (client_check_jobs(c->args.v, c->args.n, &e) != OK)
@@ -18,7 +18,7 @@ static int act_on_jobs(const struct conf *c, const char *verb)
 	for (size_t i = 0; i < c->args.n; i++) {
 		autojson *job = NULL;
 		autofree char *path = mem_printf("/v1/jobs/%s/%s", c->args.v[i], verb);
-		if (client_call(cl, "POST", path, NULL, &job, &e) != OK)
+		if (client_call(cl, "POST", path, body, &job, &e) != OK)
 			return say_error(&e);
 		printf("%s %s\n", json_get_str(job, "id", c->args.v[i]),
 			json_get_str(job, "status", "?"));
@@ -28,10 +28,15 @@ static int act_on_jobs(const struct conf *c, const char *verb)
 
 int cmd_cancel(const struct conf *c)
 {
-	return act_on_jobs(c, "cancel");
+	return act_on_jobs(c, "cancel", NULL);
 }
 
 int cmd_retry(const struct conf *c)
 {
-	return act_on_jobs(c, "retry");
+	autojson *body = NULL;
+	if (c->confirm_charge) {
+		body = json_obj();
+		json_put_bool(body, "confirm_charge", true);
+	}
+	return act_on_jobs(c, "retry", body);
 }

@@ -97,13 +97,15 @@ static void plan_names(struct run *r)
 	for (size_t i = 0; i < r->request->items_n; i++) {
 		const struct request_item *it = &r->request->items[i];
 		const struct recipe *recipe = it->recipe ? it->recipe : &r->request->recipe;
+		const struct cut *cut = it->cut ? it->cut : &r->request->cut;
+		bool shown = cut->remove && cut->apply != CUT_APPLY_VARIANTS;
 		const char *names[VARIANTS_MAX], *exts[VARIANTS_MAX];
 		for (size_t v = 0; v < recipe->n; v++) {
 			names[v] = recipe->variants[v].name;
 			exts[v] = format_extension(recipe->variants[v].format);
 		}
 		export_plan(r->out, (int64_t)i + 1, it->url, it->refs_n ? it->refs[0] : NULL, names,
-			exts, recipe->n);
+			exts, recipe->n, shown ? format_extension(cut->format) : NULL);
 	}
 }
 

@@ -72,6 +72,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.token_ttl_ms = c->token_ttl_ms,
 		.max_wait_ms = c->max_wait_ms,
 		.max_open_items = c->max_open_items,
+		.max_cost_month = c->max_cost_month,
 		.public_url = c->public_url,
 		.events_url = c->events_url,
 		.blob_url = c->blob_url,

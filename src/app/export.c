@@ -18,8 +18,8 @@
 
 struct planned {
 	char *url, *ref;
-	char **names; /* one a variant; NULL while the template still needs the SHA-256 */
-	size_t n;
+	char **names; /* one a variant, then the cut-out's; NULL while the template needs the SHA-256 */
+	size_t n;     /* variants */
 };
 
 struct export
@@ -48,7 +48,7 @@ void export_free(struct export *x)
 	if (!x)
 		return;
 	for (size_t i = 0; i < x->items_n; i++) {
-		for (size_t v = 0; v < x->items[i].n; v++)
+		for (size_t v = 0; v <= x->items[i].n; v++)
 			free(x->items[i].names[v]);
 		free(x->items[i].names);
 		free(x->items[i].url);
@@ -75,7 +75,8 @@ static char *name_for(struct export *x, const struct planned *it, int64_t n, con
 }
 
 void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
-	const char *const *variants, const char *const *extensions, size_t variants_n)
+	const char *const *variants, const char *const *extensions, size_t variants_n,
+	const char *cutout)
 {
 	if (x->items_n == x->cap) {
 		x->cap = x->cap ? x->cap * 2 : 64;
@@ -88,6 +89,8 @@ void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
 		return;
 	for (size_t v = 0; v < variants_n; v++)
 		it->names[v] = name_for(x, it, n, variants[v], extensions[v], NULL);
+	if (cutout)
+		it->names[variants_n] = name_for(x, it, n, "cutout", cutout, NULL);
 }
 
 /* The folders that a name asks for. A link among them could lead out of the output folder. */
@@ -138,21 +141,33 @@ static enum err_code place(struct export *x, const char *key, const char *name, 
 	return copy_blob(x, key, path, e);
 }
 
-enum err_code export_item(struct export *x, int64_t n, const json_t *item, struct err *e)
+/* One picture of the item, under the name that was planned for it. */
+static enum err_code export_picture(struct export *x, int64_t n, size_t slot, const char *name,
+	const json_t *picture, const char *sha256, struct err *e)
 {
 	struct planned *it = &x->items[n - 1];
+	const char *format = json_get_str(picture, "format", "jpeg");
+	if (!it->names[slot])
+		it->names[slot] = name_for(x, it, n, name,
+			strcmp(format, "jpeg") == 0 ? "jpg" : format, sha256);
+	return place(x, json_get_str(picture, "key", ""), it->names[slot], e);
+}
+
+enum err_code export_item(struct export *x, int64_t n, const json_t *item, struct err *e)
+{
+	const struct planned *it = &x->items[n - 1];
 	const json_t *variants = json_object_get(item, "variants");
+	const json_t *cutout = json_object_get(item, "cutout");
 	const char *sha256 = json_get_str(json_object_get(item, "source"), "sha256", NULL);
 	for (size_t v = 0; v < json_array_size(variants) && v < it->n; v++) {
 		const json_t *variant = json_array_get(variants, v);
-		const char *format = json_get_str(variant, "format", "jpeg");
-		if (!it->names[v])
-			it->names[v] = name_for(x, it, n, json_get_str(variant, "name", "variant"),
-				strcmp(format, "jpeg") == 0 ? "jpg" : format, sha256);
-		if (place(x, json_get_str(variant, "key", ""), it->names[v], e) != OK)
+		if (export_picture(x, n, v, json_get_str(variant, "name", "variant"), variant,
+			    sha256, e) != OK)
 			return e->code;
 	}
-	return OK;
+	if (!json_get_str(cutout, "key", NULL))
+		return OK;
+	return export_picture(x, n, it->n, "cutout", cutout, sha256, e);
 }
 
 void export_relative(const struct export *x, int64_t n, json_t *item)
@@ -160,8 +175,11 @@ void export_relative(const struct export *x, int64_t n, json_t *item)
 	const struct planned *it = &x->items[n - 1];
 	const json_t *variants = json_object_get(item, "variants");
 	json_t *source = json_object_get(item, "source");
+	json_t *cutout = json_object_get(item, "cutout");
 	for (size_t v = 0; v < json_array_size(variants) && v < it->n; v++)
 		json_put_str(json_array_get(variants, v), "url", it->names[v]);
+	if (json_get_str(cutout, "key", NULL))
+		json_put_str(cutout, "url", it->names[it->n]);
 	if (!json_is_object(source))
 		return;
 	const char *key = json_get_str(source, "key", NULL);

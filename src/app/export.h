@@ -18,8 +18,9 @@ void export_free(struct export *x);
 /* Before the first item: items of the job as documents, in order; names are given out here so that
  * they do not depend on which picture is ready first. */
 void export_plan(struct export *x, int64_t n, const char *url, const char *ref,
-	const char *const *variants, const char *const *extensions, size_t variants_n);
-/* Write the variants of a succeeded item (a document as in docs/http.md). ERR_SYSTEM. */
+	const char *const *variants, const char *const *extensions, size_t variants_n,
+	const char *cutout);
+/* Write the variants and the cut-out of a succeeded item (a document as in docs/http.md). ERR_SYSTEM. */
 enum err_code export_item(struct export *x, int64_t n, const json_t *item, struct err *e)
 	MUST_CHECK;
 /* Rewrite the links of an item's document to paths relative to the folder. */

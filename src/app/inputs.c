@@ -138,10 +138,26 @@ static enum err_code add_variants(const struct conf *c, json_t *body, struct err
 	return OK;
 }
 
+/* The word remove, or the object itself. */
+static enum err_code add_background(const struct conf *c, json_t *body, struct err *e)
+{
+	autojson *o = NULL;
+	if (!c->background)
+		return OK;
+	if (strcmp(c->background, "remove") == 0) {
+		o = json_obj();
+		json_put_bool(o, "remove", true);
+	} else if (json_parse(c->background, strlen(c->background), &o, e) != OK) {
+		return err_set(e, ERR_USAGE, "--background: remove, or a JSON object: %s", e->text);
+	}
+	json_put(body, "background", TAKE(&o));
+	return OK;
+}
+
 /* `run` has fewer settings than `submit`. */
 static enum err_code add_settings(const struct conf *c, bool run, json_t *body, struct err *e)
 {
-	if (add_variants(c, body, e) != OK)
+	if (add_variants(c, body, e) != OK || add_background(c, body, e) != OK)
 		return e->code;
 	if (c->preset)
 		json_put_str(body, "preset", c->preset);
@@ -155,6 +171,8 @@ static enum err_code add_settings(const struct conf *c, bool run, json_t *body, 
 		json_put_str(body, "tag", c->tag);
 	if (c->deadline_ms)
 		json_put_int(body, "deadline", (c->deadline_ms + 999) / 1000);
+	if (c->dry_run)
+		json_put_bool(body, "dry_run", true);
 	return OK;
 }
 

@@ -17,8 +17,8 @@ struct models_one {
 	char *manifest, *file; /* paths */
 };
 struct models {
-	char *runtime;         /* path; NULL: there is none */
-	struct models_one *v;  /* by name; of two with one name the first folder's */
+	char *runtime;        /* path; NULL: there is none */
+	struct models_one *v; /* by name; of two with one name the first folder's */
 	size_t n;
 	char *fault; /* of a manifest that could not be read, or NULL: the others count all the same */
 };

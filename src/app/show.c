@@ -90,6 +90,25 @@ static void take_item(struct show *s, const char *type)
 	s->failed += strcmp(type, "item.succeeded") != 0;
 }
 
+/* ", cut out (local:u2netp, 93 %)": what came of the cut-out, if one was asked for. */
+static char *cutout_text(const json_t *item)
+{
+	const json_t *cut = json_object_get(item, "cutout");
+	const char *status = json_get_str(cut, "status", "");
+	if (strcmp(status, "succeeded") == 0) {
+		double sure = json_get_num(cut, "confidence", -1);
+		autofree char *percent = sure < 0 ? mem_strdup("")
+						  : mem_printf(", %.0f %%", sure * 100);
+		return mem_printf(", cut out (%s%s)", json_get_str(cut, "engine", "?"), percent);
+	}
+	if (strcmp(status, "none") == 0)
+		return mem_strdup(", no subject to cut out");
+	if (strcmp(status, "failed") == 0)
+		return mem_printf(", cut-out failed: %s",
+			json_get_str(json_object_get(cut, "error"), "code", "?"));
+	return mem_strdup("");
+}
+
 static void print_item(const struct show *s, const char *type, const json_t *item)
 {
 	FILE *out = s->kind == SHOW_BAR ? stderr : stdout;
@@ -101,8 +120,9 @@ static void print_item(const struct show *s, const char *type, const json_t *ite
 			json_get_str(error, "detail", ""));
 	} else if (s->kind == SHOW_LINES && strcmp(type, "item.succeeded") == 0) {
 		const json_t *t = json_object_get(item, "timing_ms");
-		fprintf(out, "succeeded  %s  %zu variants, cache %s, %lld ms\n", url,
-			json_array_size(json_object_get(item, "variants")),
+		autofree char *cutout = cutout_text(item);
+		fprintf(out, "succeeded  %s  %zu variants%s, cache %s, %lld ms\n", url,
+			json_array_size(json_object_get(item, "variants")), cutout,
 			json_get_str(item, "cache", "?"),
 			(long long)(json_get_int(t, "download", 0) + json_get_int(t, "process", 0) +
 				json_get_int(t, "store", 0)));

@@ -52,6 +52,20 @@ static void derive_models(struct conf *c, char *const *envp)
 		c->models = arena_printf(c->arena, "%s/models", c->data);
 }
 
+/* npm itself writes the name in lower case, and reads it in any. */
+static void derive_registry(struct conf *c, char *const *envp)
+{
+	const char *url = environment_get(envp, "npm_config_registry");
+	if (c->registry)
+		return;
+	if (!url)
+		url = environment_get(envp, "NPM_CONFIG_REGISTRY");
+	if (!url)
+		url = "https://registry.npmjs.org";
+	size_t n = strlen(url);
+	c->registry = arena_strndup(c->arena, url, n - (n && url[n - 1] == '/'));
+}
+
 static enum err_code derive_listen(struct conf *c, char *const *envp, struct err *e)
 {
 	const char *port = environment_get(envp, "PORT");
@@ -99,6 +113,7 @@ enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, s
 	derive_systemd(c, envp);
 	derive_places(c, envp);
 	derive_models(c, envp);
+	derive_registry(c, envp);
 	derive_work(c);
 	if (!c->log_level)
 		c->log_level = cmd == COMMAND_SERVE ? "info" : "warn";

@@ -19,7 +19,10 @@
 #define C_JOBS   (1u << COMMAND_JOBS)
 #define C_DOCTOR (1u << COMMAND_DOCTOR)
 #define C_GC     (1u << COMMAND_GC)
-#define C_CLIENT (C_SUBMIT | C_WATCH | C_JOBS | 1u << COMMAND_CANCEL | 1u << COMMAND_RETRY)
+#define C_RETRY  (1u << COMMAND_RETRY)
+#define C_USAGE  (1u << COMMAND_USAGE)
+#define C_MODEL  (1u << COMMAND_MODEL)
+#define C_CLIENT (C_SUBMIT | C_WATCH | C_JOBS | C_RETRY | C_USAGE | 1u << COMMAND_CANCEL)
 #define C_ALL    ((1u << COMMAND_COUNT) - 1)
 
 const struct setting conf_settings[CONF_COUNT] = {
