@@ -55,7 +55,10 @@ static enum err_code level_init(struct level *l, int w, int h, struct err *e)
 	l->w = w;
 	l->h = h;
 	l->cells = mem_try_alloc(sizeof(*l->cells) * (size_t)w * (size_t)h);
-	return l->cells ? OK : err_set(e, ERR_LIMIT_MEMORY, "no memory for the edge's colours");
+	if (l->cells)
+		return OK;
+	(void)err_set(e, ERR_LIMIT_MEMORY, "no memory for the edge's colours");
+	return ERR_LIMIT_MEMORY;
 }
 
 /* x, y within the box */
@@ -156,9 +159,10 @@ static void levels_done(struct level *levels, int n)
 /* Colours of a level whose i is set, by a pyramid on top of it. */
 static enum err_code solve_pyramid(struct level *base, struct err *e)
 {
-	struct level up[LEVELS_MAX] = { *base };
+	struct level up[LEVELS_MAX];
 	int n = 1;
 	enum err_code code = OK;
+	up[0] = *base;
 	while (code == OK && n < LEVELS_MAX && (up[n - 1].w > 1 || up[n - 1].h > 1)) {
 		code = level_init(&up[n], (up[n - 1].w + 1) / 2, (up[n - 1].h + 1) / 2, e);
 		if (code == OK)

@@ -92,7 +92,7 @@ struct ort_memory_info;
 		(struct ort_session_options *, const char *name, const char *value))
 
 struct ort {
-#define ORT_MEMBER(index, type, name, params) type(*name) params;
+#define ORT_MEMBER(index, type, name, params) __typeof__(type params) *(name);
 	ORT_FUNCTIONS(ORT_MEMBER)
 #undef ORT_MEMBER
 };
