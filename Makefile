@@ -38,6 +38,7 @@ all-tests:
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
 	@meson configure $(BUILD) -Dtests=enabled
 	@$(NINJA)
+	@tools/models $(BUILD)
 
 test: all-tests ## install what is missing, build everything, run every test
 	@tools/run-tests $(BUILD)
@@ -57,6 +58,7 @@ asan: ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakS
 	@test -f build-asan/build.ninja || meson setup build-asan -Dtests=enabled -Dbuildtype=debug \
 		-Doptimization=1 -Db_sanitize=address,undefined >/dev/null
 	@ninja -C build-asan
+	@tools/models build-asan
 	@tools/run-tests build-asan
 
 tsan: ## the threaded rooms under ThreadSanitizer (not image and inside: they have one thread of ours)
@@ -64,6 +66,7 @@ tsan: ## the threaded rooms under ThreadSanitizer (not image and inside: they ha
 	@test -f build-tsan/build.ninja || CC=clang meson setup build-tsan -Dtests=enabled \
 		-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false >/dev/null
 	@ninja -C build-tsan
+	@tools/models build-tsan
 	@tools/run-tests build-tsan
 
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), starting from its corpus
