@@ -123,6 +123,21 @@ static struct request *parse(const char *body)
 	return q;
 }
 
+static void double_quotes(char *text)
+{
+	for (char *c = text; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+}
+
+struct request *request_of(const char *text)
+{
+	autofree char *body = mem_strdup(text);
+
+	double_quotes(body);
+	return parse(body);
+}
+
 enum err_code submit_as(struct fixture *f, const char *id, const char *key, const char *body,
 	struct made_job *ret)
 {
@@ -149,9 +164,7 @@ struct made_job submit(struct fixture *f, const char *fmt, ...)
 	va_start(ap, fmt);
 	autofree char *body = mem_vprintf(fmt, ap);
 	va_end(ap);
-	for (char *c = body; *c; c++)
-		if (*c == '\'')
-			*c = '"';
+	double_quotes(body);
 	struct err e = { 0 };
 	assert_ok((submit_as(f, NULL, NULL, body, &m) == OK ? OK : (e = f->e).code));
 	return m;

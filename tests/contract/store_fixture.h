@@ -42,6 +42,7 @@ void fixture_reopen(struct fixture *f); /* with the opts as they are now */
 
 /* Submit a JSON body, ' for ". */
 struct made_job submit(struct fixture *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+struct request *request_of(const char *text); /* ' for "; the caller frees */
 enum err_code submit_as(struct fixture *f, const char *id, const char *key, const char *body,
 	struct made_job *ret);
 struct job_row *job(struct fixture *f, const struct made_job *m); /* fails when it is not there */
