@@ -6,11 +6,13 @@
 #include "app/engine.h"
 
 #include "app/feed_store.h"
+#include "app/ledger_store.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "image/image.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define LINK_HOUR_MS       3600000ll /* links live to the end of an hour, and --link-ttl more */
@@ -77,6 +79,8 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.idempotency_ms = c->idempotency_ttl_ms,
 		.plan_waiting_min = PLAN_WAITING,
 		.codecs = image_codecs(),
+		.cuts = visitor ? NULL : &g->cutting.site,
+		.max_cost_month = c->max_cost_month,
 		.short_visitor = visitor,
 		.on_news = on_news,
 		.on_work = on_work,
@@ -116,7 +120,7 @@ static enum err_code open_fetch(struct engine *g, bool allow_files, struct err *
 	return OK;
 }
 
-static enum err_code open_darkroom(struct engine *g, struct err *e)
+static enum err_code open_darkrooms(struct engine *g, struct err *e)
 {
 	const struct conf *c = g->conf;
 	struct darkroom_opts o = {
@@ -130,7 +134,9 @@ static enum err_code open_darkroom(struct engine *g, struct err *e)
 		.on_died = darkroom_died,
 		.ctx = g,
 	};
-	return darkroom_new(&o, &g->darkroom, e);
+	if (darkroom_new(&o, &g->darkroom, e) != OK)
+		return e->code;
+	return cutting_open_darkrooms(&g->cutting, c, &o, e);
 }
 
 static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
@@ -140,6 +146,10 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.blob = g->blob,
 		.fetch = g->fetch,
 		.darkroom = g->darkroom,
+		.cuts = &g->cutting.site,
+		.cut_places = cutting_places(&g->cutting, g->conf),
+		.provider = g->cutting.provider,
+		.ledger = ledger_of_store(g->store),
 		.seal_key = g->secrets.seal_key,
 		.codecs = image_codecs(),
 		.lanes = (size_t)lanes,
@@ -149,6 +159,8 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.max_held_bytes = g->conf->held_memory_bytes,
 		.wait_for_blobs = g->wait_for_blobs,
 	};
+	static_assert(sizeof(o.mattes) == sizeof(g->cutting.mattes), "a darkroom a model");
+	memcpy(o.mattes, g->cutting.mattes, sizeof(o.mattes));
 	if (worker_new(&o, &g->worker, e) != OK)
 		return e->code;
 	bus_subscribe(g->bus, wake_worker, g->worker);
@@ -161,6 +173,8 @@ static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, s
 		bus_open(g->conf->bus ? g->conf->bus : "local:", &g->bus, e) != OK ||
 		open_presets(g, e) != OK)
 		return e->code;
+	if (!o->visitor && cutting_open(g->conf, &g->cutting, e) != OK)
+		return e->code;
 	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)
 		return e->code;
 	/* Only who has the store's lock may make the secret: two that start at once would keep two. */
@@ -168,7 +182,7 @@ static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, s
 		return o->visitor ? OK : e->code;
 	if (!o->lanes)
 		return OK;
-	if (open_fetch(g, o->allow_files, e) != OK || open_darkroom(g, e) != OK)
+	if (open_fetch(g, o->allow_files, e) != OK || open_darkrooms(g, e) != OK)
 		return e->code;
 	return OK;
 }
@@ -213,6 +227,7 @@ void engine_close(struct engine *g)
 	worker_free(g->worker);
 	bus_free(g->bus);
 	darkroom_free(g->darkroom);
+	cutting_close(&g->cutting);
 	fetch_free(g->fetch);
 	blob_free(g->blob);
 	presets_free(g->presets);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Everything that does the work, put together from the settings: store, blobs, bus, fetcher,
- * darkroom, worker. `serve` puts an HTTP server before it, `run` a terminal.
+ * darkrooms, provider, worker. `serve` puts an HTTP server before it, `run` a terminal.
  */
 #ifndef BULB_APP_ENGINE_H
 #define BULB_APP_ENGINE_H
 
+#include "app/cutting.h"
 #include "app/secrets.h"
 #include "blob/blob.h"
 #include "bus/bus.h"
@@ -25,6 +26,7 @@ struct engine {
 	struct presets *presets;
 	struct fetch *fetch;
 	struct darkroom *darkroom;
+	struct cutting cutting;
 	struct worker *worker;
 	int64_t lanes;
 	bool wait_for_blobs;

@@ -45,6 +45,12 @@ static enum err_code finish_make(void *ctx, int64_t id, int64_t lease, const str
 	return store_finish_make(ctx, id, lease, m, e);
 }
 
+static enum err_code finish_cut(void *ctx, int64_t id, int64_t lease, const struct cut_made *m,
+	struct err *e)
+{
+	return store_finish_cut(ctx, id, lease, m, e);
+}
+
 static enum err_code fail(void *ctx, int64_t id, int64_t lease, const struct outcome *o,
 	const struct original *found, struct err *e)
 {
@@ -67,6 +73,7 @@ struct feed feed_of_store(struct store *s)
 		.later = later,
 		.finish_fetch = finish_fetch,
 		.finish_make = finish_make,
+		.finish_cut = finish_cut,
 		.fail = fail,
 		.trash = trash,
 	};

@@ -85,6 +85,17 @@ static const char **at_hosts(struct worker *w, struct arena *a, size_t *ret_n)
 	return hosts;
 }
 
+/* Cut-outs take seconds, and a provider's a minute: they get no more lanes than are theirs. */
+static size_t free_cut_places(struct worker *w)
+{
+	size_t cuts = 0;
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->o.lanes; i++)
+		cuts += w->lanes[i].busy && w->lanes[i].task.kind == TASK_CUT;
+	pthread_mutex_unlock(&w->lock);
+	return cuts < w->o.cut_places ? w->o.cut_places - cuts : 0;
+}
+
 static void free_hosts(char **hosts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -106,6 +117,8 @@ static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, str
 		.full_hosts_n = hosts_n,
 		.per_host = w->o.per_host,
 		.spare = w->o.lanes / 2 };
+	c.max_cuts = free_cut_places(w);
+	c.no_cuts = c.max_cuts == 0;
 	c.good_hosts = known_copy(w, a, &c.good_hosts_n);
 	c.at_hosts = at_hosts(w, a, &c.at_hosts_n);
 	enum err_code code = w->o.feed.claim(w->o.feed.ctx, &c, a, &tasks, &n, e);

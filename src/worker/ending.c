@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/url.h"
 
 #include <stdio.h>
@@ -16,36 +17,48 @@
 
 #define RETRY_AFTER_MAX_MS ((int64_t)3600 * 1000) /* of what a source may ask us to wait */
 #define CRASH_RETRY_MS     200
+#define BUSY_RETRY_MS      250 /* somebody else buys the same: an answer takes seconds */
 #define STORE_RETRY_MS     100
 #define STORE_RETRY_MOST   3 /* times four each: what is in hand is told within seconds of recovery */
 
 enum verdict {
-	VERDICT_STALE,   /* someone else has the task */
-	VERDICT_OPEN,    /* the store did not answer, and we end */
-	VERDICT_BACK,    /* unwanted, or the worker ends */
+	VERDICT_STALE, /* someone else has the task */
+	VERDICT_OPEN,  /* the store did not answer, and we end */
+	VERDICT_BACK,  /* unwanted, or the worker ends, or nothing was begun as the store is away */
+	VERDICT_BUSY,  /* not begun: the same is being done elsewhere, or it is not its turn */
 	VERDICT_CRASHED, /* the decoder died; the store counts to three */
 	VERDICT_LATER,   /* may pass */
 	VERDICT_FAILED,
 };
 
+static int64_t retry_ms(int n)
+{
+	return backoff_ms(STORE_RETRY_MS, n < STORE_RETRY_MOST ? n : STORE_RETRY_MOST);
+}
+
 bool run_await_disk(struct run *r, int n)
 {
-	if (n > STORE_RETRY_MOST)
-		n = STORE_RETRY_MOST;
-	return lane_sleep(r->l, backoff_ms(STORE_RETRY_MS, n));
+	return lane_sleep(r->l, retry_ms(n));
+}
+
+bool run_await_ledger(struct run *r, int n)
+{
+	return lane_linger(r->l, retry_ms(n));
 }
 
 static enum verdict judge(const struct run *r, const struct err *e)
 {
 	if (e->code == ERR_STORE_STALE || lane_is_stale(r->l))
 		return VERDICT_STALE;
-	if (e->code == ERR_STORE_UNAVAILABLE)
+	if (e->code == ERR_STORE_UNAVAILABLE && r->unsure)
 		return VERDICT_OPEN;
-	if (e->code == ERR_CANCELED)
+	if (e->code == ERR_CANCELED || e->code == ERR_STORE_UNAVAILABLE)
 		return VERDICT_BACK;
-	if (r->pictures.crashed)
+	if (e->code == ERR_BUSY || r->untried)
+		return VERDICT_BUSY;
+	if (r->crashed)
 		return VERDICT_CRASHED;
-	if (fetch_may_pass(e) && r->l->task.tries + 1 < r->w->o.max_tries)
+	if (!r->hopeless && fetch_may_pass(e) && r->l->task.tries + 1 < r->w->o.max_tries)
 		return VERDICT_LATER;
 	return VERDICT_FAILED;
 }
@@ -134,13 +147,19 @@ static void note(struct run *r, const struct err *e)
 
 /* ---- the ways ---- */
 
+/* At least so long, and as long as the other side asked, within reason. */
+static int64_t wait_asked(const struct err *e, int64_t ms)
+{
+	if (e->retry_after_ms <= ms)
+		return ms;
+	return e->retry_after_ms < RETRY_AFTER_MAX_MS ? e->retry_after_ms : RETRY_AFTER_MAX_MS;
+}
+
 static void try_later(struct run *r, const struct err *e, bool crashed)
 {
 	int64_t ms = crashed ? backoff_ms(CRASH_RETRY_MS, 0)
 			     : backoff_ms(r->w->o.backoff_ms, r->l->task.tries);
-	if (e->retry_after_ms > ms)
-		ms = e->retry_after_ms < RETRY_AFTER_MAX_MS ? e->retry_after_ms
-							    : RETRY_AFTER_MAX_MS;
+	ms = wait_asked(e, ms);
 	struct giving_back g = { .until_ms = clock_wall_ms() + ms,
 		.why = &r->outcome,
 		.crashed = crashed };
@@ -152,6 +171,9 @@ static void fail(struct run *r)
 {
 	struct err e = { 0 };
 	log_ending(r, LOG_ITEM_FAILED, 0);
+	if (r->l->task.kind == TASK_CUT)
+		metric_add(METRIC_CUTOUTS, 1, cut_state_name(CUT_FAILED),
+			cut_engine_name(r->cut.engine), NULL);
 	(void)!run_report(r, say_failed, &e);
 }
 
@@ -167,6 +189,9 @@ void run_failed(struct run *r, const struct err *e)
 		break;
 	case VERDICT_BACK:
 		run_give_back(r, 0);
+		break;
+	case VERDICT_BUSY:
+		run_give_back(r, wait_asked(e, BUSY_RETRY_MS));
 		break;
 	case VERDICT_CRASHED:
 	case VERDICT_LATER:

@@ -141,6 +141,18 @@ bool lane_sleep(struct lane *l, int64_t ms)
 	return slept;
 }
 
+bool lane_linger(struct lane *l, int64_t ms)
+{
+	struct worker *w = l->w;
+	struct timespec until = clock_deadline(ms);
+	pthread_mutex_lock(&w->lock);
+	while (!w->ending && pthread_cond_timedwait(&w->change, &w->lock, &until) != ETIMEDOUT)
+		;
+	bool goes_on = !w->ending;
+	pthread_mutex_unlock(&w->lock);
+	return goes_on;
+}
+
 bool lane_is_stale(struct lane *l)
 {
 	pthread_mutex_lock(&l->w->lock);

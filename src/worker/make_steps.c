@@ -26,19 +26,21 @@ static enum err_code open_input(struct run *r, struct err *e)
 	return OK;
 }
 
-static enum err_code copy_blob(struct run *r, int *ret_fd, struct err *e)
+enum err_code run_copy(struct run *r, const char *key, bool beside, int *ret_fd, struct err *e)
 {
 	autofd from = -1, to = -1;
 	int64_t bytes, copied;
-	enum err_code code = blob_get(r->w->o.blob, r->original.key, &from, &bytes, e);
-	if (code == OK)
+	enum err_code code = blob_get(r->w->o.blob, key, &from, &bytes, e);
+	if (code == OK && beside)
+		lane_held(r->l, r->original.bytes + bytes);
+	else if (code == OK)
 		code = lane_hold(r->l, bytes, e);
 	if (code == OK)
 		code = io_memfd("original", &to, e);
 	if (code == OK)
 		code = io_copy(from, to, &copied, e);
 	if (code == OK && copied != bytes)
-		code = err_set(e, ERR_BLOB_IO, "blob '%s': %lld of %lld bytes", r->original.key,
+		code = err_set(e, ERR_BLOB_IO, "blob '%s': %lld of %lld bytes", key,
 			(long long)copied, (long long)bytes);
 	if (code == OK)
 		code = io_seal(to, e);
@@ -47,14 +49,13 @@ static enum err_code copy_blob(struct run *r, int *ret_fd, struct err *e)
 	return code;
 }
 
-/* The fetch before may have left the bytes with us. */
-static enum err_code get_original(struct run *r, struct err *e)
+enum err_code run_get_original(struct run *r, struct err *e)
 {
 	if (r->fd >= 0)
 		return OK;
 	if (!r->original.key[0])
 		return err_set(e, ERR_BLOB_NOT_FOUND, "the original was not kept");
-	return copy_blob(r, &r->fd, e);
+	return run_copy(r, r->original.key, false, &r->fd, e);
 }
 
 static enum err_code process(struct run *r, struct err *e)
@@ -62,6 +63,7 @@ static enum err_code process(struct run *r, struct err *e)
 	struct darkroom_result *d = &r->pictures;
 	enum err_code code = darkroom_process(r->w->o.darkroom, r->l->task.scope, r->fd, &r->recipe,
 		&r->l->cancel, d, e);
+	r->crashed = d->crashed;
 	run_took(r, &r->outcome.process_ms, d->process_ms); /* without waiting for a place */
 	if (d->format != FORMAT_NONE) { /* known also of many that cannot be decoded */
 		r->original.format = d->format;
@@ -122,7 +124,7 @@ static enum err_code report_made(struct run *r, struct err *e)
 
 const struct step make_steps[] = {
 	{ open_input, STEP_PROCESSING, "process" },
-	{ get_original, STEP_PROCESSING, "process" },
+	{ run_get_original, STEP_PROCESSING, "process" },
 	{ process, STEP_PROCESSING, "process" },
 	{ store_products, STEP_STORING, "store" },
 	{ report_made, STEP_STORING, "store" },

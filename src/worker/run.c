@@ -99,14 +99,16 @@ void run_task(struct lane *l)
 		.w = l->w,
 		.fd = -1,
 		.got = { .fd = -1 },
+		.piece = { .output = { .fd = -1 } },
 		.outcome = { .download_ms = -1, .process_ms = -1, .store_ms = -1 } };
 	if (l->task.kind == TASK_FETCH)
 		do_fetch(&r);
 	else
-		do_steps(&r, make_steps);
+		do_steps(&r, l->task.kind == TASK_CUT ? cut_steps : make_steps);
 	if (r.lent.id)
 		do_lent_make(&r);
 	darkroom_result_done(&r.pictures);
+	darkroom_cut_done(&r.piece);
 	recipe_done(&r.recipe);
 	fd_close(&r.fd);
 }

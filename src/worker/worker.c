@@ -30,6 +30,17 @@ static void init_lane(struct worker *w, struct lane *l)
 	cond_init(&l->given);
 }
 
+/* Whatever cut-outs do, variants find a lane. */
+static size_t cut_places(const struct worker_opts *o)
+{
+	size_t n = o->cut_places;
+	if (n == 0)
+		n = o->lanes / 4 > 2 ? o->lanes / 4 : 2;
+	if (n >= o->lanes)
+		n = o->lanes > 1 ? o->lanes - 1 : 1;
+	return n;
+}
+
 static struct worker *init(const struct worker_opts *o)
 {
 	struct worker *w = mem_new(struct worker);
@@ -38,6 +49,7 @@ static struct worker *init(const struct worker_opts *o)
 		w->o.keep_ms = KEEP_MS;
 	if (!w->o.backoff_ms)
 		w->o.backoff_ms = BACKOFF_MS;
+	w->o.cut_places = cut_places(o);
 	w->codecs = mem_strdup(o->codecs);
 	memcpy(w->seal_key, o->seal_key, sizeof(w->seal_key));
 	id_new(w->owner);

@@ -46,8 +46,9 @@ struct worker_opts {
 	/* Cut-outs: a darkroom for each model that is installed, and the provider. */
 	const struct cut_site *cuts; /* outlives the worker; NULL: no engine but flat */
 	struct darkroom *mattes[8];  /* of cuts->models[i] */
-	size_t cut_places;           /* cut tasks at a time; 0: as many as lanes / 4, at least 2 */
-	struct provider *provider;   /* or NULL */
+	size_t cut_places; /* cut tasks at a time; 0: a quarter of the lanes, at least 2. One lane of
+	                    * several is always left to others */
+	struct provider *provider; /* or NULL */
 	struct ledger ledger;
 	const uint8_t *seal_key; /* 32 bytes: opens per-item headers; copied */
 	const char *codecs; /* what image_codecs() says: part of every result's digest; copied */

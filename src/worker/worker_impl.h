@@ -72,6 +72,8 @@ enum err_code lane_hold(struct lane *l, int64_t bytes, struct err *e) MUST_CHECK
 void lane_held(struct lane *l, int64_t bytes); /* what it turned out to be; 0 gives it back */
 /* Wait; false at once when the worker ends or the lease has moved on. */
 bool lane_sleep(struct lane *l, int64_t ms);
+/* The same for what must not be lost: false only when the worker ends. */
+bool lane_linger(struct lane *l, int64_t ms);
 bool lane_is_stale(struct lane *l);
 
 /* The host answered in good time, or did not. */

@@ -78,17 +78,30 @@ static bool is_full(const struct claim *c, const char *host)
 	return false;
 }
 
+static void note_cuts(void)
+{
+	size_t cuts = 0;
+	for (size_t i = 0; i < fake_feed.n; i++)
+		cuts += fake_feed.tasks[i].state == TASK_RUNNING &&
+			fake_feed.tasks[i].t.kind == TASK_CUT;
+	if (cuts > fake_feed.cuts_at_once)
+		fake_feed.cuts_at_once = cuts;
+}
+
 static enum err_code claim(void *ctx, const struct claim *c, struct arena *a, struct task **ret,
 	size_t *ret_n, struct err *e)
 {
 	(void)ctx, (void)e;
-	size_t n = 0;
+	size_t n = 0, cuts = 0;
 	struct task *tasks = arena_alloc(a, c->max * sizeof(*tasks));
 	pthread_mutex_lock(&fake_feed.lock);
 	for (size_t i = 0; i < fake_feed.n && n < c->max; i++) {
 		struct fake_task *t = &fake_feed.tasks[i];
 		if (t->state != TASK_READY || is_full(c, t->t.host))
 			continue;
+		if (t->t.kind == TASK_CUT && (c->no_cuts || (c->max_cuts && cuts == c->max_cuts)))
+			continue;
+		cuts += t->t.kind == TASK_CUT;
 		t->state = TASK_RUNNING;
 		t->t.lease++;
 		tasks[n] = t->t;
@@ -96,6 +109,8 @@ static enum err_code claim(void *ctx, const struct claim *c, struct arena *a, st
 		tasks[n++].input = arena_strdup(a, t->t.input);
 	}
 	fake_feed.claims++;
+	fake_feed.cuts_refused |= c->no_cuts;
+	note_cuts();
 	if (c->full_hosts_n > fake_feed.full_hosts_seen)
 		fake_feed.full_hosts_seen = c->full_hosts_n;
 	if (c->at_hosts_n > fake_feed.at_hosts_seen)
@@ -229,6 +244,22 @@ static enum err_code finish_make(void *ctx, int64_t id, int64_t lease, const str
 	return code;
 }
 
+static enum err_code finish_cut(void *ctx, int64_t id, int64_t lease, const struct cut_made *m,
+	struct err *e)
+{
+	(void)ctx;
+	struct fake_task *t = NULL;
+	pthread_mutex_lock(&fake_feed.lock);
+	enum err_code code = take(id, lease, &t, e);
+	if (code == OK) {
+		t->state = TASK_DONE;
+		t->finishes++;
+		t->cut = *m;
+	}
+	pthread_mutex_unlock(&fake_feed.lock);
+	return code;
+}
+
 static enum err_code fail_task(void *ctx, int64_t id, int64_t lease, const struct outcome *o,
 	const struct original *found, struct err *e)
 {
@@ -268,6 +299,7 @@ struct feed fake_feed_get(void)
 		.later = later,
 		.finish_fetch = finish_fetch,
 		.finish_make = finish_make,
+		.finish_cut = finish_cut,
 		.fail = fail_task,
 		.trash = trash };
 }
@@ -302,6 +334,17 @@ size_t fake_add_make(const struct original *o)
 	return i;
 }
 
+size_t fake_add_cut(const struct original *o, const struct cut *c)
+{
+	struct cut_input in = { .original = *o, .cut = *c };
+	autofree char *text = cut_input_text(&in);
+	pthread_mutex_lock(&fake_feed.lock);
+	add(TASK_CUT, NULL, text);
+	size_t i = fake_feed.n - 1;
+	pthread_mutex_unlock(&fake_feed.lock);
+	return i;
+}
+
 bool fake_wait_change(const struct timespec *until)
 {
 	return pthread_cond_clockwait(&fake_feed.changed, &fake_feed.lock, CLOCK_MONOTONIC,
@@ -328,6 +371,7 @@ void fake_reset(void)
 	fake_feed_reset();
 	fake_sources_reset();
 	fake_pictures_reset();
+	fake_cuts_reset();
 	fake_blobs = (struct fake_blobs){ 0 };
 }
 
@@ -336,6 +380,11 @@ static struct worker *new_worker(struct blob *b, size_t lanes, int64_t held_max,
 {
 	struct worker_opts o = { .feed = fake_feed_get(),
 		.blob = b,
+		.cuts = &fake_site,
+		.mattes = { fake_site.models_n ? (struct darkroom *)&fake_cuts : NULL },
+		.cut_places = fake_site.models_n ? 2 : 0,
+		.provider = fake_site.provider ? (struct provider *)&fake_provider : NULL,
+		.ledger = fake_ledger_get(),
 		.seal_key = fake_key,
 		.codecs = "fake 1",
 		.lanes = lanes,

@@ -39,6 +39,7 @@ struct fake_task {
 	char etag[64];
 	struct made made;
 	struct product products[VARIANTS_MAX];
+	struct cut_made cut;
 };
 struct fake_feed {
 	pthread_mutex_t lock;
@@ -53,6 +54,8 @@ struct fake_feed {
 	int plans, claims;
 	size_t most_claimed, full_hosts_seen, at_hosts_seen;
 	size_t good_hosts, spare; /* of the last claim */
+	size_t cuts_at_once;      /* most that were lent at a time */
+	bool cuts_refused;        /* a claim wanted none */
 	size_t keeps_at_once;     /* most tasks in one call of keep */
 	int64_t kept_bytes;       /* as last seen by keep */
 	enum task_step kept_step;
@@ -67,6 +70,7 @@ struct feed fake_feed_get(void);
 /* A ready fetch or make; its place in the list. */
 size_t fake_add_fetch(const char *url, const char *sealed_headers, const struct original *known);
 size_t fake_add_make(const struct original *o);
+size_t fake_add_cut(const struct original *o, const struct cut *c);
 const char *fake_recipe(void); /* the variants of every make: "a" and "b" */
 /* Wait until the condition holds; the test fails after 20 s. */
 #define fake_await(condition)                                                                      \
@@ -105,6 +109,46 @@ struct fake_pictures {
 };
 extern struct fake_pictures fake_pictures;
 void fake_pictures_reset(void);
+
+/* ---- cut-outs ---- */
+
+/* By what the picture's bytes hold: "flat" and "blank" (flat without a subject); to the model, "sure"
+ * (confidence 0.9, else 0.5), "empty", "crash", "slow" (until canceled or `gate` of the pictures
+ * opens); "big" is prepared before it is sent. A cut-out's bytes are "ENGINE cut of BYTES"; what is
+ * composed is "remote cut of ANSWER", unless that holds "bad" or "bomb". */
+struct fake_cuts {
+	atomic_int local, flat, prepared, composed; /* calls */
+	atomic_int most_inside, inside;
+	atomic_bool model_is_broken;
+};
+extern struct fake_cuts fake_cuts;
+extern struct cut_site fake_site; /* model "fast" (models_n 1) and provider, or not */
+
+/* What the provider does, once the ledger has said yes. */
+enum fake_answer { FAKE_SELLS, FAKE_REFUSES, FAKE_LOSES, FAKE_FINDS_NONE, FAKE_BAD, FAKE_BOMB };
+struct fake_provider {
+	enum fake_answer answer;
+	atomic_int calls;
+	int64_t retry_after_ms; /* of a refusal; -1: none */
+	atomic_bool limited;    /* nobody gets to the ledger; retry_after_ms says how long */
+	atomic_bool open;       /* nor does anybody here: the breaker */
+	atomic_bool gate;       /* the answer may come; as it begins: true */
+	char sent[64], media_type[32];
+};
+extern struct fake_provider fake_provider;
+
+/* One intent at a time: what the store would say, and what it was told. */
+struct fake_ledger {
+	enum err_code says; /* to ask; OK: the intent is written */
+	bool has_answer;    /* it was bought before: `blob` */
+	char blob[BLOB_KEY_MAX + 1], media_type[64];
+	int64_t cost;
+	atomic_int asks, refused, unknown, bought;
+	atomic_int away; /* so many words it does not hear */
+};
+extern struct fake_ledger fake_ledger;
+struct ledger fake_ledger_get(void);
+void fake_cuts_reset(void);
 
 /* ---- blobs ---- */
 
