@@ -9,7 +9,8 @@
  * to SHADOW levels. Where much of the rim is still no edge but a slope, the ground was not flat, and
  * the model has to say.
  *
- * The two pixels next to the ground are a mixture: alpha is how far their colour has gone from the
+ * A coder's noise beside the edge is taken away before the edge is looked at (up to two pixels of it,
+ * and specks that lie alone). The two pixels next to the ground are then a mixture: alpha is how far their colour has gone from the
  * ground's to that of the subject beside them. All other alphas are 0 or 255.
  */
 #include "matte/matte.h"
@@ -25,7 +26,8 @@
 #define SIDE_MIN  8
 #define SPOTS_MAX (8 << 20) /* then it is a texture */
 #define WINDOW    4         /* where the subject's colour is looked for */
-#define FAINT     10        /* an alpha under this is the coder's noise */
+#define NOISE     24 /* what a coder leaves beside an edge: at most this far from the ground */
+#define FAINT     28 /* an alpha under this is such noise too */
 
 /* The alpha plane holds these while the work goes on; final alphas lie between them. */
 enum { GROUND = 0, RIM = 1, SECOND = 2, LEAST = 3, MOST = 254, SUBJECT = 255 };
@@ -230,9 +232,28 @@ static bool mark_beside(const struct flat *f, uint8_t beside, uint8_t mark)
 	return soft * 5 <= all;
 }
 
+/* A coder's noise beside an edge would pass for the subject's rim, and the rim for its inside: up to two
+ * pixels of it are taken away. */
+static void shed_noise(const struct flat *f)
+{
+	size_t n = (size_t)f->p->w * (size_t)f->p->h;
+	for (int pass = 0; pass < 2; pass++) {
+		for (int y = 0; y < f->p->h; y++)
+			for (int x = 0; x < f->p->w; x++) {
+				size_t i = at(f, x, y);
+				if (f->map[i] == SUBJECT &&
+					distance(color_at(f, i), f->ground) <= NOISE &&
+					near_mark(f, x, y, GROUND) >= 0)
+					f->map[i] = RIM;
+			}
+		for (size_t i = 0; i < n; i++)
+			f->map[i] = f->map[i] == RIM ? GROUND : f->map[i];
+	}
+}
+
 /* The subject's colour near (x, y): the mean of its inner pixels, or, where it is too thin to have
  * any, the colour farthest from the ground. */
-static struct color subject_near(const struct flat *f, int x, int y)
+static struct color subject_near(const struct flat *f, int x, int y, bool *ret_thin)
 {
 	int sum[3] = { 0 }, n = 0, far = -1;
 	struct color farthest = { { 0 } };
@@ -250,18 +271,22 @@ static struct color subject_near(const struct flat *f, int x, int y)
 				farthest = c;
 			}
 		}
+	*ret_thin = n == 0;
 	return n ? (struct color){ { sum[0] / n, sum[1] / n, sum[2] / n } } : farthest;
 }
 
 /* How far the pixel has gone from the ground to the subject. */
 static uint8_t mixture(const struct flat *f, int x, int y)
 {
-	struct color c = color_at(f, at(f, x, y)), s = subject_near(f, x, y);
+	bool thin;
+	struct color c = color_at(f, at(f, x, y)), s = subject_near(f, x, y, &thin);
 	int dot = 0, length = 0;
 	for (int k = 0; k < 3; k++) {
 		dot += (c.v[k] - f->ground[k]) * (s.v[k] - f->ground[k]);
 		length += (s.v[k] - f->ground[k]) * (s.v[k] - f->ground[k]);
 	}
+	if (thin && distance(s, f->ground) <= 2 * NOISE)
+		return GROUND; /* a speck of noise */
 	if (distance(s, f->ground) <= TOLERANCE)
 		return MOST;
 	int alpha = (int)(255LL * dot / length);
@@ -298,6 +323,8 @@ enum err_code matte_flat(const struct matte_planes *p, uint8_t *ret_alpha, bool 
 	if (f.failed && !f.is_texture)
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory to fill a ground of %d×%d", p->w,
 			p->h);
+	if (!f.failed)
+		shed_noise(&f);
 	if (f.failed || !mark_beside(&f, GROUND, RIM))
 		return OK;
 	(void)mark_beside(&f, RIM, SECOND);
