@@ -108,7 +108,7 @@ bool http_listens_on_loopback(int fd)
 
 enum err_code http_listen(const char *addr_port, int *ret_fd, char ret_url[128], struct err *e)
 {
-	char host[256];
+	char host[256] = { 0 };
 	const char *port = NULL;
 	if (split(addr_port, host, &port, e))
 		return e->code;
