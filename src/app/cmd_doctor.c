@@ -2,10 +2,12 @@
  *
  * bulb doctor: does what the main job does, once, in small: writes to the store, writes, syncs, reads
  * and deletes a blob, and sends a tiny picture through the sandbox. Each line says how it went; a
- * fault says how to mend it. Safe beside a running server.
+ * fault says how to mend it. Models and the provider serve cut-outs only: without them, or when they
+ * are wrong, the main job runs all the same. Safe beside a running server.
  */
 #include "app/cmd.h"
 #include "app/engine.h"
+#include "app/models.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "http/http.h"
@@ -27,12 +29,35 @@ static const unsigned char tiny_png[] = {
 	0xca, 0x18, 0x00, 0x80, 0x84, 0x20, 0x01, 0x10, 0xe8, 0x6a, 0x17, 0x00, 0x00, 0x00, 0x00, 0x49,
 	0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 };
+/* A red disc on a light ground, 96 × 96, WebP. */
+static const unsigned char disc_webp[] = {
+	0x52, 0x49, 0x46, 0x46, 0x26, 0x01, 0x00, 0x00, 0x57, 0x45, 0x42, 0x50, 0x56, 0x50, 0x38, 0x20,
+	0x1a, 0x01, 0x00, 0x00, 0xb0, 0x08, 0x00, 0x9d, 0x01, 0x2a, 0x60, 0x00, 0x60, 0x00, 0x3f, 0x39,
+	0x8a, 0xc0, 0x57, 0xaf, 0x28, 0xa6, 0xa3, 0xab, 0x9d, 0x88, 0x01, 0xe0, 0x27, 0x09, 0x40, 0xdf,
+	0x03, 0x6f, 0x06, 0xca, 0xe5, 0xe2, 0x50, 0x33, 0x68, 0x6c, 0x6a, 0x23, 0xf4, 0x7d, 0x6d, 0x91,
+	0x23, 0x05, 0x0c, 0x05, 0x73, 0x49, 0x3d, 0xb7, 0x10, 0xc7, 0xf0, 0x7b, 0x1c, 0x22, 0x7e, 0xf2,
+	0xee, 0x7b, 0x82, 0x40, 0x3b, 0xc0, 0xc1, 0x49, 0xb9, 0x59, 0xa5, 0x97, 0x6c, 0xcc, 0x15, 0x5b,
+	0x74, 0xc0, 0x00, 0xfe, 0xec, 0x49, 0xa5, 0xe7, 0x1f, 0xed, 0xab, 0x36, 0x37, 0xb5, 0xf9, 0x4b,
+	0xdb, 0xe7, 0xf8, 0xd8, 0x66, 0x8a, 0xf1, 0x6d, 0x5c, 0xe1, 0xf5, 0x6b, 0x24, 0x69, 0xb8, 0x06,
+	0xd0, 0x5e, 0x62, 0x46, 0x74, 0x9f, 0x64, 0xb5, 0x39, 0x5f, 0x32, 0x9d, 0x30, 0x99, 0x99, 0xa8,
+	0xff, 0xd4, 0xc0, 0x2e, 0x05, 0x31, 0x5c, 0xc8, 0x75, 0xd6, 0x47, 0xd2, 0xc4, 0xa6, 0x6a, 0x7d,
+	0x18, 0x03, 0x4b, 0x35, 0xc5, 0xc0, 0x70, 0x6d, 0xd3, 0x10, 0xd9, 0x0f, 0xb4, 0x1a, 0xe9, 0x17,
+	0xd0, 0xe4, 0xb6, 0xb4, 0xde, 0x0b, 0x8c, 0x1e, 0xf9, 0x1b, 0xad, 0x39, 0x5d, 0xe9, 0x38, 0xb4,
+	0x47, 0xa9, 0xa6, 0xaa, 0xac, 0x1f, 0x6d, 0x8b, 0x16, 0xdf, 0x69, 0x45, 0x56, 0x1c, 0x45, 0x9a,
+	0xdc, 0x40, 0xe7, 0x9b, 0xf8, 0x26, 0xa8, 0xe0, 0x9a, 0x79, 0xa2, 0xc8, 0x38, 0x6b, 0x8c, 0xf4,
+	0x40, 0x7d, 0x05, 0xb8, 0x91, 0xe4, 0x7b, 0x8b, 0xb4, 0xef, 0x5f, 0x27, 0x0c, 0x7c, 0x7e, 0x8a,
+	0xec, 0xe3, 0x55, 0xe4, 0xe4, 0xcf, 0x6f, 0xc6, 0x7e, 0x6a, 0x7a, 0x42, 0x1b, 0x5f, 0xb0, 0xa8,
+	0x7b, 0x86, 0x5f, 0xd7, 0xb7, 0x73, 0x0a, 0x39, 0xc8, 0xbf, 0xc3, 0xca, 0x7a, 0xac, 0xa9, 0x96,
+	0x02, 0x0d, 0x3c, 0xf9, 0x79, 0x23, 0x26, 0x88, 0xd1, 0x83, 0xc8, 0x35, 0x0a, 0x2e, 0x7a, 0x1e,
+	0x68, 0xb1, 0x5f, 0x56, 0x3a, 0xe5, 0x91, 0x01, 0x32, 0xd6, 0x83, 0x68, 0x00, 0x00,
+};
 /* clang-format on */
 
 struct doctor {
 	const struct conf *conf;
 	struct engine engine;
 	int faults;
+	int cut_faults; /* of what only cut-outs need */
 };
 
 static void line(struct doctor *d, const char *what, enum err_code code, const struct err *e,
@@ -62,11 +87,11 @@ static void check_blob(struct doctor *d)
 	line(d, "blob", blob_check(d->engine.blob, &e), &e, began, d->engine.blob_url);
 }
 
-static enum err_code tiny_memfd(int *ret_fd, struct err *e)
+static enum err_code picture_memfd(const void *picture, size_t n, int *ret_fd, struct err *e)
 {
 	autofd fd = -1;
-	if (io_memfd("doctor", &fd, e) != OK ||
-		io_write_all(fd, tiny_png, sizeof(tiny_png), e) != OK || io_seal(fd, e) != OK)
+	if (io_memfd("doctor", &fd, e) != OK || io_write_all(fd, picture, n, e) != OK ||
+		io_seal(fd, e) != OK)
 		return e->code;
 	*ret_fd = fd_take(&fd);
 	return OK;
@@ -76,20 +101,16 @@ static enum err_code develop(struct darkroom *room, const struct recipe *r, stru
 {
 	struct darkroom_result res = { 0 };
 	autofd fd = -1;
-	if (tiny_memfd(&fd, e) != OK)
+	if (picture_memfd(tiny_png, sizeof(tiny_png), &fd, e) != OK)
 		return e->code;
 	enum err_code code = darkroom_process(room, 1, fd, r, NULL, &res, e);
 	darkroom_result_done(&res);
 	return code;
 }
 
-static void check_darkroom(struct doctor *d)
+static struct darkroom_opts small_room(const struct conf *c)
 {
-	const struct conf *c = d->conf;
-	struct err e = { 0 };
-	int64_t began = clock_mono_us();
-	CLEANUP(darkroom_freep) struct darkroom *room = NULL;
-	struct darkroom_opts o = {
+	return (struct darkroom_opts){
 		.children = 1,
 		.memory_bytes = c->darkroom_memory_bytes,
 		.item_ms = 10000,
@@ -98,10 +119,27 @@ static void check_darkroom(struct doctor *d)
 		.max_bytes_out = 1 << 20,
 		.pictures_per_child = 1,
 	};
+}
+
+static void check_darkroom(struct doctor *d)
+{
+	const struct conf *c = d->conf;
+	struct err e = { 0 };
+	int64_t began = clock_mono_us();
+	CLEANUP(darkroom_freep) struct darkroom *room = NULL;
+	struct darkroom_opts o = small_room(c);
 	enum err_code code = darkroom_new(&o, &room, &e);
 	if (code == OK)
 		code = develop(room, presets_find(d->engine.presets, "web"), &e);
 	line(d, "sandbox", code, &e, began, "a picture went through a jailed decoder");
+}
+
+static void print_below(struct buf *text)
+{
+	char *rest = text->len ? text->data : NULL;
+	for (char *s; (s = strsep(&rest, "\n"));)
+		if (*s)
+			printf("                 %s\n", s);
 }
 
 /* What jails the children, as the kernel has it; one line each below the first. */
@@ -109,14 +147,116 @@ static void check_jail(struct doctor *d)
 {
 	struct err e = { 0 };
 	int64_t began = clock_mono_us();
-	struct buf text = BUF_INIT(4096);
+	CLEANUP(buf_done) struct buf text = BUF_INIT(4096);
 	line(d, "jail", darkroom_selftest(NULL, &text, &e), &e, began, "looked at from outside");
-	char *rest = text.len ? text.data : NULL;
-	for (char *s; (s = strsep(&rest, "\n"));)
-		if (*s)
-			printf("                 %s\n", s);
-	buf_done(&text);
+	print_below(&text);
 }
+
+/* ---- cut-outs ------------------------------------------------------------------------------- */
+
+/* A fault here is none of the main job's. */
+static void cut_line(struct doctor *d, const char *what, enum err_code code, const struct err *e,
+	int64_t began_us, const char *note)
+{
+	line(d, what, code, e, began_us, note);
+	if (code != OK) {
+		d->faults--;
+		d->cut_faults++;
+	}
+}
+
+static enum err_code cut_disc(struct doctor *d, const struct models *m,
+	const struct models_one *one, struct err *e)
+{
+	CLEANUP(darkroom_freep) struct darkroom *room = NULL;
+	struct cut cut = { .remove = true, .format = FORMAT_PNG };
+	struct darkroom_cut_result res = { 0 };
+	struct darkroom_opts o = small_room(d->conf);
+	autofd fd = -1;
+	snprintf(cut.model, sizeof(cut.model), "%s", one->model.name);
+	o.runtime = m->runtime;
+	o.model = one->manifest;
+	o.threads = (int)d->conf->matte_threads;
+	o.item_ms = 60000;
+	if (picture_memfd(disc_webp, sizeof(disc_webp), &fd, e) != OK ||
+		darkroom_new(&o, &room, e) != OK)
+		return e->code;
+	enum err_code code = darkroom_cut(room, 1, fd, -1, &cut, CUT_DO_LOCAL, NULL, &res, e);
+	darkroom_cut_done(&res);
+	return code;
+}
+
+static void check_model(struct doctor *d, const struct models *m, const struct models_one *one)
+{
+	struct err e = { 0 };
+	int64_t began = clock_mono_us();
+	autofree char *note = mem_printf("%s: %s, licence %s; it ran in the jail", one->model.name,
+		one->file, one->model.licence[0] ? one->model.licence : "not said");
+	enum err_code code = models_check(one, &e);
+	if (code == OK)
+		code = cut_disc(d, m, one, &e);
+	cut_line(d, "model", code, &e, began, note);
+}
+
+static void check_models(struct doctor *d)
+{
+	CLEANUP(models_done) struct models m = { 0 };
+	CLEANUP(buf_done) struct buf text = BUF_INIT(4096);
+	struct err e = { 0 };
+	int64_t began = clock_mono_us();
+	models_find(d->conf->models, &m);
+	if (m.fault)
+		cut_line(d, "model", err_set(&e, ERR_MATTE_UNAVAILABLE, "%s", m.fault), &e, began,
+			"");
+	if (m.n == 0 || !m.runtime) {
+		printf("note  %-10s %s in %s: bulb model add fast installs %s\n", "model",
+			m.n ? "no runtime" : "none", d->conf->models, m.n ? "it" : "one");
+		return;
+	}
+	for (size_t i = 0; i < m.n; i++)
+		check_model(d, &m, &m.v[i]);
+	began = clock_mono_us();
+	cut_line(d, "runtime",
+		darkroom_selftest_matte(NULL, m.runtime, m.v[0].manifest,
+			(int)d->conf->matte_threads, &text, &e),
+		&e, began, m.runtime);
+	print_below(&text);
+}
+
+static enum err_code ask_account(const struct conf *c, double *ret_credits, struct err *e)
+{
+	static const struct net_guard no_guard = { .off = true };
+	struct provider *p = NULL;
+	struct provider_opts o = {
+		.url = c->provider_url,
+		.key = c->provider_key,
+		.guard = &no_guard,
+		.timeout_ms = 15000,
+	};
+	if (net_init(e) != OK || provider_new(&o, &p, e) != OK)
+		return e->code;
+	enum err_code code = provider_account(p, ret_credits, e);
+	provider_free(p);
+	return code;
+}
+
+/* Asks for the account, which costs nothing. */
+static void check_provider(struct doctor *d)
+{
+	struct err e = { 0 };
+	double credits = 0;
+	int64_t began = clock_mono_us();
+	if (!d->conf->provider_key) {
+		printf("note  %-10s no key: nothing is sent to a provider, and nothing is paid\n",
+			"provider");
+		return;
+	}
+	enum err_code code = ask_account(d->conf, &credits, &e);
+	autofree char *note = mem_printf("%s: %g credits", d->conf->provider_url, credits);
+	cut_line(d, "provider", code, &e, began, note);
+}
+
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 static void check_libraries(struct doctor *d)
 {
@@ -178,12 +318,15 @@ int cmd_doctor(const struct conf *c)
 		check_jail(&d);
 		engine_close(&d.engine);
 	}
+	check_models(&d);
+	check_provider(&d);
 	check_listen(&d);
 	check_open_files();
 	check_machine(&d);
 	if (d.faults)
 		printf("\n%d fault(s): the main job cannot run\n", d.faults);
 	else
-		printf("\nbulb is ready\n");
+		printf("\nbulb is ready%s\n",
+			d.cut_faults ? ", but not for all that cutting out needs" : "");
 	return d.faults ? 1 : 0;
 }

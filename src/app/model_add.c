@@ -71,20 +71,15 @@ static struct package model_package(const struct matte_model *m)
 	return p;
 }
 
-/* A line at each tenth; a tarball whose size is not told says nothing until it is there. */
+/* A line every 20 MB. */
 static void progress(const struct package *p, int64_t bytes, int64_t total)
 {
-	static const struct package *of;
 	static int64_t said;
-	int64_t tenth = total > 0 ? bytes * 10 / total : 0;
-	if (of != p)
-		said = 0;
-	of = p;
-	if (tenth == said)
-		return;
-	said = tenth;
-	printf("  %s: %lld of %lld MB\n", p->name, (long long)(bytes / MB),
-		(long long)((total + MB - 1) / MB));
+	int64_t step = bytes / (20 * MB);
+	if (step > said)
+		printf("  %s: %lld of %lld MB\n", p->name, (long long)(bytes / MB),
+			(long long)((total + MB - 1) / MB));
+	said = step;
 	fflush(stdout);
 }
 
