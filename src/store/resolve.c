@@ -85,7 +85,8 @@ static enum err_code find_cut(struct tx *t, struct tx_item *it, int64_t scope,
 	}
 	ret->cut_missing = state == CUT_WANTED;
 	ret->cut_first = ret->cut_missing && first;
-	if (state == CUT_SUCCEEDED && first)
+	ret->is_cut = state == CUT_SUCCEEDED && first;
+	if (ret->is_cut)
 		take_subject(&known.product, &ret->subject);
 	return code;
 }
@@ -169,6 +170,7 @@ static size_t missing_of(struct tx *t, const struct tx_recipe *r, const int64_t 
 	return n;
 }
 
+/* To the one who has just fetched: it has the original's bytes at hand, not those of a cut-out. */
 static enum err_code lend_at_once(struct tx *t, int64_t id, enum task_state *ret_state,
 	struct err *e)
 {
@@ -221,7 +223,7 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	enum err_code code = task_put(t, &n, &id, &state, &joined, e);
 	if (code == OK && !joined)
 		it->made += (int)in.recipe.n;
-	if (code == OK && !joined && t->lend_owner && !t->lent_task)
+	if (code == OK && !joined && t->lend_owner && !t->lent_task && !f->is_cut)
 		code = lend_at_once(t, id, &state, e);
 	it->step = STEP_PROCESSING;
 	return code == OK ? task_await(t, it, id, state, e) : code;

@@ -213,6 +213,7 @@ struct tx_found {
 	int64_t *ids; /* results, one a variant; 0: missing */
 	size_t missing;
 	struct original subject;     /* what variants are made from; of a cut-out where they are */
+	bool is_cut;                 /* the subject is a cut-out's file */
 	bool cut_missing, cut_first; /* it is still to be made; variants wait for it */
 	/* Of a cut-out that is there and that the item does not know yet: */
 	struct cut_row {
