@@ -27,6 +27,22 @@ async function api(path, opts) {
 
 const watched = { id: null, after: 0, socket: null, cards: new Map(), waits: 0 };
 
+function aboutCutout(cut) {
+	const sure = cut.confidence == null ? '' : `, ${Math.round(cut.confidence * 100)} % sure`;
+	return {
+		pending: 'cutting out …',
+		none: 'no subject to cut out',
+		failed: `cut-out failed: ${cut.error?.code}`,
+	}[cut.status] ?? `cut out by ${cut.engine}${sure}`;
+}
+
+function cutFrame(item) {
+	if (!item.cutout?.url)
+		return '';
+	return el('a', { className: 'frame cutout', href: item.cutout.url },
+		el('img', { src: item.cutout.url, alt: `${nameOf(item.url)}, cut out`, loading: 'lazy' }));
+}
+
 function card(item) {
 	const shown = item.variants.find((v) => v.width >= 300) ?? item.variants[0];
 	const frame = shown
@@ -38,9 +54,10 @@ function card(item) {
 	const about = item.error ? `${item.error.code}: ${item.error.detail ?? ''}`
 		: item.status === 'succeeded' ? `${item.source?.width} × ${item.source?.height}, ${bytes(item.source?.bytes ?? 0)}, cache ${item.cache}, ${ms} ms`
 			: item.status;
-	return el('article', {}, frame, el('div', { className: 'about' },
+	return el('article', {}, frame, cutFrame(item), el('div', { className: 'about' },
 		el('h3', { textContent: nameOf(item.url), title: item.url }),
 		el('p', { textContent: about, className: item.error ? 'failed' : '' }),
+		item.cutout ? el('p', { textContent: aboutCutout(item.cutout), className: item.cutout.status === 'failed' ? 'failed' : '' }) : '',
 		el('ul', {}, ...item.variants.map((v) => el('li', {}, el('a', { href: v.url, textContent: v.name }), ` ${v.width}×${v.height} ${bytes(v.bytes)}`)))));
 }
 
@@ -129,9 +146,10 @@ async function listJobs() {
 byId('submit').addEventListener('submit', async (e) => {
 	e.preventDefault();
 	const urls = byId('urls').value.split(/\s+/).filter(Boolean);
+	const background = byId('background').checked ? { remove: true } : undefined;
 	byId('refused').textContent = '';
 	try {
-		const job = await api('v1/jobs', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ urls }) });
+		const job = await api('v1/jobs', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ urls, background }) });
 		location.hash = job.id;
 	} catch (err) {
 		byId('refused').textContent = err.message;
