@@ -147,25 +147,6 @@ enum err_code picture_resize(const struct picture *p, struct rect window, int w,
 	return OK;
 }
 
-static uint8_t clamp(int v)
-{
-	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
-}
-
-/* JFIF 1.02, Y Cb Cr to R G B, over whole planes and in place; in 65536ths, rounded once. */
-static void ycc_planes_to_rgb(struct picture *p)
-{
-	uint8_t *a = p->planes[0].px, *b = p->planes[1].px, *c = p->planes[2].px;
-	size_t count = (size_t)p->w * (size_t)p->h;
-	for (size_t k = 0; k < count; k++) {
-		int y = (a[k] << 16) + (1 << 15), cb = b[k] - 128, cr = c[k] - 128;
-		a[k] = clamp((y + 91881 * cr) >> 16);
-		b[k] = clamp((y - 22554 * cb - 46802 * cr) >> 16);
-		c[k] = clamp((y + 116130 * cb) >> 16);
-	}
-	p->is_ycc = false;
-}
-
 enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struct err *e)
 {
 	struct picture out;
@@ -185,35 +166,8 @@ enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struc
 		return code;
 	}
 	if (p->is_ycc)
-		ycc_planes_to_rgb(&out);
+		chroma_to_rgb(&out);
 	*ret = out;
-	return OK;
-}
-
-static enum err_code widen(struct picture *p, struct plane *from, struct err *e)
-{
-	const struct rect all = { 0, 0, p->w, p->h };
-	struct plane to;
-	enum err_code code = plane_init(&to, p->w, p->h, 1, 1, e);
-	if (code != OK)
-		return code;
-	code = resample(from, NULL, plane_window(from, all, &to, p->w, p->h), 1, &to, NULL, e);
-	free(code == OK ? from->px : to.px);
-	if (code == OK)
-		*from = to;
-	return code;
-}
-
-enum err_code picture_make_rgb(struct picture *p, struct err *e)
-{
-	for (int i = 0; i < p->n; i++) {
-		struct plane *q = &p->planes[i];
-		enum err_code code = q->w == p->w && q->h == p->h ? OK : widen(p, q, e);
-		if (code != OK)
-			return code;
-	}
-	if (p->is_ycc)
-		ycc_planes_to_rgb(p);
 	return OK;
 }
 

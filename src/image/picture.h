@@ -64,6 +64,8 @@ enum err_code picture_to_rgb(const struct picture *p, struct picture *ret, struc
 	MUST_CHECK;
 /* The same in place, without a second picture in memory. */
 enum err_code picture_make_rgb(struct picture *p, struct err *e) MUST_CHECK;
+/* YCbCr with every plane at full size becomes RGB in place. */
+void chroma_to_rgb(struct picture *p);
 /* Only the window at (x, y) of w × h is left, in place. RGB only. */
 void picture_crop(struct picture *p, int x, int y, int w, int h);
 /* On a canvas of w × h filled with c, at (x, y). RGB only; gains alpha when c is not opaque. */

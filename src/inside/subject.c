@@ -26,24 +26,51 @@ static bool has_ground(const struct picture *p)
 	return clear * GROUND_PART >= count;
 }
 
-/* Upright RGB at full size, and what the page shows before it. */
-static enum err_code load(struct cut_job *job, struct picture *ret, struct cut_file *file,
+/* A copy as a model sees it: RGB, and on white where it is transparent. */
+static enum err_code small_copy(const struct picture *p, int w, int h, struct picture *ret,
 	struct err *e)
+{
+	enum err_code code = picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, ret, e);
+	if (code == OK)
+		code = picture_make_rgb(ret, e);
+	if (code == OK && ret->n == 4)
+		picture_lay_on(ret, (struct rgba){ 255, 255, 255, 255 });
+	return code;
+}
+
+static enum err_code make_guide(const struct picture *p, struct picture *ret, struct err *e)
+{
+	int longer = p->w > p->h ? p->w : p->h;
+	double scale = longer > MATTE_GUIDE_MAX ? (double)MATTE_GUIDE_MAX / longer : 1;
+	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
+	return small_copy(p, w > 0 ? w : 1, h > 0 ? h : 1, ret, e);
+}
+
+/* What is seen on the way: upright RGB at full size, and where a model may be asked, the middling copy,
+ * which costs half as much while chroma is still small. */
+struct view {
+	struct picture whole, guide;
+};
+
+static void view_done(struct view *v)
+{
+	picture_done(&v->whole);
+	picture_done(&v->guide);
+}
+
+static enum err_code load(struct cut_job *job, struct view *v, struct cut_file *file, struct err *e)
 {
 	struct loaded l = { 0 };
 	enum err_code code = load_picture(job->data, job->n, &job->header, 1, &l, e);
 	if (code != OK)
 		return code;
-	file->original.width = l.picture.w;
-	file->original.height = l.picture.h;
-	code = placeholder_make(&l.picture, &file->original, e);
-	if (code == OK)
-		code = picture_make_rgb(&l.picture, e);
-	if (code != OK)
-		picture_done(&l.picture);
-	else
-		*ret = l.picture;
-	return code;
+	v->whole = l.picture;
+	file->original.width = v->whole.w;
+	file->original.height = v->whole.h;
+	code = placeholder_make(&v->whole, &file->original, e);
+	if (code == OK && job->matte && job->action != CUT_DO_FLAT)
+		code = make_guide(&v->whole, &v->guide, e);
+	return code == OK ? picture_make_rgb(&v->whole, e) : code;
 }
 
 static struct matte_planes planes_of(const struct picture *p)
@@ -52,41 +79,30 @@ static struct matte_planes planes_of(const struct picture *p)
 		p->h };
 }
 
-/* A copy of w × h as a model sees it: packed, and on white where it is transparent. */
-static enum err_code small_copy(const struct picture *p, int w, int h, uint8_t **ret, struct err *e)
+static enum err_code look(const struct cut_job *job, const struct view *v, struct matte_mask *ret,
+	struct err *e)
 {
 	struct picture small = { 0 };
-	enum err_code code = picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, &small, e);
-	if (code == OK && small.n == 4)
-		picture_lay_on(&small, (struct rgba){ 255, 255, 255, 255 });
-	if (code == OK)
-		code = picture_pack(&small, ret, e);
-	picture_done(&small);
-	return code;
-}
-
-static enum err_code look(const struct cut_job *job, const struct picture *p,
-	struct matte_mask *ret, struct err *e)
-{
 	autofree uint8_t *rgb = NULL;
 	int w, h;
-	matte_input_size(job->model, p->w, p->h, &w, &h);
-	enum err_code code = small_copy(p, w, h, &rgb, e);
+	matte_input_size(job->model, v->whole.w, v->whole.h, &w, &h);
+	bool enough = v->guide.w >= w && v->guide.h >= h;
+	enum err_code code = small_copy(enough ? &v->guide : &v->whole, w, h, &small, e);
+	if (code == OK)
+		code = picture_pack(&small, &rgb, e);
+	picture_done(&small);
 	return code == OK ? matte_run(job->matte, rgb, w, h, ret, e) : code;
 }
 
-static enum err_code refine(const struct cut_job *job, const struct picture *p,
+static enum err_code refine(const struct cut_job *job, const struct view *v,
 	const struct matte_mask *mask, uint8_t *alpha, struct err *e)
 {
 	autofree uint8_t *guide = NULL;
-	int longer = p->w > p->h ? p->w : p->h;
-	double scale = longer > MATTE_GUIDE_MAX ? (double)MATTE_GUIDE_MAX / longer : 1;
-	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
-	w = w > 0 ? w : 1;
-	h = h > 0 ? h : 1;
-	const struct matte_planes full = planes_of(p);
-	enum err_code code = small_copy(p, w, h, &guide, e);
-	return code == OK ? matte_refine(job->model, mask, guide, w, h, &full, alpha, e) : code;
+	const struct matte_planes full = planes_of(&v->whole);
+	enum err_code code = picture_pack(&v->guide, &guide, e);
+	if (code != OK)
+		return code;
+	return matte_refine(job->model, mask, guide, v->guide.w, v->guide.h, &full, alpha, e);
 }
 
 /* Alpha of the picture itself stays: what was transparent cannot become solid. */
@@ -102,23 +118,23 @@ static void set_alpha(struct picture *p, struct plane *alpha)
 	*alpha = (struct plane){ 0 };
 }
 
-static enum err_code by_model(const struct cut_job *job, struct picture *p, struct plane *alpha,
+static enum err_code by_model(const struct cut_job *job, struct view *v, struct plane *alpha,
 	struct cut_file *ret, struct err *e)
 {
 	struct matte_mask mask = { 0 };
 	if (!job->matte)
 		return err_set(e, ERR_MATTE_UNAVAILABLE, "this darkroom has no model");
-	enum err_code code = look(job, p, &mask, e);
+	enum err_code code = look(job, v, &mask, e);
 	if (code != OK)
 		return code;
 	ret->engine = CUT_LOCAL;
 	ret->confidence = mask.confidence;
 	ret->none = mask.no_subject;
 	if (!ret->none)
-		code = refine(job, p, &mask, alpha->px, e);
+		code = refine(job, v, &mask, alpha->px, e);
 	matte_mask_done(&mask);
 	if (code == OK && !ret->none)
-		set_alpha(p, alpha);
+		set_alpha(&v->whole, alpha);
 	return code;
 }
 
@@ -133,10 +149,11 @@ static enum err_code by_ground(struct picture *p, struct plane *alpha, bool *ret
 	return code;
 }
 
-/* Alpha into p, by the first way that works. own: it has it already. */
-static enum err_code find(const struct cut_job *job, struct picture *p, bool own,
-	struct cut_file *ret, struct err *e)
+/* Alpha into the whole, by the first way that works. own: it has it already. */
+static enum err_code find(const struct cut_job *job, struct view *v, bool own, struct cut_file *ret,
+	struct err *e)
 {
+	struct picture *p = &v->whole;
 	struct plane alpha = { 0 };
 	bool flat = own;
 	enum err_code code = own ? OK : plane_init(&alpha, p->w, p->h, 1, 1, e);
@@ -147,24 +164,24 @@ static enum err_code find(const struct cut_job *job, struct picture *p, bool own
 	if (code == OK && !flat && job->action == CUT_DO_FLAT)
 		ret->done = false;
 	else if (code == OK && !flat)
-		code = by_model(job, p, &alpha, ret, e);
+		code = by_model(job, v, &alpha, ret, e);
 	free(alpha.px);
 	return code;
 }
 
 enum err_code cut_subject(struct cut_job *job, struct cut_file *ret, struct err *e)
 {
-	struct picture p = { 0 };
+	struct view v = { 0 };
 	bool own = false;
-	enum err_code code = load(job, &p, ret, e);
+	enum err_code code = load(job, &v, ret, e);
 	if (code == OK) {
-		own = job->action != CUT_DO_LOCAL && has_ground(&p);
-		code = find(job, &p, own, ret, e);
+		own = job->action != CUT_DO_LOCAL && has_ground(&v.whole);
+		code = find(job, &v, own, ret, e);
 	}
 	if (code == OK && ret->done && !ret->none) {
 		bool estimate = ret->engine == CUT_LOCAL ? job->model->foreground : !own;
-		code = cut_finish(&p, job, estimate, ret, e);
+		code = cut_finish(&v.whole, job, estimate, ret, e);
 	}
-	picture_done(&p);
+	view_done(&v);
 	return code;
 }
