@@ -10,8 +10,9 @@
  * the model has to say.
  *
  * A coder's noise beside the edge is taken away before the edge is looked at (up to two pixels of it,
- * and specks that lie alone). The two pixels next to the ground are then a mixture: alpha is how far their colour has gone from the
- * ground's to that of the subject beside them. All other alphas are 0 or 255.
+ * and specks that lie alone). The two pixels next to the ground are then a mixture: alpha is how far
+ * their colour has gone from the ground's to that of the subject beside them. All other alphas are 0
+ * or 255.
  */
 #include "matte/matte.h"
 
