@@ -50,6 +50,20 @@ function checkCounts(job, all, faults) {
   const { total, queued, running, succeeded, failed, canceled } = job.counts;
   if (total !== all.length) faults.push(`${job.id}: counts.total ${total}, ${all.length} items`);
   if (queued + running + succeeded + failed + canceled !== total) faults.push(`${job.id}: the counts do not add up to ${total}`);
+  checkCutouts(job, all, faults);
+}
+
+/** Cut-outs are counted as they are, and one that failed beside good variants makes a job partial. */
+function checkCutouts(job, all, faults) {
+  for (const s of ['succeeded', 'failed', 'none']) {
+    const n = all.filter((it) => it.cutout?.status === s).length;
+    if (job.counts.cutouts[s] !== n) faults.push(`${job.id}: counts.cutouts.${s} is ${job.counts.cutouts[s]}, items say ${n}`);
+  }
+  for (const it of all) {
+    if (endings.includes(it.status) && it.cutout?.status === 'pending') faults.push(`${job.id}: item ${it.id} is ${it.status}, its cut-out pending`);
+    if (it.cutout?.status === 'failed' && !it.cutout.error?.code) faults.push(`${job.id}: the cut-out of ${it.id} failed without a word`);
+  }
+  if (job.status === 'succeeded' && job.counts.cutouts.failed > 0) faults.push(`${job.id}: succeeded with ${job.counts.cutouts.failed} failed cut-outs`);
 }
 
 /** What a reader once saw stands in the log for ever, as it was. */
@@ -81,6 +95,7 @@ async function checkItems(id, all, said, known, faults, blobs) {
     if (it.source) await checkBlob(id, 'source', it.source, known, faults);
     if (it.variants.length === 0) faults.push(`${id}: item ${it.id} succeeded without a variant`);
     for (const v of it.variants) await checkBlob(id, `variant ${v.name}`, v, known, faults);
+    if (it.cutout?.key) await checkBlob(id, 'cut-out', it.cutout, known, faults);
   }
 }
 
@@ -117,12 +132,13 @@ export async function check(base, ids, { blobs = true, keys = [], seen = new Map
 /** Looks at a folder after a collection: each row has its blob, each blob its row. */
 export async function checkFolder(data) {
   const rows = await sql(data, `SELECT blob, lower(hex(sha256)) FROM original WHERE blob IS NOT NULL
-    UNION ALL SELECT blob, json_extract(data, '$.sha256') FROM result`);
+    UNION ALL SELECT blob, json_extract(data, '$.sha256') FROM result
+    UNION ALL SELECT blob, '' FROM charge WHERE blob IS NOT NULL`); // paid answers
   const faults = [];
   const named = new Set(rows.map(([key]) => key));
   for (const [key, digest] of rows) {
     if (!existsSync(blobPath(data, key))) faults.push(`a row names ${key}, which is not there`);
-    else if (sha256(readFileSync(blobPath(data, key))) !== digest) faults.push(`${key} has other bytes than its row says`);
+    else if (digest && sha256(readFileSync(blobPath(data, key))) !== digest) faults.push(`${key} has other bytes than its row says`);
   }
   for (const key of blobKeys(data)) if (!named.has(key)) faults.push(`${key} lies there and no row names it`);
   return faults;

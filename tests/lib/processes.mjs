@@ -28,6 +28,16 @@ export function darkroom(server) {
   return { keeper, children: by.get(keeper) ?? [] };
 }
 
+/** All darkrooms of a server, one for each model beside the plain one: { keeper, children, matte }. */
+export function darkrooms(server) {
+  const by = childrenByParent();
+  const matte = (pid) => /onnxruntime/.test(read(`/proc/${pid}/maps`));
+  return (by.get(server) ?? []).map((keeper) => {
+    const children = by.get(keeper) ?? [];
+    return { keeper, children, matte: [keeper, ...children].some(matte) };
+  });
+}
+
 /** A server's process, its children and theirs. */
 export function family(pid) {
   const by = childrenByParent();
