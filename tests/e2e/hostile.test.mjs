@@ -59,9 +59,10 @@ const wrong = (pairs) => pairs.filter(([c, item]) => !c.expect.has(how(item)))
   .map(([c, item]) => `${c.name}: ${how(item)} (${item.error?.detail}), not ${[...c.expect].join(' ')}`);
 
 /** Reasons for which children were replaced: { worn: 3, … }. */
+/** Why children were replaced, and how often: reasons that were met with. */
 async function restarts(base) {
   const { text } = await get(`${base}/metrics`);
-  return Object.fromEntries([...text.matchAll(/^bulb_darkroom_restarts_total\{reason="(\w+)"\} (\d+)/gm)].map((m) => [m[1], Number(m[2])]));
+  return Object.fromEntries([...text.matchAll(/^bulb_darkroom_restarts_total\{reason="(\w+)"\} ([1-9]\d*)/gm)].map((m) => [m[1], Number(m[2])]));
 }
 const peakMb = (pid) => Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
