@@ -59,7 +59,6 @@ const wrong = (pairs) => pairs.filter(([c, item]) => !c.expect.has(how(item)))
   .map(([c, item]) => `${c.name}: ${how(item)} (${item.error?.detail}), not ${[...c.expect].join(' ')}`);
 
 /** Reasons for which children were replaced: { worn: 3, … }. */
-/** Why children were replaced, and how often: reasons that were met with. */
 async function restarts(base) {
   const { text } = await get(`${base}/metrics`);
   return Object.fromEntries([...text.matchAll(/^bulb_darkroom_restarts_total\{reason="(\w+)"\} ([1-9]\d*)/gm)].map((m) => [m[1], Number(m[2])]));
