@@ -59,7 +59,7 @@ static enum err_code set(struct err *e, enum err_code code, const char *text)
 	return code;
 }
 
-enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
+enum err_code(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	char text[TEXT_SIZE + 4]; /* longer, so that the cut can see where a character ends */
 	va_list ap;
@@ -69,7 +69,7 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	return set(e, code, text);
 }
 
-enum err_code err_sys(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
+enum err_code(err_sys)(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 {
 	char what[TEXT_SIZE + 4], text[TEXT_SIZE + 128], reason[100];
 	va_list ap;

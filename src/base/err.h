@@ -34,6 +34,10 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...) P
 /* The same, with ": " and strerror(errnum) after it. ENOMEM becomes ERR_MEMORY. */
 enum err_code err_sys(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+#ifdef __clang_analyzer__ /* it does not see into err.c, and would follow paths on which this is OK */
+#define err_set(e, code, ...)         ((void)err_set(e, code, __VA_ARGS__), (code))
+#define err_sys(e, code, errnum, ...) ((void)err_sys(e, code, errnum, __VA_ARGS__), (code))
+#endif
 /* Put "what: " before the text that is there, and return its code. */
 enum err_code err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -11,6 +11,7 @@
 #include "image/resample_rows.h"
 
 #include <math.h>
+#include <string.h>
 
 #define LOBES 3
 
@@ -98,10 +99,11 @@ static enum err_code run(const struct pass *p, struct err *e)
 	int x0 = p->columns.start[0];
 	int end = p->columns.start[p->dst->w - 1] + p->columns.count[p->dst->w - 1];
 	int n = end - x0;
-	autofree float *acc = calloc((size_t)n + (size_t)p->columns.taps + RESAMPLE_BLOCK,
-		sizeof(*acc));
+	size_t bytes = ((size_t)n + (size_t)p->columns.taps + RESAMPLE_BLOCK) * sizeof(float);
+	autofree float *acc = mem_try_alloc(bytes);
 	if (!acc)
 		return err_set(e, ERR_LIMIT_MEMORY, "resize: no memory for a row");
+	memset(acc, 0, bytes);
 	for (int y = 0; y < p->dst->h; y++) {
 		size_t at = (size_t)y * (size_t)p->dst->w;
 		best->columns(p->src, p->alpha, &p->rows, y, x0, n, acc);

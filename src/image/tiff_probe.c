@@ -164,7 +164,8 @@ static double strip_bytes(const struct shape *shape, size_t file, double pixel,
 /* What libvips (tiff2vips) and libtiff hold of a picture that streams. */
 static void weigh(const struct shape *shape, size_t file, struct probe *p)
 {
-	double pixel = (double)((shape->bits + 7) / 8) * shape->samples;
+	uint32_t sample = (shape->bits + 7) / 8;
+	double pixel = (double)sample * shape->samples;
 	bool tiled = shape->tile_w > 0 && shape->tile_h > 0;
 	p->line_bytes = tiled ? 2 : 2.6 + 0.6 * pixel + (p->h.has_alpha ? 0.8 : 0);
 	p->buffer_bytes = tiled ? tile_bytes(shape, file, pixel, p)
