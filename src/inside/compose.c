@@ -7,6 +7,7 @@
 #include "image/placeholder.h"
 #include "inside/cut_impl.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define PART_BYTES ((size_t)256 << 20)
@@ -158,6 +159,7 @@ enum err_code cut_compose(struct cut_job *job, struct cut_file *ret, struct err 
 	picture_done(&p);
 	if (code != OK)
 		return code;
+	assert(w > 0 && h > 0);
 	/* from the answer's pixels to the original's */
 	ret->left = (int)((int64_t)ret->left * ret->original.width / w);
 	ret->top = (int)((int64_t)ret->top * ret->original.height / h);
