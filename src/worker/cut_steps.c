@@ -218,6 +218,8 @@ static enum err_code say_cut(struct run *r, struct err *e)
 		.product = r->cutout,
 		.charge = r->charge,
 		.outcome = r->outcome };
+	if (r->piece.none) /* it was found out there, not here */
+		m.outcome.stage = "cut";
 	return feed->finish_cut(feed->ctx, r->l->task.id, r->l->task.lease, &m, e);
 }
 

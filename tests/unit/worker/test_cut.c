@@ -40,6 +40,7 @@ static void a_picture_without_a_subject_is_no_failure(void **state)
 	const struct fake_task *t = do_cut("empty", CUT_LOCAL, 0);
 	assert_int_equal(t->state, TASK_DONE);
 	assert_int_equal(t->cut.state, CUT_NONE);
+	assert_string_equal(t->cut.outcome.stage, "cut");
 	assert_int_equal(atomic_load(&fake_blobs.puts), 0);
 }
 
