@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Nothing here is needed for anything else: without a model, without a runtime and without a key
- * all is as it was, and only what asks for a cut-out hears what is missing. A model that cannot be
- * used is said once at the start and, by its darkroom, to each item that wants it.
+ * all is as it was, and only what asks for a cut-out hears what is missing. What is wrong with a
+ * model's file is said once at the start; its darkroom says it to each item that wants it, and takes
+ * the file as soon as it is mended.
  */
 #include "app/cutting.h"
 
@@ -66,13 +67,10 @@ static void say_unusable(const char *what, const char *why)
 
 static bool is_usable(const struct cutting *g, const struct models_one *m)
 {
-	struct err e = { 0 };
 	if (!g->models.runtime)
 		say_unusable(m->model.name, MODELS_RUNTIME " is not there: bulb model add fast");
 	else if (g->site.models_n == ARRAY_LEN(g->site.models))
 		say_unusable(m->model.name, "there are too many");
-	else if (models_check(m, &e) != OK)
-		say_unusable(m->model.name, e.text);
 	else
 		return true;
 	return false;
@@ -80,6 +78,7 @@ static bool is_usable(const struct cutting *g, const struct models_one *m)
 
 static void find_models(struct cutting *g, const char *dir)
 {
+	struct err e = { 0 };
 	models_find(dir, &g->models);
 	if (g->models.fault)
 		say_unusable("?", g->models.fault);
@@ -87,6 +86,8 @@ static void find_models(struct cutting *g, const char *dir)
 		const struct models_one *m = &g->models.v[i];
 		if (!is_usable(g, m))
 			continue;
+		if (models_check(m, &e) != OK)
+			say_unusable(m->model.name, e.text);
 		struct cut_model *to = &g->site.models[g->site.models_n++];
 		static_assert(sizeof(to->name) >= sizeof(m->model.name), "any model's name fits");
 		memcpy(to->name, m->model.name, sizeof(m->model.name));
