@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 import { post, get, ended, log, until } from '../lib/harness.mjs';
 import { site } from '../lib/site.mjs';
 import { browser, page } from '../lib/browser.mjs';
+import { cutSite, put } from '../lib/cutouts.mjs';
+import sharp from 'sharp';
 
 test('a batch handed in on the page becomes pictures in it', { timeout: 60000 }, async (t) => {
   const { origin, base } = await site(t);
@@ -18,6 +20,26 @@ test('a batch handed in on the page becomes pictures in it', { timeout: 60000 },
   await until('two pictures', () => p.evaluate(() =>
     document.images.length === 2 && [...document.images].every((i) => i.complete && i.naturalWidth > 0)));
   assert.match(await p.locator('article .failed').textContent(), /fetch_not_image/);
+  assert.deepEqual(p.faults, []);
+});
+
+test('the page cuts subjects out where the box is ticked, and says where there is none', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t);
+  const disc = await sharp({ create: { width: 300, height: 240, channels: 3, background: '#345' } })
+    .composite([{ input: Buffer.from('<svg width="300" height="240"><circle cx="150" cy="120" r="80" fill="#e43"/></svg>') }]).png().toBuffer();
+  const empty = await sharp({ create: { width: 300, height: 240, channels: 3, background: '#777' } }).png().toBuffer();
+  const p = await page(await browser(t));
+  await p.goto(`${s.base}/`);
+  await p.fill('#urls', [put(s, disc), put(s, empty)].join('\n'));
+  await p.check('#background');
+  await p.click('button');
+  await p.locator('#state', { hasText: 'complete' }).waitFor();
+  await p.locator('.about p', { hasText: /^cut out by local:u2netp, \d+ % sure$/ }).waitFor();
+  await p.locator('.about p', { hasText: 'no subject to cut out' }).waitFor();
+  await until('the cut-out', () => p.evaluate(() => {
+    const cutouts = [...document.querySelectorAll('.cutout img')];
+    return cutouts.length === 1 && cutouts[0].complete && cutouts[0].naturalWidth === 300;
+  }));
   assert.deepEqual(p.faults, []);
 });
 
