@@ -1,0 +1,42 @@
+// The books: what the stand-in charged, what bulb says it spent, and what every cut-out says it
+// cost have to agree, whoever was killed meanwhile. Nothing is paid twice, nothing beyond a budget.
+import { get, items } from './harness.mjs';
+
+/** What cut-outs of these jobs say: sha256 of the bytes → { paid, unknown, codes }. */
+async function claims(base, ids) {
+  const by = new Map();
+  for (const id of ids) {
+    for (const { source, cutout } of await items(base, id)) {
+      if (!source || !cutout) continue;
+      const said = by.get(source.sha256) ?? { paid: 0, unknown: 0, codes: new Set() };
+      by.set(source.sha256, said);
+      if (cutout.engine?.startsWith('remote:')) said.paid++;
+      if (cutout.error?.code === 'matte_charge_unknown' || cutout.reason === 'charge_unknown') said.unknown++;
+      if (cutout.error) said.codes.add(cutout.error.code);
+    }
+  }
+  return by;
+}
+
+/**
+ * Compares all of it when everything is over; resolves with a list of faults. confirmed: sha256 → calls
+ * that somebody has confirmed may be made again. budget: what all jobs together may have spent.
+ */
+export async function audit(base, bg, ids, { confirmed = new Map(), budget = Infinity } = {}) {
+  const faults = [];
+  const by = await claims(base, ids);
+  const { json: { credits } } = await get(`${base}/v1/usage`);
+  for (const [sha, n] of bg.charged) {
+    const said = by.get(sha);
+    if (n > 1 + (confirmed.get(sha) ?? 0)) faults.push(`${sha.slice(0, 8)} was charged ${n} times`);
+    if (said && !said.paid && !said.unknown) faults.push(`${sha.slice(0, 8)} was charged, its cut-outs say ${[...said.codes].join() || 'nothing of it'}`);
+  }
+  for (const [sha, said] of by) if (said.paid && !bg.charged.has(sha)) faults.push(`${sha.slice(0, 8)} says that it was paid, the provider knows nothing of it`);
+  if (credits.spent > bg.spent) faults.push(`usage says that ${credits.spent} were spent, the provider ${bg.spent}`);
+  if (credits.spent + credits.unknown < bg.spent) faults.push(`the provider took ${bg.spent}, usage knows of ${credits.spent} + ${credits.unknown}`);
+  if (credits.reserved !== 0) faults.push(`${credits.reserved} credits are reserved, and nothing is under way`);
+  if (credits.spent + credits.unknown > budget) faults.push(`${credits.spent} + ${credits.unknown} credits exceed the budget of ${budget}`);
+  const unknown = [...by.values()].filter((said) => said.unknown).length;
+  if (credits.unknown < unknown) faults.push(`${unknown} pictures say that their charge is unknown, usage counts ${credits.unknown}`);
+  return faults;
+}
