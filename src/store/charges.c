@@ -243,8 +243,8 @@ enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e)
 		return code;
 	code = items_load(t,
 		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
-		" ORDER BY i.job, i.n LIMIT $2",
-		SQL(sql_i(k->id), sql_i(PASS_ROWS)), &l, e);
+		" ORDER BY i.job, i.n",
+		SQL(sql_i(k->id)), &l, e);
 	if (code == OK && l.n == 0)
 		return err_set(e, ERR_STORE_STALE, "task %lld: nobody waits for it",
 			(long long)k->id);

@@ -127,9 +127,7 @@ test('what is not there yet is refused, and said to be so', async (t) => {
   const { base } = await site(t);
   const urls = ['https://img.example.com/a.jpg'];
   for (const [body, pointer] of [
-    [{ urls, background: { remove: true } }, '/background'], [{ urls, dry_run: true }, '/dry_run'],
     [{ urls, webhook: { url: 'https://h.example/' } }, '/webhook'],
-    [{ urls: [{ url: urls[0], background: { remove: true } }] }, '/urls/0/background'],
   ]) {
     const r = await post(`${base}/v1/jobs`, body);
     assert.equal(r.status, 422);
