@@ -382,7 +382,8 @@ enum err_code charge_is_bought(struct tx *t, int64_t scope, const uint8_t sha256
 
 	cut_charge_digest(t->opts->cuts, digest);
 	enum err_code code = sql_get(t->db,
-		"SELECT 1 FROM charge WHERE scope = $1 AND sha256 = $2 AND digest = $3 AND state = 1",
+		"SELECT 1 FROM charge WHERE scope = $1 AND sha256 = $2 AND digest = $3"
+		" AND state < 3 AND state = 1",
 		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN), sql_b(digest, SHA256_LEN)), &one, e);
 	*ret = one == 1;
 	return code;
@@ -396,7 +397,7 @@ enum err_code charges_forget(struct tx *t, int64_t original, struct err *e)
 	do {
 		code = load(t,
 			"SELECT " CHARGE_COLUMNS
-			" FROM charge WHERE state = 1 AND (scope, sha256) ="
+			" FROM charge WHERE state < 3 AND state = 1 AND (scope, sha256) ="
 			" (SELECT o.scope, o.sha256 FROM original o WHERE o.id = $1) LIMIT 1",
 			SQL(sql_i(original)), &c, e);
 		if (code != OK || !c.id)

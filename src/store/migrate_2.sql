@@ -16,7 +16,6 @@ ALTER TABLE item ADD COLUMN cut_outcome TEXT;
 ALTER TABLE item ADD COLUMN charge INTEGER;
 ALTER TABLE result ADD COLUMN file BLOB;
 CREATE INDEX item_cut_task ON item (cut_task) WHERE cut_task IS NOT NULL;
-CREATE INDEX item_cut_failed ON item (job, n) WHERE state = 2 AND cut_state = 3;
 CREATE INDEX item_cut ON item (cut) WHERE cut IS NOT NULL;
 CREATE INDEX task_ready_plain ON task (turn, id) WHERE state = 0 AND kind < 2;
 CREATE INDEX result_file ON result (scope, file) WHERE file IS NOT NULL;

@@ -81,7 +81,6 @@ CREATE INDEX item_open ON item (job, n) WHERE state = 1;
 CREATE INDEX item_failed ON item (job, n) WHERE state = 3;
 CREATE INDEX item_task ON item (task) WHERE task IS NOT NULL;
 CREATE INDEX item_cut_task ON item (cut_task) WHERE cut_task IS NOT NULL;
-CREATE INDEX item_cut_failed ON item (job, n) WHERE state = 2 AND cut_state = 3;
 -- who still needs an original or its results: asked by gc, keep_source and delete
 CREATE INDEX item_original ON item (original) WHERE original IS NOT NULL;
 CREATE INDEX item_cut ON item (cut) WHERE cut IS NOT NULL;
