@@ -191,7 +191,7 @@ static void cuts_leave_lanes_to_others(void **state)
 		assert_int_equal(ended(i)->state, TASK_DONE);
 	worker_free(w);
 	assert_int_equal(fake_feed.cuts_at_once, 2);
-	assert_int_equal(atomic_load(&fake_cuts.most_inside), 2);
+	assert_in_range(atomic_load(&fake_cuts.most_inside), 1, 2);
 }
 
 static void one_lane_of_several_is_never_for_cuts(void **state)

@@ -8,10 +8,17 @@
 
 #define PAYS 9000
 
+/* The fakes as they begin. */
+static void begin(void)
+{
+	fake_reset();
+	fake_site.provider = "p.example";
+}
+
 static int with_provider(void **state)
 {
 	setup(state);
-	fake_site.provider = "p.example";
+	begin();
 	return 0;
 }
 
@@ -118,9 +125,9 @@ static void an_answer_that_cannot_be_kept_until_the_end_is_unknown(void **state)
 /* Canceled, or the worker about to end, while the call is under way. */
 static void a_call_under_way_is_never_dropped(void **state)
 {
+	(void)state;
 	for (int stops = 0; stops < 2; stops++) {
-		fake_reset();
-		with_provider(state);
+		begin();
 		atomic_store(&fake_provider.gate, false);
 		size_t i = add_cut("photo", CUT_REMOTE, PAYS);
 		struct worker *w = fake_worker(blob, 1);
@@ -209,10 +216,10 @@ static void engine_remote_without_a_provider_is_told_so_at_once(void **state)
 
 static void what_the_ledger_refuses_is_final_for_remote(void **state)
 {
+	(void)state;
 	static const enum err_code noes[] = { ERR_MATTE_BUDGET, ERR_MATTE_CHARGE_UNKNOWN };
 	for (size_t k = 0; k < ARRAY_LEN(noes); k++) {
-		fake_reset();
-		with_provider(state);
+		begin();
 		fake_ledger.says = noes[k];
 		const struct fake_task *t = do_cut("photo", CUT_REMOTE, PAYS);
 		assert_int_equal(t->why.code, noes[k]);
@@ -307,10 +314,10 @@ static void an_open_breaker_uses_up_tries(void **state)
 
 static void a_word_to_the_ledger_is_repeated_until_it_is_heard(void **state)
 {
+	(void)state;
 	static const enum fake_answer answers[] = { FAKE_REFUSES, FAKE_LOSES };
 	for (size_t k = 0; k < ARRAY_LEN(answers); k++) {
-		fake_reset();
-		with_provider(state);
+		begin();
 		fake_provider.answer = answers[k];
 		atomic_store(&fake_ledger.away, 1);
 		const struct fake_task *t = do_cut("photo", CUT_REMOTE, PAYS);
@@ -323,6 +330,7 @@ static void a_word_to_the_ledger_is_repeated_until_it_is_heard(void **state)
 
 static void auto_never_fails_because_of_the_provider(void **state)
 {
+	(void)state;
 	static const struct {
 		enum fake_answer answer;
 		enum err_code ledger;
@@ -342,8 +350,7 @@ static void auto_never_fails_because_of_the_provider(void **state)
 		{ FAKE_BOMB, .reason = CUT_REASON_PROVIDER_FAILED },
 	};
 	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
-		fake_reset();
-		with_provider(state);
+		begin();
 		fake_provider.answer = rows[k].answer;
 		fake_provider.retry_after_ms = rows[k].retry_after_ms;
 		atomic_store(&fake_provider.limited, rows[k].limited);
