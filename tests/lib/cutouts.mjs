@@ -1,7 +1,9 @@
 // What the tests of cut-outs share: a server with models and a paid provider (the stand-in), jobs
 // with a background, cut-outs as pixels, and how near two masks are.
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { build, tempDir, bulb, run, post, get, ended, items, until } from './harness.mjs';
@@ -20,11 +22,27 @@ export function assertModels() {
 export const small = [{ name: 'a', width: 32, format: 'jpeg' }];
 export const KEY = `sk-${'planted'.repeat(3)}-0123456789`;
 
+/** A wire to the stand-in. While hold is true, what comes is taken and not handed on. */
+async function startGate(port) {
+  const gate = { hold: false, events: new EventEmitter() };
+  const server = createServer((client) => {
+    client.on('error', () => {});
+    gate.events.emit('connection', client);
+    if (gate.hold) return;
+    const up = connect(port, '127.0.0.1');
+    up.on('error', () => client.destroy());
+    client.pipe(up).pipe(client);
+  });
+  await new Promise((ok) => server.listen(0, '127.0.0.1', ok));
+  return Object.assign(gate, { url: `http://127.0.0.1:${server.address().port}/v1.0`, close: () => server.close() });
+}
+
 /**
  * A server, an origin that serves dir, and with `paid` (options of the stand-in) a provider.
- * s.restart() kills the server and starts another; s.servers are all there were.
+ * s.restart() kills the server and starts another; s.servers are all there were. gated: the provider is
+ * reached through s.gate.
  */
-export async function cutSite(t, { args = [], env = {}, paid, folder = models, origin = true } = {}) {
+export async function cutSite(t, { args = [], env = {}, paid, gated, folder = models, origin = true } = {}) {
   const dir = tempDir(t), data = tempDir(t);
   const s = { dir, data, servers: [], files: 0, folder };
   if (origin) {
@@ -34,7 +52,9 @@ export async function cutSite(t, { args = [], env = {}, paid, folder = models, o
   if (paid) {
     s.bg = await startRemoveBg({ key: KEY, rate: 1e6, ...paid });
     t.after(() => s.bg.close());
-    args = ['--provider-url', s.bg.url, '--provider-rate', '0', ...args];
+    s.gate = gated && await startGate(s.bg.port);
+    if (gated) t.after(() => s.gate.close());
+    args = ['--provider-url', gated ? s.gate.url : s.bg.url, '--provider-rate', '0', ...args];
     env = { BULB_PROVIDER_KEY: KEY, ...env };
   }
   s.serve = async () => {

@@ -1,5 +1,5 @@
 // Looking into a data folder from outside, and tampering with it, beside a server or without one.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, readdirSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,6 +13,21 @@ export function sql(data, text) {
     });
     proc.stdin.on('error', () => {});
     proc.stdin.end(`${text};\n`);
+  });
+}
+
+/** Nobody else writes to the database until the answer is called; resolves when that is so. */
+export async function lockDatabase(data) {
+  const proc = spawn('sqlite3', ['-batch', '-bail', '-cmd', '.timeout 10000', join(data, 'bulb.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  proc.stdin.on('error', () => {});
+  proc.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n");
+  await new Promise((ok, fail) => {
+    proc.stdout.on('data', ok);
+    proc.on('close', () => fail(new Error('sqlite3 got no lock')));
+  });
+  return () => new Promise((ok) => {
+    proc.on('close', ok);
+    proc.stdin.end('ROLLBACK;\n');
   });
 }
 

@@ -1,6 +1,7 @@
 // The books: what the stand-in charged, what bulb says it spent, and what every cut-out says it
 // cost have to agree, whoever was killed meanwhile. Nothing is paid twice, nothing beyond a budget.
 import { get, items } from './harness.mjs';
+import { sql } from './database.mjs';
 
 /** What cut-outs of these jobs say: sha256 of the bytes → { paid, unknown, codes }. */
 async function claims(base, ids) {
@@ -18,11 +19,20 @@ async function claims(base, ids) {
   return by;
 }
 
+/** Jobs whose charges, added up one by one, exceed what they may pay or are not what they say. */
+async function overdrawn(data) {
+  const rows = await sql(data, `SELECT j.id, j.max_cost, j.spent + j.unknown + j.reserved,
+    (SELECT coalesce(sum(cost), 0) FROM charge WHERE job = j.no) FROM job j`);
+  return rows.filter(([, most, counted, sum]) => Number(sum) > Number(most) || counted !== sum)
+    .map(([id, most, counted, sum]) => `${id} may pay ${most}, counts ${counted}, its charges are ${sum}`);
+}
+
 /**
  * Compares all of it when everything is over; resolves with a list of faults. confirmed: sha256 → calls
- * that somebody has confirmed may be made again. budget: what all jobs together may have spent.
+ * that somebody has confirmed may be made again. budget: what all jobs together may have spent. data: the
+ * folder, whose charges are then added up for each job.
  */
-export async function audit(base, bg, ids, { confirmed = new Map(), budget = Infinity } = {}) {
+export async function audit(base, bg, ids, { confirmed = new Map(), budget = Infinity, data } = {}) {
   const faults = [];
   const by = await claims(base, ids);
   const { json: { credits } } = await get(`${base}/v1/usage`);
@@ -36,6 +46,7 @@ export async function audit(base, bg, ids, { confirmed = new Map(), budget = Inf
   if (credits.spent + credits.unknown < bg.spent) faults.push(`the provider took ${bg.spent}, usage knows of ${credits.spent} + ${credits.unknown}`);
   if (credits.reserved !== 0) faults.push(`${credits.reserved} credits are reserved, and nothing is under way`);
   if (credits.spent + credits.unknown > budget) faults.push(`${credits.spent} + ${credits.unknown} credits exceed the budget of ${budget}`);
+  if (data) faults.push(...await overdrawn(data));
   const unknown = [...by.values()].filter((said) => said.unknown).length;
   if (credits.unknown < unknown) faults.push(`${unknown} pictures say that their charge is unknown, usage counts ${credits.unknown}`);
   return faults;
