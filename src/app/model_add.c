@@ -232,6 +232,10 @@ static enum err_code read_manifest(const char *path, struct matte_model *ret, st
 	if (io_read_file(path, text.max, &text, e) != OK ||
 		matte_model_parse(buf_str(&text), text.len, ret, e) != OK)
 		return err_wrap(e, "%s", path);
+	if (ret->name[strspn(ret->name, "abcdefghijklmnopqrstuvwxyz0123456789_-")])
+		return err_set(e, ERR_USAGE,
+			"%s: the name '%s' is none that a request can say: a-z, 0-9, _ and -", path,
+			ret->name);
 	if (strcmp(ret->name, "fast") == 0)
 		return err_set(e, ERR_USAGE, "%s: the name fast is bulb's own: choose another",
 			path);

@@ -160,6 +160,7 @@ test('what a manifest says of its file must hold', async (t) => {
   assert.match((await say({ sha256: '1'.repeat(64) })).err, /SHA-256 is not the one of the manifest/);
   assert.match((await say({ file: 'gone.onnx' })).err, /gone\.onnx: No such file/);
   assert.match((await say({ name: 'fast' })).err, /the name fast is bulb's own/);
+  assert.match((await say({ name: 'Fine.2' })).err, /none that a request can say/);
   assert.match((await say({ typo: 1 })).err, /unknown member 'typo'/);
   assert.deepEqual(readdirSync(dir), []);
   assert.match((await say({}, [file])).err, /say with --manifest/);
