@@ -6,7 +6,10 @@
  */
 #include "image/probe.h"
 
+#include <math.h>
+
 enum { PROPERTIES_MAX = 1024 };
+enum { LINE_BYTES = 2 }; /* most of the planes are gone when the lines are there */
 
 struct box {
 	char type[5];
@@ -55,74 +58,131 @@ static uint32_t primary_item(struct span meta)
 	return span_u8(pitm, 0) == 0 ? span_be16(pitm, 4) : span_be32(pitm, 4);
 }
 
-/* Property number `want` (from 1) of ipco. */
-static bool property(struct span ipco, uint32_t want, struct box *ret)
-{
-	uint32_t i = 1;
-	for (size_t at = 0; i <= PROPERTIES_MAX && box_at(ipco, at, ret); at += ret->bytes, i++)
-		if (i == want)
-			return true;
-	return false;
-}
-
 struct size {
 	int w, h;
 };
-
-/* false: it is no size, or none that anybody could hold. */
-static bool box_size(const struct box *b, struct size *ret)
-{
-	uint32_t w = span_be32(b->body, 4), h = span_be32(b->body, 8);
-	if (strcmp(b->type, "ispe") != 0 || w > INT32_MAX || h > INT32_MAX)
-		return false;
-	*ret = (struct size){ (int)w, (int)h };
-	return true;
-}
-
-/* The size of one item, turned as its rotation says, through the association box. */
-static void read_item(struct span ipma, struct span ipco, uint32_t item, struct size *ret)
-{
-	bool wide_id = span_u8(ipma, 0) >= 1, wide_index = span_u8(ipma, 3) & 1;
-	uint32_t entries = span_be32(ipma, 4);
-	size_t at = 8;
-	bool turned = false;
-	for (uint32_t i = 0; i < entries && at < ipma.n; i++) {
-		uint32_t id = wide_id ? span_be32(ipma, at) : span_be16(ipma, at);
-		at += wide_id ? 4 : 2;
-		uint32_t n = span_u8(ipma, at++);
-		for (uint32_t k = 0; k < n; k++, at += wide_index ? 2 : 1) {
-			uint32_t index = wide_index ? span_be16(ipma, at) & 0x7fff
-						    : span_u8(ipma, at) & 0x7f;
-			struct box b;
-			if (id != item || !property(ipco, index, &b))
-				continue;
-			(void)box_size(&b, ret);
-			if (strcmp(b.type, "irot") == 0)
-				turned = span_u8(b.body, 0) & 1;
-		}
-	}
-	if (turned)
-		*ret = (struct size){ ret->h, ret->w };
-}
 
 static double area(struct size s)
 {
 	return (double)s.w * s.h;
 }
 
-/* The largest size that any item claims, and whether one of them is an alpha plane. */
-static struct size read_all(struct span ipco, bool *ret_alpha)
+/* A property of items, as far as it tells of size, direction or what a pixel takes. */
+struct property {
+	struct size size;
+	double sample; /* bytes of one sample, of a codec's configuration; 0: it is none */
+	double pixel;  /* bytes of a decoded pixel in the codec's planes */
+	bool turns, is_alpha;
+};
+struct properties {
+	struct property all[PROPERTIES_MAX];
+	uint32_t n;
+};
+
+static struct size size_of(struct span ispe)
+{
+	uint32_t w = span_be32(ispe, 4), h = span_be32(ispe, 8);
+	if (w > INT32_MAX || h > INT32_MAX) /* none that anybody could hold */
+		return (struct size){ 0 };
+	return (struct size){ (int)w, (int)h };
+}
+
+/* Depth maps and gain maps are auxiliary too, and are not decoded. */
+static bool names_alpha(struct span aux)
+{
+	static const char *const names[] = { "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
+		"urn:mpeg:hevc:2015:auxid:1", "urn:mpeg:avc:2015:auxid:1" };
+	struct span name = span_part(aux, 4, aux.n);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (name.n >= strlen(names[i]) && memcmp(name.p, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Samples a pixel of 4:0:0, 4:2:0, 4:2:2 and 4:4:4. */
+static const double samples[] = { 1, 1.5, 2, 3 };
+
+static void read_hevc(struct span config, struct property *ret)
+{
+	ret->sample = (span_u8(config, 17) & 7) || (span_u8(config, 18) & 7) ? 2 : 1;
+	ret->pixel = ret->sample * samples[span_u8(config, 16) & 3];
+}
+
+static void read_av1(struct span config, struct property *ret)
+{
+	enum { DEEP = 0x40, GREY = 0x10, HALF_X = 8, HALF_Y = 4 };
+	int bits = span_u8(config, 2);
+	int kind = bits & GREY ? 0 : bits & HALF_X ? (bits & HALF_Y ? 1 : 2) : 3;
+	ret->sample = bits & DEEP ? 2 : 1;
+	ret->pixel = ret->sample * samples[kind];
+}
+
+static void read_properties(struct span ipco, struct properties *ret)
 {
 	struct box b;
-	struct size most = { 0 }, size;
-	int count = 0;
-	for (size_t at = 0; count++ < PROPERTIES_MAX && box_at(ipco, at, &b); at += b.bytes) {
-		if (box_size(&b, &size) && area(size) > area(most))
-			most = size;
-		if (strcmp(b.type, "auxC") == 0)
-			*ret_alpha = true;
+	for (size_t at = 0; ret->n < PROPERTIES_MAX && box_at(ipco, at, &b); at += b.bytes) {
+		struct property *p = &ret->all[ret->n++];
+		if (strcmp(b.type, "ispe") == 0)
+			p->size = size_of(b.body);
+		else if (strcmp(b.type, "irot") == 0)
+			p->turns = span_u8(b.body, 0) & 1;
+		else if (strcmp(b.type, "auxC") == 0)
+			p->is_alpha = names_alpha(b.body);
+		else if (strcmp(b.type, "hvcC") == 0)
+			read_hevc(b.body, p);
+		else if (strcmp(b.type, "av1C") == 0)
+			read_av1(b.body, p);
 	}
-	return most;
+}
+
+/* What the items are, through the association box: the size of the primary one, turned as its
+ * rotation says, and the most pixels that are coded in one piece. */
+static void read_items(struct span ipma, const struct properties *all, uint32_t primary,
+	struct size *ret_own, double *ret_coded)
+{
+	bool wide_id = span_u8(ipma, 0) >= 1, wide_index = span_u8(ipma, 3) & 1;
+	uint32_t entries = span_be32(ipma, 4);
+	size_t at = 8;
+	for (uint32_t i = 0; i < entries && at < ipma.n; i++) {
+		uint32_t id = wide_id ? span_be32(ipma, at) : span_be16(ipma, at);
+		at += wide_id ? 4 : 2;
+		uint32_t n = span_u8(ipma, at++);
+		struct property item = { 0 };
+		for (uint32_t k = 0; k < n; k++, at += wide_index ? 2 : 1) {
+			uint32_t index = wide_index ? span_be16(ipma, at) & 0x7fff
+						    : span_u8(ipma, at) & 0x7f;
+			if (index == 0 || index > all->n)
+				continue;
+			const struct property *p = &all->all[index - 1];
+			if (area(p->size) > 0)
+				item.size = p->size;
+			item.turns |= p->turns;
+			item.sample += p->sample;
+		}
+		if (item.sample > 0 && area(item.size) > *ret_coded)
+			*ret_coded = area(item.size);
+		if (id == primary && area(item.size) > 0)
+			*ret_own = item.turns ? (struct size){ item.size.h, item.size.w }
+					      : item.size;
+	}
+}
+
+/* What libheif and the codec hold at most. Of the whole picture: it in the colours of its file, widened
+ * to 4:4:4, and in RGB. Of what is coded in one piece: the codec's own planes, which of full AV1 are
+ * two more. As measured, and a little beside; the rest is threads and tables. */
+static double weigh(const struct properties *all, double pixels, double coded, bool alpha, bool av1)
+{
+	enum { HEVC_BYTES = 12 << 20, AV1_BYTES = 28 << 20 };
+	const double beside = 1.05;
+	double sample = 1, pixel = 1.5;
+	for (uint32_t i = 0; i < all->n; i++) {
+		sample = fmax(sample, all->all[i].sample);
+		pixel = fmax(pixel, all->all[i].pixel);
+	}
+	double rgb = sample * (alpha ? 4 : 3);
+	double codec = av1 ? 3 * pixel - 3 * sample : pixel;
+	codec = fmax(codec, sample) + (alpha ? 3 * sample : 0);
+	return beside * (2 * rgb * pixels + codec * coded) + (av1 ? AV1_BYTES : HEVC_BYTES);
 }
 
 enum err_code heif_probe(struct span s, struct probe *p, struct err *e)
@@ -134,12 +194,21 @@ enum err_code heif_probe(struct span s, struct probe *p, struct err *e)
 	if (!find_box(meta, "iprp", &iprp) || !find_box(iprp, "ipco", &ipco) ||
 		!find_box(iprp, "ipma", &ipma))
 		return err_set(e, ERR_DECODE_CORRUPT, "heif: no item properties");
-	struct size own = { 0 }, most = read_all(ipco, &p->h.has_alpha);
-	read_item(ipma, ipco, primary_item(meta), &own);
-	if (area(most) > area(own))
-		own = most;
+	struct properties all = { 0 };
+	struct size own = { 0 };
+	double coded = 0;
+	read_properties(ipco, &all);
+	read_items(ipma, &all, primary_item(meta), &own, &coded);
+	for (uint32_t i = 0; i < all.n; i++) {
+		if (area(all.all[i].size) > area(own))
+			own = all.all[i].size;
+		p->h.has_alpha |= all.all[i].is_alpha;
+	}
 	p->h.width = own.w;
 	p->h.height = own.h;
-	p->bytes_per_pixel = 16; /* planes of the codec, its references, their RGB copy */
+	p->line_bytes = LINE_BYTES;
+	p->buffer_bytes = 2.0 * (double)s.n +
+		weigh(&all, area(own), coded > 0 ? coded : area(own), p->h.has_alpha,
+			p->h.format == FORMAT_AVIF);
 	return OK;
 }
