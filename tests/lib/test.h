@@ -34,12 +34,14 @@
 				err_name(code), e.text);                                           \
 	} while (0)
 
-#define TEST_MAIN(tests)                                                                           \
+#define TEST_MAIN(tests) TEST_MAIN_WITH(tests, NULL)
+/* With what is done once before them all, or NULL. */
+#define TEST_MAIN_WITH(tests, start)                                                               \
 	int main(int argc, char **argv)                                                            \
 	{                                                                                          \
 		if (argc > 1)                                                                      \
 			cmocka_set_test_filter(argv[1]);                                           \
-		return cmocka_run_group_tests(tests, NULL, NULL);                                  \
+		return cmocka_run_group_tests(tests, start, NULL);                                 \
 	}
 
 #endif

@@ -31,10 +31,4 @@ static void only_srgb_says_nothing(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(only_srgb_says_nothing),
 };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, pictures_start, NULL);
-}
+TEST_MAIN_WITH(tests, pictures_start)

@@ -495,10 +495,4 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_sink_that_refuses_ends_it),
 	cmocka_unit_test(too_large_a_result_is_refused),
 };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, pictures_start, NULL);
-}
+TEST_MAIN_WITH(tests, pictures_start)

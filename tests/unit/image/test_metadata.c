@@ -80,10 +80,4 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_place_of_a_photo_stays_behind),
 	cmocka_unit_test(no_format_keeps_what_it_was_given),
 };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, pictures_start, NULL);
-}
+TEST_MAIN_WITH(tests, pictures_start)

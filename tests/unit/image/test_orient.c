@@ -129,10 +129,4 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pngs_come_out_upright),
 	cmocka_unit_test(no_sense_is_no_turn),
 };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, pictures_start, NULL);
-}
+TEST_MAIN_WITH(tests, pictures_start)

@@ -243,10 +243,4 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_variant_that_no_memory_holds_asks_for_more_than_there_is),
 	cmocka_unit_test(orientation_is_read_from_either_byte_order),
 };
-
-int main(int argc, char **argv)
-{
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, pictures_start, NULL);
-}
+TEST_MAIN_WITH(tests, pictures_start)
