@@ -465,6 +465,33 @@ static void a_cut_out_that_was_lost_is_made_again(void **state)
 	assert_int_equal(item(f, &m, 1)->state, ITEM_SUCCEEDED);
 }
 
+/* The bytes were lost while its variants were made: another download may bring others. */
+static void what_is_fetched_again_is_cut_again_or_found(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job m = submit(f, ONE(CUTOUT));
+	struct task make, cut, other;
+	struct err e;
+
+	fetch(f);
+	both_tasks(f, &make, &cut);
+	finish_cut(f, &cut, CUT_LOCAL);
+	assert_cutouts(f, &m, 1, 0, 0);
+	submit(f, "{'urls':['https://a.test/1?bytes=cat'],'variants':[{'name':'c','width':30}]}");
+	plan(f);
+	other = claim_one(f);
+	assert_int_equal(fail_with(f, &other, ERR_BLOB_NOT_FOUND), OK);
+	struct made none = { .original = cut_made_of(f, &cut, CUT_LOCAL, 1).original };
+	assert_ok(store_finish_make(f->s, make.id, make.lease, &none, &e));
+	assert_int_equal(item(f, &m, 1)->cut, CUT_WANTED);
+	assert_cutouts(f, &m, 0, 0, 0);
+	work(f);
+	assert_int_equal(item(f, &m, 1)->state, ITEM_SUCCEEDED);
+	assert_cutouts(f, &m, 1, 0, 0);
+	assert_int_equal(usage(f).cutouts, 1);
+	assert_int_equal(f->downloads, 2);
+}
+
 /* ---- which result serves ---- */
 
 static void auto_shares_with_the_engines_it_would_come_to(void **state)
@@ -643,6 +670,7 @@ STORE_TEST_MAIN(TEST(variants_do_not_wait_for_the_cut), TEST(a_cut_that_is_first
 	TEST(without_a_subject_variants_are_made_from_the_original),
 	TEST(a_background_that_was_to_go_is_never_delivered),
 	TEST(a_cut_out_that_was_lost_is_made_again),
+	TEST(what_is_fetched_again_is_cut_again_or_found),
 	TEST(auto_shares_with_the_engines_it_would_come_to),
 	TEST(cut_outs_stay_while_an_item_names_them), TEST(a_job_is_deleted_with_its_cut_outs),
 	TEST(a_source_goes_only_when_both_stand), TEST(items_have_their_own_backgrounds),
