@@ -106,6 +106,17 @@ async function phoneFile(codec, upright, { turn = 0, mirror, ...more } = {}) {
   return gridHeif({ tiles, columns, width, height, turn, mirror, thumbnail, exif, ...more });
 }
 
+test('a phone\'s picture that is shown in part is cut', { timeout: 60000 }, async () => {
+  const upright = await sharp(photo).resize(320, 200).png().toBuffer();
+  for (const codec of ['AVIF', 'HEIC']) for (const turn of [0, 1]) {
+    const clap = turn ? [100, 160] : [160, 100]; // of the picture as it is stored
+    const out = await made(await phoneFile(codec, upright, { turn, clap }), png);
+    assert.deepEqual([out.item.source.width, out.item.source.height], [160, 100], codec);
+    const middle = await sharp(upright).extract({ left: 80, top: 50, width: 160, height: 100 }).png().toBuffer();
+    await assertSame(`${codec}, turned ${turn}`, out.a.bytes, half(middle), 3);
+  }
+});
+
 test('tiles, turns and mirrors of a phone are put together once', { timeout: 120000 }, async () => {
   const upright = await sharp(photo).resize(320, 200).png().toBuffer();
   const turns = [{}, { turn: 1 }, { turn: 2 }, { turn: 3 }, { mirror: 0 }, { mirror: 1 }, { turn: 1, mirror: 1 }];

@@ -42,10 +42,11 @@ const ispe = (w, h) => full('ispe', 0, 0, be32(w), be32(h));
 const GRID = 1;
 
 /** What is in the file: [{ type, hidden, data, properties, reference }], the grid first. */
-function itemsOf({ tiles, columns, width, height, turn, mirror, exif, thumbnail, claim }) {
+function itemsOf({ tiles, columns, width, height, turn, mirror, clap, exif, thumbnail, claim }) {
   const grid = bytes(0, 1, tiles.length / columns - 1, columns - 1, be32(width), be32(height));
   const coded = (t) => ({ type: t.codec, data: t.data, properties: [t.config, ispe(t.width, t.height)] });
   const list = [{ type: 'grid', data: grid, inMeta: true, properties: [ispe(...(claim ?? [width, height])),
+    ...(clap ? [box('clap', ...[...clap, 0, 0].map((n) => bytes(be32(n), be32(1))))] : []),
     ...(turn ? [box('irot', turn)] : []), ...(mirror === undefined ? [] : [box('imir', mirror)])],
   reference: ['dimg', tiles.map((_, i) => GRID + 1 + i)] }];
   list.push(...tiles.map((t) => ({ ...coded(t), hidden: true })));
@@ -71,7 +72,8 @@ function metaBox(list, places) {
 }
 
 /** A file of tiles, row by row, `columns` of them a row; what hangs over width × height is cut off.
- * turn: quarters anticlockwise; then mirror: 0 top and bottom, 1 left and right. claim: a size that
+ * turn: quarters anticlockwise; then mirror: 0 top and bottom, 1 left and right; before both, clap: the
+ * size of the middle that is shown. claim: a size that
  * the item says it has instead of its own. More: exif (a TIFF structure), thumbnail (a coded item). */
 export function gridHeif(options) {
   const list = itemsOf(options);
