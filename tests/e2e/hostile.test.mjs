@@ -4,12 +4,12 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir, bulb, run, post, get, ended, items, photos, sanitized, until } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { check } from '../lib/checker.mjs';
-import { darkroom } from '../lib/processes.mjs';
+import { darkroom, searchMemory, status } from '../lib/processes.mjs';
 import { canary, hostile } from '../lib/hostile.mjs';
 import * as formats from '../lib/formats.mjs';
 
@@ -124,7 +124,6 @@ test('limits that are told are kept: memory, frames, pixels, time', { timeout: 1
   assert.equal((await get(`${time.base}/readyz`)).status, 200);
 });
 
-const status = (pid, name) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
 const notRoot = process.getuid() !== 0 && 'only root may look into a child';
 
 test('the children of a running server are jailed', { skip: notRoot, timeout: 60000 }, async (t) => {
@@ -159,29 +158,6 @@ test('the children of a running server are jailed', { skip: notRoot, timeout: 60
   assert.ok(most >= 3 && most <= 5, `at work a child has up to ${most} descriptors`);
 });
 
-/** How many of these are somewhere in the memory of a process, and how much was looked at. */
-function search(pid, secrets) {
-  const found = new Set();
-  let looked = 0;
-  const fd = openSync(`/proc/${pid}/mem`, 'r');
-  for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').trim().split('\n')) {
-    const [, from, to, readable] = /^([0-9a-f]+)-([0-9a-f]+) (r|-)/.exec(line);
-    const size = Number(BigInt(`0x${to}`) - BigInt(`0x${from}`));
-    if (readable !== 'r' || size > 2 ** 30 || /\[v(var|syscall)/.test(line)) continue;
-    const block = Buffer.alloc(size);
-    let n = 0;
-    try {
-      n = readSync(fd, block, 0, size, BigInt(`0x${from}`));
-    } catch {
-      continue; // a guard page
-    }
-    looked += n;
-    for (const s of secrets) if (block.subarray(0, n).includes(s)) found.add(s);
-  }
-  closeSync(fd);
-  return { found: found.size, looked };
-}
-
 test('no secret is in the memory of the darkroom', { skip: notRoot || (sanitized && 'a sanitizer has too much memory'), timeout: 60000 }, async (t) => {
   const secret = `planted-${randomBytes(16).toString('hex')}`;
   const environment = `planted-${randomBytes(16).toString('hex')}`;
@@ -198,11 +174,11 @@ test('no secret is in the memory of the darkroom', { skip: notRoot || (sanitized
   await until('six pictures', async () => (await get(`${server.url}/v1/jobs/${job.id}`)).json.counts.succeeded === 6);
   assert.ok(origin.seen.log.every((r) => r.headers.authorization === `Bearer ${secret}`));
   const secrets = [Buffer.from(secret), Buffer.from(environment), ...keys];
-  assert.equal(search(server.pid, secrets).found, 4, 'the search finds what is there: the header is in use');
+  assert.equal(searchMemory(server.pid, secrets).found, 4, 'the search finds what is there: the header is in use');
   const { keeper, children } = darkroom(server.pid);
   assert.ok(children.length >= 1);
   for (const pid of [keeper, ...children]) {
-    const { found, looked } = search(pid, [...secrets, root]);
+    const { found, looked } = searchMemory(pid, [...secrets, root]);
     assert.equal(found, 0);
     assert.ok(looked > 1 << 20, `only ${looked} bytes could be read`);
   }

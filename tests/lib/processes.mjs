@@ -1,5 +1,5 @@
 // The processes of a running bulb, found and measured through /proc.
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 const read = (path) => {
   try {
@@ -52,3 +52,29 @@ export const born = (pid) => stat(pid)[19];
 
 /** Processor time it has used, in hundredths of a second. */
 export const ticks = (pid) => Number(stat(pid)[11] ?? 0) + Number(stat(pid)[12] ?? 0);
+
+/** A line of what the kernel says of a process or thread. */
+export const status = (pid, name) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(read(`/proc/${pid}/status`))[1];
+
+/** How many of these are somewhere in the memory of a process, and how much was looked at. */
+export function searchMemory(pid, secrets) {
+  const found = new Set();
+  let looked = 0;
+  const fd = openSync(`/proc/${pid}/mem`, 'r');
+  for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').trim().split('\n')) {
+    const [, from, to, readable] = /^([0-9a-f]+)-([0-9a-f]+) (r|-)/.exec(line);
+    const size = Number(BigInt(`0x${to}`) - BigInt(`0x${from}`));
+    if (readable !== 'r' || size > 2 ** 30 || /\[v(var|syscall)/.test(line)) continue;
+    const block = Buffer.alloc(size);
+    let n = 0;
+    try {
+      n = readSync(fd, block, 0, size, BigInt(`0x${from}`));
+    } catch {
+      continue; // a guard page
+    }
+    looked += n;
+    for (const s of secrets) if (block.subarray(0, n).includes(s)) found.add(s);
+  }
+  closeSync(fd);
+  return { found: found.size, looked };
+}
