@@ -229,6 +229,30 @@ static void a_confirmed_call_that_is_refused_leaves_the_first_unknown(void **sta
 	assert_int_equal(usage(f).unknown, CALL_COST);
 }
 
+static void a_confirmation_is_for_one_retry(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job m = submit(f,
+		"{'urls':['https://a.test/1?bytes=cat','https://a.test/2?bytes=dog']," REMOTE(
+			"9") "}");
+	struct task t[2];
+	struct charge_answer a;
+	int64_t n = -1;
+	struct err e;
+
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(cuts(f, t, 2), 2);
+		assert_int_equal(ask(f, &t[0], &a), OK);
+		assert_ok(store_charge_unknown(f->s, a.charge, &e));
+		assert_int_equal(fail_cut(f, &t[0], ERR_MATTE_CHARGE_UNKNOWN), OK);
+		assert_int_equal(fail_cut(f, &t[1], ERR_MATTE_FAILED), OK);
+		assert_ok(store_retry(f->s, 1, m.id, round == 0, &n, &e));
+		assert_int_equal(n, round == 0 ? 2 : 1);
+	}
+	assert_int_equal(cuts(f, t, 2), 1);
+	assert_int_equal(job(f, &m)->counts.cutouts.failed, 1);
+}
+
 static void an_answer_that_comes_late_is_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -560,7 +584,8 @@ STORE_TEST_MAIN(TEST(a_call_is_asked_for_bought_and_counted),
 	TEST(a_stale_lease_asks_for_nothing), TEST(a_crash_between_asking_and_storing_is_unknown),
 	TEST(a_new_job_may_confirm),
 	TEST(a_confirmed_call_that_is_refused_leaves_the_first_unknown),
-	TEST(an_answer_that_comes_late_is_kept), TEST(an_overdue_lease_makes_its_intent_unknown),
+	TEST(a_confirmation_is_for_one_retry), TEST(an_answer_that_comes_late_is_kept),
+	TEST(an_overdue_lease_makes_its_intent_unknown),
 	TEST(a_paid_call_goes_on_when_its_item_is_canceled),
 	TEST(an_answer_serves_other_options_of_the_same_bytes), TEST(two_tasks_do_not_buy_the_same),
 	TEST(who_asks_twice_may_have_paid_already), TEST(one_of_those_who_wait_pays),
