@@ -5,15 +5,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { build, start, until, tempDir, sha256 } from '../lib/harness.mjs';
+import { echoBin, echoServer, stats } from '../lib/echo.mjs';
+import { start, until, tempDir, sha256 } from '../lib/harness.mjs';
 import { RawSocket } from '../lib/ws_raw.mjs';
-
-const echoBin = process.env.BULB_HTTP_ECHO ?? join(build, 'tests/unit/http/http_echo');
-const echoServer = (t, args = []) => start(t, echoBin, args, { ready: /^listening on (http:\/\/\S+)/ });
-async function stats(url) {
-  const text = await (await fetch(`${url}/stats`)).text();
-  return Object.fromEntries(text.trim().split('\n').map((l) => l.split('=')).map(([k, v]) => [k, Number(v)]));
-}
 
 let server;
 before(async () => {

@@ -3,16 +3,9 @@
 import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { build, start, until } from '../lib/harness.mjs';
+import { echoServer, stats } from '../lib/echo.mjs';
+import { until } from '../lib/harness.mjs';
 import { RawWebSocket, RawSocket, frame, closeBody, handshakeText, op } from '../lib/ws_raw.mjs';
-
-const echoServer = (t, args = []) =>
-  start(t, process.env.BULB_HTTP_ECHO ?? join(build, 'tests/unit/http/http_echo'), args, { ready: /^listening on (http:\/\/\S+)/ });
-async function stats(url) {
-  const text = await (await fetch(`${url}/stats`)).text();
-  return Object.fromEntries(text.trim().split('\n').map((l) => l.split('=')).map(([k, v]) => [k, Number(v)]));
-}
 
 let server;
 before(async () => {
