@@ -163,16 +163,22 @@ static void head_is_get_without_the_body(void **state)
 	assert_field(b, "Content-Length", length);
 }
 
-/* The job ends while the request is parked: it was sent before, and answered after. */
+/* An item fails while the request is parked: it was sent before, and answered after, with this status. */
+static void assert_parked_until(struct site *s, const char *target, const char *fields,
+	const char *status)
+{
+	int fd = http_send(s->port, "GET", target, fields, NULL);
+	site_fail(s, 1);
+	autoreply r = http_receive(fd);
+	assert_status(r, 200);
+	assert_string_equal(str(r.json, "status"), status);
+}
+
 static void a_wait_ends_with_the_job(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1), *target = mem_printf("/v1/jobs/%s?wait=20", id);
-	int fd = http_send(s->port, "GET", target, NULL, NULL);
-	site_fail(s, 1);
-	autoreply r = http_receive(fd);
-	assert_status(r, 200);
-	assert_string_equal(str(r.json, "status"), "failed");
+	assert_parked_until(s, target, NULL, "failed");
 }
 
 static void a_wait_that_knows_the_state_ends_with_its_next_change(void **state)
@@ -181,11 +187,7 @@ static void a_wait_that_knows_the_state_ends_with_its_next_change(void **state)
 	autofree char *id = site_submit(s, 2), *target = mem_printf("/v1/jobs/%s?wait=20", id);
 	autoreply a = get_job(s, id, "");
 	autofree char *known = mem_printf("If-None-Match: %s\r\n", reply_field(&a, "ETag"));
-	int fd = http_send(s->port, "GET", target, known, NULL);
-	site_fail(s, 1);
-	autoreply r = http_receive(fd);
-	assert_status(r, 200);
-	assert_string_equal(str(r.json, "status"), "running");
+	assert_parked_until(s, target, known, "running");
 }
 
 static void a_wait_that_is_over_shows_the_job_as_it_is(void **state)

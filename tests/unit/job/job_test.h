@@ -45,4 +45,18 @@ static inline void assert_fault(struct faults *f, enum err_code code, const char
 	faults_done(f);
 }
 
+/* What is refused, and how: rows of a table. */
+struct refusal {
+	const char *text;
+	enum err_code code;
+	const char *pointer, *words;
+};
+typedef void refuse_fn(const char *text, enum err_code code, const char *pointer,
+	const char *words);
+static inline void assert_each_refused(const struct refusal *rows, size_t n, refuse_fn *refused)
+{
+	for (size_t i = 0; i < n; i++)
+		refused(rows[i].text, rows[i].code, rows[i].pointer, rows[i].words);
+}
+
 #endif

@@ -35,6 +35,15 @@ static inline struct request *request_of(const char *text)
 	return r;
 }
 
+/* Parsed, and so many items came of so many more URLs. */
+static inline struct request *request_with(size_t items, size_t duplicates, const char *text)
+{
+	struct request *r = request_of(text);
+	assert_int_equal(r->items_n, items);
+	assert_int_equal(r->duplicates, duplicates);
+	return r;
+}
+
 static inline void assert_request_refused(const char *text, enum err_code code, const char *pointer,
 	const char *words)
 {

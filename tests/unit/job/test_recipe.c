@@ -257,11 +257,7 @@ static void what_is_not_there_yet_is_refused_by_name(void **state)
 static void values_out_of_range_are_refused(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		enum err_code code;
-		const char *pointer, *words;
-	} cases[] = {
+	static const struct refusal cases[] = {
 		{ "[{'name':'a','width':0}]", ERR_REQUEST_INVALID, "/variants/0/width", "1 to" },
 		{ "[{'name':'a','width':1.5}]", ERR_REQUEST_INVALID, "/variants/0/width", "whole" },
 		{ "[{'name':'a','width':'9'}]", ERR_REQUEST_INVALID, "/variants/0/width", "whole" },
@@ -305,8 +301,7 @@ static void values_out_of_range_are_refused(void **state)
 		{ "[]", ERR_REQUEST_INVALID, "/variants", "at least one" },
 		{ "{'name':'a'}", ERR_REQUEST_INVALID, "/variants", "list" },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_refused(cases[i].text, cases[i].code, cases[i].pointer, cases[i].words);
+	assert_each_refused(cases, ARRAY_LEN(cases), assert_refused);
 }
 
 static void more_than_20_variants_are_refused(void **state)

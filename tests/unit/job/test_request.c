@@ -127,11 +127,7 @@ static void a_typo_is_never_ignored(void **state)
 static void wrong_values_are_refused_with_their_place(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		enum err_code code;
-		const char *pointer, *words;
-	} cases[] = {
+	static const struct refusal cases[] = {
 		{ "{}", ERR_REQUEST_INVALID, "/urls", "needs urls" },
 		{ "{'urls':null}", ERR_REQUEST_INVALID, "/urls", "needs urls" },
 		{ "{'urls':[]}", ERR_REQUEST_INVALID, "/urls", "at least one" },
@@ -153,9 +149,7 @@ static void wrong_values_are_refused_with_their_place(void **state)
 		{ "{'urls':['https://a/',{'url':'https://b/','variants':[{'name':'x','widt':1}]}]}",
 			ERR_REQUEST_UNKNOWN_MEMBER, "/urls/1/variants/0/widt", "'width'" },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_request_refused(cases[i].text, cases[i].code, cases[i].pointer,
-			cases[i].words);
+	assert_each_refused(cases, ARRAY_LEN(cases), assert_request_refused);
 }
 
 static void each_limit_is_named_with_its_number(void **state)

@@ -40,22 +40,32 @@ static void expect_event(struct wire *w, const char *job, int64_t seq)
 	assert_int_equal(sequence_of(text), seq);
 }
 
+/* Asks for a job from a place on; it is granted, and its first event comes. */
+static void watch_from(struct wire *w, const char *job, const char *after, int64_t first)
+{
+	say(w, "watch", job, after);
+	expect_answer(w, "ok", job, "null");
+	expect_event(w, job, first);
+}
+
+/* The events from this one to the last, and that there are no more. */
+static void expect_the_rest(struct wire *w, struct site *s, const char *job, int64_t seq)
+{
+	for (; seq <= last_seq(s, job); seq++)
+		expect_event(w, job, seq);
+	expect_answer(w, "done", job, "null");
+}
+
 static void a_job_is_watched_from_its_position_and_done_at_its_end(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1);
 	autowire w = { 0 };
 	open_many(&w, s);
-	say(&w, "watch", id, ",\"after\":0");
-	expect_answer(&w, "ok", id, "null");
-	expect_event(&w, id, 1);
+	watch_from(&w, id, ",\"after\":0", 1);
 	site_fail(s, 1);
-	for (int64_t seq = 2; seq <= last_seq(s, id); seq++)
-		expect_event(&w, id, seq);
-	expect_answer(&w, "done", id, "null");
-	say(&w, "watch", id, ",\"after\":\"000000000002\"");
-	expect_answer(&w, "ok", id, "null");
-	expect_event(&w, id, 3);
+	expect_the_rest(&w, s, id, 2);
+	watch_from(&w, id, ",\"after\":\"000000000002\"", 3);
 }
 
 static void several_jobs_share_a_socket_and_take_turns(void **state)
@@ -97,18 +107,12 @@ static void unwatch_stops_the_events_of_a_job(void **state)
 	autofree char *a = site_submit(s, 1), *b = site_submit(s, 1);
 	autowire w = { 0 };
 	open_many(&w, s);
-	say(&w, "watch", a, "");
-	expect_answer(&w, "ok", a, "null");
-	expect_event(&w, a, 1);
+	watch_from(&w, a, "", 1);
 	say(&w, "unwatch", a, "");
 	expect_answer(&w, "ok", a, "null");
-	say(&w, "watch", b, "");
-	expect_answer(&w, "ok", b, "null");
-	expect_event(&w, b, 1);
+	watch_from(&w, b, "", 1);
 	site_fail(s, 2);
-	for (int64_t seq = 2; seq <= last_seq(s, b); seq++)
-		expect_event(&w, b, seq);
-	expect_answer(&w, "done", b, "null");
+	expect_the_rest(&w, s, b, 2);
 	say(&w, "unwatch", a, "");
 	expect_answer(&w, "error", a, "not_found");
 }
@@ -135,9 +139,7 @@ static void what_cannot_be_watched_is_answered_with_why(void **state)
 	expect_answer(&w, "error", id, "request_unknown_member");
 	say(&w, "look", id, "");
 	expect_answer(&w, "error", id, "request_invalid");
-	say(&w, "watch", id, mine);
-	expect_answer(&w, "ok", id, "null");
-	expect_event(&w, id, 1);
+	watch_from(&w, id, mine, 1);
 	wire_send(&w, "{\"op\":");
 	autofree char *malformed = wire_next(&w);
 	assert_string_equal(malformed,
@@ -176,9 +178,7 @@ static void a_deleted_job_is_said_to_be_gone_and_the_others_go_on(void **state)
 	autofree char *target = mem_printf("/v1/jobs/%s", a);
 	autowire w = { 0 };
 	open_many(&w, s);
-	say(&w, "watch", a, "");
-	expect_answer(&w, "ok", a, "null");
-	expect_event(&w, a, 1);
+	watch_from(&w, a, "", 1);
 	autoreply r = http_call(s->port, "DELETE", target, NULL, NULL);
 	assert_int_equal(r.status, 204);
 	for (bool gone = false; !gone;) {
@@ -186,9 +186,7 @@ static void a_deleted_job_is_said_to_be_gone_and_the_others_go_on(void **state)
 		assert_non_null(text);
 		gone = strstr(text, "\"code\":\"gone\"") != NULL;
 	}
-	say(&w, "watch", b, "");
-	expect_answer(&w, "ok", b, "null");
-	expect_event(&w, b, 1);
+	watch_from(&w, b, "", 1);
 }
 
 static void a_client_that_leaves_in_the_middle_harms_nobody(void **state)
@@ -203,9 +201,7 @@ static void a_client_that_leaves_in_the_middle_harms_nobody(void **state)
 	}
 	autowire w = { 0 };
 	open_many(&w, s);
-	say(&w, "watch", id, "");
-	expect_answer(&w, "ok", id, "null");
-	expect_event(&w, id, 1);
+	watch_from(&w, id, "", 1);
 }
 
 static void too_many_messages_at_once_end_the_socket(void **state)
