@@ -166,10 +166,24 @@ struct made make(struct file f, const char *variants)
 	return m;
 }
 
+struct made make_well(struct file f, const char *variants)
+{
+	struct made m = make(f, variants);
+	if (m.code != OK)
+		fail_msg("%s: %s", err_name(m.code), m.e.text);
+	return m;
+}
+
 void made_done(struct made *m)
 {
 	for (int i = 0; i < VARIANTS_MAX; i++)
 		file_done(&m->files[i]);
+}
+
+void made_and_file_done(struct made *m, struct file *f)
+{
+	made_done(m);
+	file_done(f);
 }
 
 void assert_color(struct file f, double x, double y, int r, int g, int b, int a, int tolerance)

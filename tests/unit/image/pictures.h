@@ -50,7 +50,11 @@ struct made {
 };
 /* Probe and make, with the JSON of a recipe. */
 struct made make(struct file f, const char *variants);
+/* The same, and it worked. */
+struct made make_well(struct file f, const char *variants);
 void made_done(struct made *m);
+/* Both of them. */
+void made_and_file_done(struct made *m, struct file *f);
 
 /* The colour at a place (0 … 1 of each side) is this, give or take. Alpha -1: not looked at. */
 void assert_color(struct file f, double x, double y, int r, int g, int b, int a, int tolerance);

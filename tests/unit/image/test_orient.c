@@ -24,8 +24,7 @@ static void assert_upright(struct file f, int orientation)
 	assert_int_equal(m.h[0], 42);
 	for (int i = 0; i < 3; i++)
 		assert_scene(m.files[i], 14);
-	made_done(&m);
-	file_done(&f);
+	made_and_file_done(&m, &f);
 }
 
 static void plain_jpegs_come_out_upright(void **state)
@@ -113,12 +112,10 @@ static void no_sense_is_no_turn(void **state)
 {
 	(void)state;
 	struct file f = jpeg_with_exif(encode(scene(121, 83), ".jpg[Q=95]"), 9);
-	struct made m = make(f, VARIANTS);
-	assert_int_equal(m.code, OK);
+	struct made m = make_well(f, VARIANTS);
 	assert_int_equal(m.header.orientation, 1);
 	assert_scene(m.files[0], 14);
-	made_done(&m);
-	file_done(&f);
+	made_and_file_done(&m, &f);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -16,8 +16,7 @@ static void assert_refused(struct file f, enum err_code want)
 	if (m.code != want)
 		fail_msg("%s instead of %s: %s", err_name(m.code), err_name(want),
 			m.code ? m.e.text : "");
-	made_done(&m);
-	file_done(&f);
+	made_and_file_done(&m, &f);
 }
 
 static struct file bytes(const void *data, size_t n)
@@ -80,12 +79,10 @@ static void frames_are_counted_no_further_than_the_limit(void **state)
 {
 	(void)state;
 	struct file f = gif_frames(1000);
-	struct made m = make(f, SMALL);
-	assert_int_equal(m.code, OK);
+	struct made m = make_well(f, SMALL);
 	assert_int_equal(m.header.frames, 1000);
 	assert_color(m.files[0], 0, 0, 200, 100, 50, -1, 2); /* the first one is what is used */
-	made_done(&m);
-	file_done(&f);
+	made_and_file_done(&m, &f);
 	assert_refused(gif_frames(1001), ERR_LIMIT_FRAMES);
 	assert_refused(gif_frames(1000000), ERR_LIMIT_FRAMES);
 }
@@ -165,8 +162,7 @@ static void a_header_is_read_without_decoding(void **state)
 		assert_int_equal(m.header.frames, 1);
 		assert_int_equal(m.header.progressive, i == 1);
 		assert_true(m.header.decode_bytes > 200 * 120);
-		made_done(&m);
-		file_done(&f);
+		made_and_file_done(&m, &f);
 	}
 }
 
