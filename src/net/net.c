@@ -17,6 +17,7 @@
 #include "net/form.h"
 #include "net/head.h"
 #include "net/translate.h"
+#include "net/upload.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -42,7 +43,8 @@ struct exchange {
 	const struct net_request *request;
 	struct net_response response;
 	struct net_trouble trouble;
-	struct form form; /* of request->parts */
+	struct form form;     /* of request->parts */
+	struct upload upload; /* of request->upload */
 };
 
 enum err_code net_init(struct err *e)
@@ -254,6 +256,7 @@ static void set_request(CURL *h, const struct net_request *r)
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_n);
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, r->body);
 	}
+	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, (long)r->path_as_is);
 	curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, (long)r->once);
 	curl_easy_setopt(h, CURLOPT_FORBID_REUSE, (long)r->once);
 	if (strcmp(r->method, "HEAD") == 0)
@@ -285,6 +288,8 @@ static CURLcode perform(struct exchange *x, const char *url, struct curl_slist *
 	CURLcode rc = curl_easy_setopt(c->easy, CURLOPT_URL, url);
 	if (rc == CURLE_OK && x->request->parts != NULL)
 		rc = form_make(&x->form, x->request, c->easy);
+	if (rc == CURLE_OK && x->request->upload != NULL)
+		upload_set(&x->upload, x->request->upload, c->easy);
 	if (rc == CURLE_OK)
 		rc = curl_easy_perform(c->easy);
 	form_done(&x->form, c->easy);
@@ -306,9 +311,10 @@ enum err_code net_do(struct net_client *c, const struct net_request *r, struct n
 		rc = make_headers(r, &headers, e);
 	if (rc == OK) {
 		CURLcode curl_rc = perform(&x, url, headers);
+		const struct err *own = x.form.error.code != OK ? &x.form.error : &x.upload.error;
 		if (curl_rc != CURLE_OK && !x.response.stopped)
-			rc = x.form.error.code != OK
-				? err_set(e, x.form.error.code, "%s", x.form.error.text)
+			rc = own->code != OK
+				? err_set(e, own->code, "%s", own->text)
 				: net_translate((int)curl_rc, &x.trouble, u.host, c->why, e);
 	}
 	curl_slist_free_all(headers);

@@ -43,6 +43,12 @@ struct net_part {
 	int64_t bytes; /* more than 0 */
 	const char *media_type, *filename;
 };
+/* A body that is so many bytes of a descriptor, read as they are sent (its offset is left alone); a
+ * connection that turns out dead gets them anew on another. */
+struct net_upload {
+	int fd;
+	int64_t at, bytes;
+};
 struct net_request {
 	const char *method; /* "GET" … */
 	const char *url;    /* http or https; no userinfo */
@@ -52,6 +58,8 @@ struct net_request {
 	size_t body_n;
 	const struct net_part *parts; /* or these make the body */
 	size_t parts_n;
+	const struct net_upload *upload; /* or this is the body */
+	bool path_as_is;                 /* "." and ".." in the path are names like others */
 	/* On a connection of its own, which nothing else uses afterwards. On one that was kept libcurl
 	 * sends again, unasked, what may have been acted upon already. */
 	bool once;
