@@ -35,6 +35,9 @@ async function collectAll(data) {
   assert.equal((await run(['gc', '--data', data, '--keep-results', '0'])).code, 0);
 }
 
+const isProduct = (it) => /product/.test(it.url);
+const how = (all) => Object.fromEntries(['succeeded', 'failed', 'none'].map((s) => [s, all.filter((it) => it.cutout?.status === s).length]));
+
 const kills = soak ? 1000 : 100;
 test(`${kills} kills at random moments lose nothing and repeat nothing`, { timeout: kills * 2000 }, async (t) => {
   const source = await origin(t);
@@ -55,11 +58,15 @@ test(`${kills} kills at random moments lose nothing and repeat nothing`, { timeo
   assert.ok(new Set(fell.map((it) => it.url)).size <= (s.kills.child + s.kills.keeper) / 2, `${fell.length} good pictures failed${hint}`);
   assert.ok(!all.some((it) => it.status === 'succeeded' && !isGood(it.url)));
 
-  // What was made is remembered: all of it comes again without asking anybody.
+  t.diagnostic(`cut-outs: ${JSON.stringify(how(all))}`);
+  const lost = all.filter((it) => isProduct(it) && it.status === 'succeeded' && it.cutout.status !== (Number(/seed=(\d+)/.exec(it.url)[1]) % 5 ? 'succeeded' : 'none'));
+  assert.deepEqual(lost.filter((it) => it.cutout.error?.code !== 'decode_crashed'), [], `cut-outs${hint}`);
+
+  // What was made of originals is remembered: all of it comes again without asking anybody.
   source.reset();
   for (const variants of s.recipes) {
     const names = variants.map((v) => v.name).join();
-    const urls = [...new Set(all.filter((it) => it.status === 'succeeded' && it.variants.map((v) => v.name).join() === names).map((it) => it.url))];
+    const urls = [...new Set(all.filter((it) => it.status === 'succeeded' && !isProduct(it) && it.variants.map((v) => v.name).join() === names).map((it) => it.url))];
     if (urls.length === 0) continue;
     const again = (await post(`${base}/v1/jobs`, { urls, variants, cache: 'only_if_cached' })).json;
     assert.equal((await ended(base, again.id)).counts.cached, urls.length, `cached results${hint}`);

@@ -5,6 +5,7 @@
 // Prints "listening on http://HOST:PORT". Any path takes ?delay=MS before the answer begins.
 //
 //   /png?seed=N&w=&h=      a small PNG of its own, with ETag and Last-Modified (304 when they match)
+//   /product?seed=         a small PNG of a box on white; white all over when 5 divides the seed
 //   /FILE                  a file of FOLDER, likewise
 //   /etag /last-modified   a PNG with one validator only; ?v=N is another version
 //   /delay?ms=             a PNG, later
@@ -29,7 +30,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createGzip, gzipSync } from 'node:zlib';
-import { png } from './pictures.mjs';
+import { png, product } from './pictures.mjs';
 
 const BORN = 'Mon, 23 Nov 2026 05:47:00 GMT';
 const types = { jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp', gif: 'image/gif',
@@ -95,6 +96,7 @@ function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
 
   const routes = {
     '/png': sendPicture,
+    '/product': (req, res, q) => send(res, product(64, 48, Number(q.get('seed') ?? 1))),
     '/delay': (req, res, q) => setTimeout(() => sendPicture(req, res, q), Number(q.get('ms') ?? 1000)),
     '/etag': (req, res, q) => sendPicture(req, res, q, { etag: `"v${q.get('v') ?? 1}"` }),
     '/last-modified': (req, res, q) => sendPicture(req, res, q, { 'last-modified': BORN }),

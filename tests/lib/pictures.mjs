@@ -22,16 +22,12 @@ export function chunk(type, data) {
   return out;
 }
 
-/** A PNG of one colour gradient; different seeds give different pixels and bytes. */
-export function png(width = 64, height = 48, seed = 1) {
+/** A PNG of these colours: paint(x, y) → [red, green, blue]. */
+function paint(width, height, comment, at) {
   const raw = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0, i = 0; y < height; y++) {
     raw[i++] = 0;
-    for (let x = 0; x < width; x++) {
-      raw[i++] = (x * 4 + seed) & 255;
-      raw[i++] = (y * 4 + (seed >> 8)) & 255;
-      raw[i++] = (x + y + seed * 7) & 255;
-    }
+    for (let x = 0; x < width; x++) for (const v of at(x, y)) raw[i++] = v & 255;
   }
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
@@ -39,8 +35,18 @@ export function png(width = 64, height = 48, seed = 1) {
   head[8] = 8;
   head[9] = 2;
   return Buffer.concat([
-    Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head),
-    chunk('tEXt', Buffer.from(`Comment\0seed ${seed}`, 'latin1')),
+    Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('tEXt', Buffer.from(`Comment\0${comment}`, 'latin1')),
     chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0)),
   ]);
+}
+
+/** A PNG of one colour gradient; different seeds give different pixels and bytes. */
+export const png = (width = 64, height = 48, seed = 1) =>
+  paint(width, height, `seed ${seed}`, (x, y) => [x * 4 + seed, y * 4 + (seed >> 8), x + y + seed * 7]);
+
+/** A PNG of a red box on white, which can be cut out without a model; every fifth is white all over. */
+export function product(width = 64, height = 48, seed = 1) {
+  const inside = (v, size) => v >= size >> 2 && v < size - (size >> 2);
+  return paint(width, height, `product ${seed}`, (x, y) =>
+    (seed % 5 && inside(x, width) && inside(y, height) ? [160, seed & 63, (seed >> 6) & 63] : [255, 255, 255]));
 }

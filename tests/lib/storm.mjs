@@ -23,13 +23,17 @@ function aJob(rnd, source, fresh) {
     () => `/png?seed=${fresh()}&w=700&h=500`, () => `/flaky?fail=1&seed=${fresh()}`, () => `/etag?v=${rnd.below(10)}`,
   ])();
   const bad = () => rnd.pick(['/status/404', '/html', '/close', '/reset', '/empty', '/wrong-length?short']);
-  const urls = Array.from({ length: rnd.between(1, 8) }, () => `${source.url}${rnd.chance(0.75) ? good() : bad()}`);
-  return { urls: [...new Set(urls)], variants: rnd.pick(recipes), keep_source: !rnd.chance(0.15),
+  // Cut-outs of their own kind of picture, without a model; those of gradients fail, beside good variants.
+  const own = () => ({ url: `${source.url}${rnd.pick([`/product?seed=${rnd.below(30)}`, `/product?seed=${fresh()}`])}`,
+    background: { remove: true, engine: 'flat', apply: rnd.pick(['cutout', 'variants', 'both']), crop: rnd.chance(0.3) } });
+  const background = rnd.chance(0.2) ? { remove: true, engine: 'flat' } : undefined;
+  const urls = Array.from({ length: rnd.between(1, 8) }, () => (rnd.chance(0.2) ? own() : `${source.url}${rnd.chance(0.75) ? good() : bad()}`));
+  return { urls: [...new Set(urls)], background, variants: rnd.pick(recipes), keep_source: !rnd.chance(0.15),
     cache: rnd.chance(0.15) ? 'reload' : 'default', priority: rnd.pick(['interactive', 'normal', 'bulk']) };
 }
 
 /** What happens to a list of URLs that come with a job: the good ones must succeed. */
-export const isGood = (url) => /^\/(png|flaky|etag)/.test(new URL(url).pathname);
+export const isGood = (url) => /^\/(png|product|flaky|etag)/.test(new URL(url).pathname);
 
 function clients(s, rnd, source) {
   let n = 0;
