@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import sharp from 'sharp';
 import { call, freePort, get, post, run, until } from '../lib/harness.mjs';
-import { assertModels, cut, cutBytes, cutSite, KEY, put, result, rgba, said, small, submit, usage } from '../lib/cutouts.mjs';
+import { assertModels, collect, cut, cutBytes, cutSite, KEY, put, result, rgba, said, small, submit, usage } from '../lib/cutouts.mjs';
 import { composite } from '../lib/composites.mjs';
 import { audit } from '../lib/money.mjs';
-import { check } from '../lib/checker.mjs';
+import { check, checkFolder } from '../lib/checker.mjs';
 
 const remote = (max_cost, more) => ({ engine: 'remote', max_cost, ...more });
 const pictures = (s, n, from = 1) => Array.from({ length: n }, (_, i) => `${s.origin.url}/png?seed=${from + i}`);
@@ -186,12 +186,12 @@ test('a provider that is away opens the breaker: auto goes on with the model and
   assertModels();
   const s = await cutSite(t, { paid: {}, args: ['--matte-threshold', '1', '--max-tries', '1'] });
   s.bg.mode = 503;
-  const many = await Promise.all(Array.from({ length: 12 }, async (_, i) =>
+  const many = await Promise.all(Array.from({ length: 9 }, async (_, i) =>
     put(s, await sharp(pear.png).modulate({ brightness: 1 + i / 100 }).png().toBuffer())));
   const { id, job, items } = await cut(s, many, { engine: 'auto', max_cost: 50 });
   assert.equal(job.status, 'succeeded');
   for (const { cutout } of items) assert.deepEqual([cutout.engine, cutout.reason], ['local:u2netp', 'provider_failed']);
-  assert.ok(s.bg.calls.length >= 5 && s.bg.calls.length <= 8, `${s.bg.calls.length} calls`);
+  assert.ok(s.bg.calls.length >= 5 && s.bg.calls.length <= 7, `${s.bg.calls.length} calls`);
   assert.equal((await get(`${s.base}/readyz`)).status, 200, 'a paid service is no part of being ready');
   await close(s, [id], { budget: 0 });
   const dead = await cutSite(t, { args: ['--matte-threshold', '1', '--max-tries', '1', '--provider-url', `http://127.0.0.1:${await freePort()}/v1.0`], env: { BULB_PROVIDER_KEY: KEY } });
@@ -240,6 +240,64 @@ test('an unknown charge is not bought again until somebody confirms, by retry or
   const { credits } = await usage(s);
   assert.deepEqual([credits.spent, credits.unknown], [2, 2]);
   await close(s, [first.id, next.id, confirmed.id], { confirmed: new Map([...s.bg.charged.keys()].map((sha) => [sha, 1])) });
+});
+
+test('two that want the same bytes finished in two ways at the same time make one call', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t, { paid: {} });
+  s.bg.mode = { mode: 'ok', delay: 300 };
+  const urls = pictures(s, 3);
+  const ids = await Promise.all([{}, { crop: true }, { fill: '#000000' }, { format: 'webp' }].map((more) => submit(s, urls, remote(3, more))));
+  for (const id of ids) assert.deepEqual(codes((await result(s, id)).items), { succeeded: 3 });
+  assert.equal(s.bg.calls.length, 3);
+  assert.equal((await usage(s)).credits.spent, 3);
+  await close(s, ids, { budget: 3, data: s.data });
+});
+
+test('one who pays and one who does not want the same: each gets what it asked for, and then it is free', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t, { paid: {} });
+  s.bg.mode = { mode: 'ok', delay: 200 };
+  const [url] = pictures(s, 1);
+  const [paying, poor] = await Promise.all([cut(s, [url], remote(1)), cut(s, [url], remote(0))]);
+  assert.deepEqual(codes(paying.items), { succeeded: 1 });
+  assert.ok(['matte_budget', 'succeeded'].includes(Object.keys(codes(poor.items))[0]), 'it may have come late enough');
+  const later = await cut(s, [url], remote(0));
+  assert.deepEqual(codes(later.items), { succeeded: 1 }, 'what is there costs nothing');
+  const other = await cut(s, [url], remote(0, { crop: true }));
+  assert.deepEqual(codes(other.items), { succeeded: 1 }, 'finished in another way neither');
+  assert.equal(s.bg.calls.length, 1);
+  await close(s, [paying.id, poor.id, later.id, other.id], { budget: 1 });
+});
+
+test('a server that is told to end waits for an answer that is paid for', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t, { paid: {}, args: ['--drain', '20s'] });
+  let release;
+  s.bg.mode = () => new Promise((ok) => (release = ok));
+  const id = await submit(s, pictures(s, 1), remote(1));
+  await s.bg.received();
+  const ended = s.server.stop('SIGTERM');
+  await until('it to take no more', async () => (await get(`${s.base}/readyz`).catch(() => ({ status: 0 }))).status !== 200);
+  release('ok');
+  assert.equal((await ended).code, 0);
+  s.bg.mode = 'ok';
+  await s.serve();
+  assert.deepEqual(codes((await result(s, id)).items), { succeeded: 1 });
+  assert.equal(s.bg.calls.length, 1);
+  await close(s, [id], { budget: 1 });
+});
+
+test('answers are kept as long as results; when they have gone the same is bought anew', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t, { paid: {} });
+  const urls = pictures(s, 2);
+  const first = await cut(s, urls, remote(5));
+  assert.equal((await call('DELETE', `${s.base}/v1/jobs/${first.id}`)).status, 204);
+  await collect(s, ['--keep-results', '0']);
+  assert.deepEqual(await checkFolder(s.data), []);
+  await s.serve();
+  const again = await cut(s, urls, remote(5));
+  assert.deepEqual(codes(again.items), { succeeded: 2 });
+  assert.equal(s.bg.calls.length, 4);
+  assert.equal((await usage(s)).credits.spent, 4);
+  await close(s, [again.id], { confirmed: new Map([...s.bg.charged.keys()].map((sha) => [sha, 1])) });
 });
 
 test('a dry run pays nothing and foretells what a real one does', { timeout: 60000 }, async (t) => {

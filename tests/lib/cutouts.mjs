@@ -158,12 +158,12 @@ export const usage = async (s) => {
 export const said = (s) => s.servers.map((p) => p.out + p.err).join('\n');
 
 /** gc with nothing to wait for. The server is stopped for it: afterwards rows and files agree. */
-export async function collect(s) {
+export async function collect(s, args = []) {
   await s.server.stop('SIGTERM');
   for (let i = 0; i < 2; i++) {
     ageBlobs(s.data);
     await ageTrash(s.data);
-    const gc = await run(['gc', '--data', s.data, '--log-level', 'warn']);
+    const gc = await run(['gc', '--data', s.data, '--log-level', 'warn', ...args]);
     assert.equal(gc.code, 0, gc.err);
   }
 }
