@@ -99,6 +99,21 @@ static int name_index(const char *s, const char (*names)[4], int n)
 	return -1;
 }
 
+/* false: no such day or time of day */
+static bool from_parts(struct tm *t, int64_t *ret_wall_ms)
+{
+	if (t->tm_mon < 0 || t->tm_mon > 11 || t->tm_mday < 1 || t->tm_mday > 31 ||
+		t->tm_year < 0 || t->tm_hour < 0 || t->tm_hour > 23 || t->tm_min < 0 ||
+		t->tm_min > 59 || t->tm_sec < 0 || t->tm_sec > 60)
+		return false;
+	struct tm day = { .tm_mday = t->tm_mday, .tm_mon = t->tm_mon, .tm_year = t->tm_year };
+	(void)timegm(&day);
+	if (day.tm_mday != t->tm_mday) /* 31 Feb */
+		return false;
+	*ret_wall_ms = (int64_t)timegm(t) * 1000;
+	return true;
+}
+
 bool clock_parse_http(const char *s, int64_t *ret_wall_ms)
 {
 	static const char mask[] = "Aaa, 00 Aaa 0000 00:00:00 GMT";
@@ -113,14 +128,27 @@ bool clock_parse_http(const char *s, int64_t *ret_wall_ms)
 		.tm_hour = digits(s + 17, 2),
 		.tm_min = digits(s + 20, 2),
 		.tm_sec = digits(s + 23, 2) };
-	if (name_index(s, days, 7) < 0 || memcmp(s + 26, "GMT", 3) != 0 || t.tm_mon < 0 ||
-		t.tm_mday < 1 || t.tm_mday > 31 || t.tm_year < 0 || t.tm_hour < 0 ||
-		t.tm_hour > 23 || t.tm_min < 0 || t.tm_min > 59 || t.tm_sec < 0 || t.tm_sec > 60)
+	if (name_index(s, days, 7) < 0 || memcmp(s + 26, "GMT", 3) != 0)
 		return false;
-	struct tm day = { .tm_mday = t.tm_mday, .tm_mon = t.tm_mon, .tm_year = t.tm_year };
-	(void)timegm(&day);
-	if (day.tm_mday != t.tm_mday) /* 31 Feb */
+	return from_parts(&t, ret_wall_ms);
+}
+
+bool clock_parse_rfc3339(const char *s, int64_t *ret_wall_ms)
+{
+	static const char mask[] = "0000-00-00T00:00:00";
+	if (strlen(s) < sizeof(mask))
 		return false;
-	*ret_wall_ms = (int64_t)timegm(&t) * 1000;
-	return true;
+	for (size_t i = 0; i < sizeof(mask) - 1; i++)
+		if (mask[i] != '0' && s[i] != mask[i])
+			return false;
+	const char *end = s + sizeof(mask) - 1;
+	if (*end == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	struct tm t = { .tm_year = digits(s, 4) - 1900,
+		.tm_mon = digits(s + 5, 2) - 1,
+		.tm_mday = digits(s + 8, 2),
+		.tm_hour = digits(s + 11, 2),
+		.tm_min = digits(s + 14, 2),
+		.tm_sec = digits(s + 17, 2) };
+	return strcmp(end, "Z") == 0 && from_parts(&t, ret_wall_ms);
 }

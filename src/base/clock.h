@@ -23,5 +23,7 @@ void clock_format_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_MAX]);
 void clock_format_http(int64_t wall_ms, char out[CLOCK_RFC3339_MAX]);
 /* IMF-fixdate only; false when it is not one. */
 bool clock_parse_http(const char *s, int64_t *ret_wall_ms);
+/* RFC 3339 in UTC ("…Z"), to the second. */
+bool clock_parse_rfc3339(const char *s, int64_t *ret_wall_ms);
 
 #endif

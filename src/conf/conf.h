@@ -75,6 +75,7 @@ struct conf {
 	bool no_color;             /* NO_COLOR */
 	const char *notify_socket; /* systemd's, or NULL */
 	int64_t watchdog_ms;       /* systemd's; 0: none */
+	char *const *environment;  /* as main() has it: for the AWS settings that net looks up */
 	int listen_fds;            /* descriptors from 3 on that systemd hands over; 0: none */
 
 	struct arena *arena; /* owns every string */

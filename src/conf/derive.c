@@ -109,6 +109,7 @@ static void derive_systemd(struct conf *c, char *const *envp)
 
 enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 {
+	c->environment = envp;
 	c->no_color = environment_get(envp, "NO_COLOR") != NULL;
 	derive_systemd(c, envp);
 	derive_places(c, envp);

@@ -6,6 +6,7 @@
 #ifndef BULB_CONF_SOURCE_H
 #define BULB_CONF_SOURCE_H
 
+#include "base/environment.h"
 #include "conf/conf.h"
 
 enum err_code source_flags(struct conf *c, enum command cmd, int argc, char *const *argv,
@@ -24,7 +25,4 @@ enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, s
 /* Sets the field unless a stronger source has set it; a bad value is refused in either case. */
 enum err_code source_set(struct conf *c, enum conf_setting id, enum conf_source source,
 	const char *text, struct err *e) MUST_CHECK;
-/* The value of a variable, NULL when it is not there or empty. */
-const char *environment_get(char *const *envp, const char *name);
-
 #endif

@@ -23,15 +23,6 @@ static bool is_foreign(const char *name)
 	return false;
 }
 
-const char *environment_get(char *const *envp, const char *name)
-{
-	size_t n = strlen(name);
-	for (; envp && *envp; envp++)
-		if (strncmp(*envp, name, n) == 0 && (*envp)[n] == '=' && (*envp)[n + 1])
-			return *envp + n + 1;
-	return NULL;
-}
-
 /* The secret that a variable holds itself; CONF_COUNT when it is none. */
 static enum conf_setting find_secret(const char *flag)
 {

@@ -94,7 +94,24 @@ static void random_numbers_stay_below_their_bound(void **state)
 	assert_true(random_below(UINT64_MAX) < UINT64_MAX);
 }
 
+static void rfc3339_times_are_taken_in_utc_only(void **state)
+{
+	(void)state;
+	int64_t ms = 0;
+	assert_true(clock_parse_rfc3339("2013-09-17T18:07:53.000Z", &ms));
+	assert_int_equal(ms, 1379441273000ll);
+	assert_true(clock_parse_rfc3339("2013-09-17T18:07:53Z", &ms));
+	assert_int_equal(ms, 1379441273000ll);
+	static const char *const bad[] = { "", "2013-09-17", "2013-09-17T18:07:53",
+		"2013-09-17T18:07:53+02:00", "2013-02-30T18:07:53Z", "2013-09-17T24:07:53Z",
+		"2013-09-17 18:07:53Z", "2013-0x-17T18:07:53Z", "2013-09-17T18:07:53.12" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (clock_parse_rfc3339(bad[i], &ms))
+			fail_msg("'%s' was taken", bad[i]);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(rfc3339_times_are_taken_in_utc_only),
 	cmocka_unit_test(times_have_their_rfc3339_and_http_forms),
 	cmocka_unit_test(a_time_out_of_the_calendar_still_has_a_form),
 	cmocka_unit_test(http_dates_are_read_back),
