@@ -7,6 +7,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from
 import { join } from 'node:path';
 import { tempDir, bulb, call, ended, get, log, until } from '../lib/harness.mjs';
 import { startOrigin } from '../lib/origin.mjs';
+import { startRemoveBg } from '../lib/removebg.mjs';
 import { check } from '../lib/checker.mjs';
 import { mounted, noLoopMounts, noTmpfs, sh, tmpfs } from '../lib/mounts.mjs';
 import { random, seedOfRun } from '../lib/random.mjs';
@@ -155,4 +156,28 @@ test('a disk that takes no writes at all: 503, and on again when it does', { ski
       await s.server.stop('SIGKILL');
     }
   });
+});
+
+test('an answer that was paid for waits until there is room, and is not bought again', { skip, timeout: 60000 }, async (t) => {
+  const disk = tmpfs(t, '8m');
+  const bg = await startRemoveBg();
+  t.after(() => bg.close());
+  const source = await startOrigin();
+  t.after(() => source.close());
+  const server = await bulb(t, join(disk, 'data'), ['--provider-url', bg.url], { BULB_PROVIDER_KEY: bg.key });
+  let release;
+  bg.mode = () => new Promise((ok) => (release = ok));
+  const background = { remove: true, engine: 'remote', max_cost: 1 };
+  const { json: { id } } = await call('POST', `${server.url}/v1/jobs`, { json: { urls: [`${source.url}/png?seed=1&w=400&h=300`], variants: small, background } });
+  await until('the variants', async () => (await log(server.url, id)).events.some((e) => e.type === 'item.progress'));
+  await bg.received();
+  fill(disk);
+  release('ok');
+  await until('the answer to wait', () => /answer_waits/.test(server.err));
+  assert.equal((await get(`${server.url}/v1/jobs/${id}`)).json.status, 'running');
+  free(disk);
+  assert.equal((await ended(server.url, id)).status, 'succeeded');
+  assert.equal(bg.calls.length, 1);
+  assert.deepEqual((await get(`${server.url}/v1/usage`)).json.credits.spent, 1);
+  assert.deepEqual(await check(server.url, [id]), []);
 });
