@@ -6,11 +6,11 @@ import { collect, cut, cutSite, said, KEY, usage } from '../lib/cutouts.mjs';
 import { check, checkFolder } from '../lib/checker.mjs';
 import { sql } from '../lib/database.mjs';
 import { audit } from '../lib/money.mjs';
-import { killAt, points, rage, stormy } from '../lib/money_storm.mjs';
+import { boughtAgain, killAt, points, rage, stormy } from '../lib/money_storm.mjs';
 import { seedOfRun } from '../lib/random.mjs';
 
 const soak = process.env.TEST_SOAK === '1';
-const site = async (t, seed) => stormy(await cutSite(t, { paid: {}, gated: true,
+const site = async (t, seed) => stormy(await cutSite(t, { paid: {}, gated: true, folder: '/nonexistent', // auto has no model to wait for
   args: ['--workers', '8', '--darkrooms', '1', '--max-tries', '3', '--gc-every', '1s'] }), seed);
 
 const rounds = soak ? 40 : 4;
@@ -52,7 +52,9 @@ test(`${kills} kills at random moments of many paid calls`, { timeout: 600000 },
   const { credits } = await usage(s);
   t.diagnostic(JSON.stringify({ jobs: s.ids.length, calls: s.bg.calls.length, charged: s.bg.spent, spent: credits.spent, unknown: credits.unknown }));
   assert.ok(credits.spent > 0 && credits.unknown > 0, `nothing happened${hint}`);
-  assert.deepEqual(await audit(s.base, s.bg, s.ids, { data: s.data }), [], `the books${hint}`);
+  const confirmed = await boughtAgain(s);
+  assert.ok(confirmed.size > 0, `nobody confirmed anything${hint}`);
+  assert.deepEqual(await audit(s.base, s.bg, s.ids, { data: s.data, confirmed }), [], `the books${hint}`);
   assert.deepEqual(await check(s.base, s.ids), [], `faults${hint}`);
   await collect(s);
   assert.deepEqual(await checkFolder(s.data), [], `the folder${hint}`);

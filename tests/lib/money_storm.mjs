@@ -3,7 +3,7 @@
 // holds a call; by a wire that hands nothing on; by processes that are stopped; by a lock on the
 // database. Where it is then known how the story must end, that is said.
 import { setTimeout as pause } from 'node:timers/promises';
-import { get, until } from './harness.mjs';
+import { get, post, until } from './harness.mjs';
 import { freeze, plainRoom, result, submit } from './cutouts.mjs';
 import { blobKeys, lockDatabase, sql } from './database.mjs';
 import { random } from './random.mjs';
@@ -116,13 +116,19 @@ export async function killAt(t, s, point) {
 
 const moods = ['ok', 'ok', 'ok', 'ok', 503, 'unknown_foreground', 'reset', 'cut'];
 
-/** A few jobs, some of them of the same pictures and of less money than pictures; then the kill. */
+/** A few jobs, some of them of the same pictures and of less money than pictures, and somebody who
+ * confirms what may have been charged. */
 async function burst(s) {
   const { rnd } = s;
   s.bg.mode = () => ({ ...asMode(rnd.pick(moods)), delay: rnd.below(60) });
   for (let n = rnd.between(1, 2); n > 0; n--) {
     const urls = Array.from({ length: rnd.between(1, 4) }, () => `${s.origin.url}/png?seed=${rnd.chance(0.3) ? rnd.between(1, s.pictures + 1) : ++s.pictures}`);
-    s.ids.push(await submit(s, [...new Set(urls)], { ...paid, max_cost: rnd.between(1, 3), crop: rnd.chance(0.2) }));
+    s.ids.push(await submit(s, [...new Set(urls)], { engine: rnd.pick(['remote', 'remote', 'auto']), max_cost: rnd.between(0, 3), crop: rnd.chance(0.2),
+      apply: rnd.pick(['cutout', 'cutout', 'both']), confirm_charge: rnd.chance(0.3) }));
+  }
+  if (rnd.chance(0.3)) {
+    const r = await post(`${s.base}/v1/jobs/${rnd.pick(s.ids)}/retry`, { confirm_charge: true });
+    if (![200, 202, 409].includes(r.status)) throw new Error(`retry: ${r.status} ${r.text}`);
   }
   await pause(rnd.below(300));
 }
@@ -137,5 +143,9 @@ export async function rage(s, kills) {
   s.bg.mode = 'ok';
   for (const id of s.ids) await result(s, id);
 }
+
+/** Calls that somebody confirmed: sha256 → how many unknown charges were bought again. */
+export const boughtAgain = async (s) => new Map((await sql(s.data, 'SELECT lower(hex(sha256)), count(*) FROM charge WHERE state = 3 GROUP BY 1'))
+  .map(([sha, n]) => [sha, Number(n)]));
 
 export const stormy = (s, seed) => Object.assign(s, { rnd: random(seed), ids: [], pictures: 0 });
