@@ -29,15 +29,12 @@ static enum pg_fault fault_of(const char *state)
 		const char *state;
 		enum pg_fault fault;
 	} known[] = {
-		{ "40001", PG_SERIAL },
-		{ "40P01", PG_DEADLOCK },
-		{ "23505", PG_UNIQUE },
-		{ "26000", PG_UNPREPARED }, /* no such statement */
-		{ "42P05", PG_UNPREPARED }, /* there is one of this name */
-		{ "08", PG_LOST },
-		{ "57P", PG_LOST },   /* shut down, crashed, starting */
-		{ "25006", PG_LOST }, /* read only: it is a standby now */
-		{ "25P03", PG_LOST }, /* idle in transaction for too long */
+		{ "40001", PG_SERIAL }, { "40P01", PG_DEADLOCK }, { "23505", PG_UNIQUE },
+		{ "26000", PG_UNPREPARED },            /* no such statement */
+		{ "42P05", PG_UNPREPARED },            /* there is one of this name */
+		{ "08", PG_LOST }, { "57P", PG_LOST }, /* shut down, crashed, starting */
+		{ "25006", PG_LOST },                  /* read only: it is a standby now */
+		{ "25P03", PG_LOST },                  /* idle in transaction for too long */
 	};
 
 	for (size_t i = 0; state && i < ARRAY_LEN(known); i++)
@@ -194,8 +191,9 @@ static enum err_code look_at(struct pg *c, const struct pg_pending *p, const PGr
 	if (p->must_change < 0 || changed == p->must_change)
 		return OK;
 	c->fault = PG_SURPRISE;
-	return err_set(e, ERR_STORE_UNAVAILABLE, "database: %lld rows changed, not %lld, at '%.60s'",
-		(long long)changed, (long long)p->must_change, p->text);
+	return err_set(e, ERR_STORE_UNAVAILABLE,
+		"database: %lld rows changed, not %lld, at '%.60s'", (long long)changed,
+		(long long)p->must_change, p->text);
 }
 
 /* After an error the rest was not run; a statement that was to be prepared there is not. */
@@ -259,8 +257,8 @@ static void params_fill(struct params *p, const struct pg_value *v, size_t n)
 		p->formats[i] = 1;
 		p->ints[i] = (int64_t)htobe64((uint64_t)v[i].i);
 		p->values[i] = v[i].type == PG_NULL ? NULL
-			: v[i].type == PG_INT	    ? (const char *)&p->ints[i]
-			: v[i].p		    ? v[i].p
+			: v[i].type == PG_INT       ? (const char *)&p->ints[i]
+			: v[i].p                    ? v[i].p
 						    : "";
 		p->lengths[i] = v[i].type == PG_INT ? 8 : (int)v[i].n;
 	}

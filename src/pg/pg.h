@@ -26,12 +26,12 @@ void pg_free(struct pg *c); /* NULL is fine */
 /* Why the last call failed. */
 enum pg_fault {
 	PG_FINE,
-	PG_LOST,       /* the connection is gone, or the server is going */
-	PG_SERIAL,     /* 40001: could not serialise; run the transaction again */
-	PG_DEADLOCK,   /* 40P01: likewise */
-	PG_UNIQUE,     /* 23505: such a row is there already */
+	PG_LOST,     /* the connection is gone, or the server is going */
+	PG_SERIAL,   /* 40001: could not serialise; run the transaction again */
+	PG_DEADLOCK, /* 40P01: likewise */
+	PG_UNIQUE,   /* 23505: such a row is there already */
 	PG_UNPREPARED, /* a pooler gave us a session that does not know our statement, or knows another */
-	PG_SURPRISE,   /* a statement changed another number of rows than it had to */
+	PG_SURPRISE, /* a statement changed another number of rows than it had to */
 	PG_OTHER
 };
 enum pg_fault pg_fault(const struct pg *c);
@@ -76,7 +76,8 @@ void pg_rows_free(struct pg_rows *r); /* NULL is fine */
 int pg_rows_n(const struct pg_rows *r);
 int64_t pg_rows_changed(const struct pg_rows *r);
 bool pg_is_null(const struct pg_rows *r, int row, int col);
-int64_t pg_int(const struct pg_rows *r, int row, int col); /* any integer, numeric, boolean; NULL: 0 */
+int64_t pg_int(const struct pg_rows *r, int row,
+	int col); /* any integer, numeric, boolean; NULL: 0 */
 const char *pg_text(const struct pg_rows *r, int row, int col); /* NULL for SQL's NULL */
 const void *pg_bytes(const struct pg_rows *r, int row, int col, size_t *ret_n);
 

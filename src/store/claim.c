@@ -9,15 +9,19 @@
 
 #include <string.h>
 
+#define PAGE_MIN 32 /* ready tasks that are looked at in one go, and, with PostgreSQL, locked: */
+#define PAGE_MAX 500
+#define TOGETHER 16 /* tasks whose items are asked for at once */
+
 struct candidate {
-	int64_t id;
+	struct task task;
 	const char *host;
 };
 struct candidates {
 	struct candidate *v;
 	size_t n;
 	int64_t *unwanted;
-	size_t unwanted_n;
+	size_t unwanted_n, cuts;
 };
 
 static size_t of_host(const struct candidates *c, const char *host)
@@ -59,47 +63,94 @@ static bool may_take(const struct claim *claim, const struct candidates *c, cons
 	return (claim->per_host == 0 || n < claim->per_host) && leaves_spare(claim, c, host, n);
 }
 
+#define READY_COLUMNS                                                                              \
+	"SELECT id, host, kind, turn, lease, scope, input, tries, crashes, lost" SQL_PG(           \
+		", EXISTS (SELECT 1 FROM item i WHERE i.task = task.id)"                           \
+		" OR EXISTS (SELECT 1 FROM item i WHERE i.cut_task = task.id)") " FROM task"
+#define AFTER " AND (turn, id) > ($1, $2) ORDER BY turn, id LIMIT $3" SQL_LOCK_ANY
+
+struct place {
+	int64_t turn, id;
+};
+
 /* Cuts may be many, and their places few: without them an index of its own is read. */
-static struct sql_rows ready_query(struct tx *t, const struct claim *claim, struct err *e)
+static struct sql_rows ready_query(struct tx *t, const struct claim *claim,
+	const struct place *after, size_t page, struct err *e)
 {
 	if (claim->no_cuts)
-		return sql_query(t->db,
-			"SELECT id, host, kind FROM task WHERE state = 0 AND kind < 2 ORDER BY turn, id",
-			SQL_NONE, e);
-	return sql_query(t->db, "SELECT id, host, kind FROM task WHERE state = 0 ORDER BY turn, id",
-		SQL_NONE, e);
+		return sql_query(t->db, READY_COLUMNS " WHERE state = 0 AND kind < 2" AFTER,
+			SQL(sql_i(after->turn), sql_i(after->id), sql_i((int64_t)page)), e);
+	return sql_query(t->db, READY_COLUMNS " WHERE state = 0" AFTER,
+		SQL(sql_i(after->turn), sql_i(after->id), sql_i((int64_t)page)), e);
+}
+
+/* What many read at once has it in the row; that it is not, only its lock makes sure. */
+static enum err_code is_wanted(struct tx *t, struct sql_rows *r, bool *ret, struct err *e)
+{
+	*ret = t->db->locks && sql_int(r, 10) != 0;
+	return *ret ? OK : task_is_wanted(t, sql_int(r, 0), ret, e);
+}
+
+static struct candidate candidate_of(struct tx *t, struct sql_rows *r)
+{
+	return (struct candidate){
+		.task = {
+			.id = sql_int(r, 0),
+			.kind = (enum task_kind)sql_int(r, 2),
+			.lease = sql_int(r, 4) + 1,
+			.scope = sql_int(r, 5),
+			.input = arena_strdup(t->arena, sql_text(r, 6)),
+			.tries = (int)sql_int(r, 7),
+			.crashes = (int)sql_int(r, 8),
+			.lost = (int)sql_int(r, 9),
+		},
+		.host = arena_strdup(t->arena, sql_text(r, 1)),
+	};
+}
+
+/* *ret_more: the page was full, and there is room for more. */
+static enum err_code find_page(struct tx *t, const struct claim *claim, struct place *after,
+	struct candidates *ret, bool *ret_more, struct err *e)
+{
+	size_t page = claim->max < PAGE_MIN ? PAGE_MIN : claim->max, seen = 0;
+
+	if (page > PAGE_MAX)
+		page = PAGE_MAX;
+	struct sql_rows r = ready_query(t, claim, after, page, e);
+	while (ret->n < claim->max && ret->unwanted_n < PASS_ROWS && sql_next(&r)) {
+		const char *host = sql_text(&r, 1);
+		bool wanted = false, is_cut = sql_int(&r, 2) == TASK_CUT;
+		*after = (struct place){ sql_int(&r, 3), sql_int(&r, 0) };
+		seen++;
+		if (!may_take(claim, ret, host) ||
+			(is_cut && claim->max_cuts && ret->cuts == claim->max_cuts))
+			continue;
+		r.code = is_wanted(t, &r, &wanted, e);
+		if (r.code == OK && !wanted)
+			ret->unwanted[ret->unwanted_n++] = after->id;
+		if (r.code != OK || !wanted)
+			continue;
+		ret->cuts += is_cut;
+		ret->v[ret->n++] = candidate_of(t, &r);
+	}
+	*ret_more = seen == page && ret->n < claim->max && ret->unwanted_n < PASS_ROWS;
+	return sql_end(&r);
 }
 
 static enum err_code find_ready(struct tx *t, const struct claim *claim, struct candidates *ret,
 	struct err *e)
 {
-	struct sql_rows r = ready_query(t, claim, e);
-	size_t cuts = 0;
+	struct place after = { INT64_MIN, 0 };
+	enum err_code code = OK;
+	bool more = true;
 
 	*ret = (struct candidates){
 		.v = arena_alloc(t->arena, claim->max * sizeof *ret->v),
 		.unwanted = arena_alloc(t->arena, PASS_ROWS * sizeof *ret->unwanted),
 	};
-	while (ret->n < claim->max && ret->unwanted_n < PASS_ROWS && sql_next(&r)) {
-		const char *host = sql_text(&r, 1);
-		int64_t id = sql_int(&r, 0);
-		bool wanted = false;
-		bool is_cut = sql_int(&r, 2) == TASK_CUT;
-		if (!may_take(claim, ret, host) ||
-			(is_cut && claim->max_cuts && cuts == claim->max_cuts))
-			continue;
-		r.code = task_is_wanted(t, id, &wanted, e);
-		if (r.code == OK && !wanted)
-			ret->unwanted[ret->unwanted_n++] = id;
-		if (r.code != OK || !wanted)
-			continue;
-		cuts += is_cut;
-		ret->v[ret->n++] = (struct candidate){
-			.id = id,
-			.host = arena_strdup(t->arena, host),
-		};
-	}
-	return sql_end(&r);
+	while (code == OK && more)
+		code = find_page(t, claim, &after, ret, &more, e);
+	return code;
 }
 
 static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, struct err *e)
@@ -112,22 +163,37 @@ static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, str
 	return code;
 }
 
-static enum err_code start_items(struct tx *t, const struct tx_task *k, struct err *e)
-{
-	struct tx_items l = { 0 };
-	enum err_code code = k->kind == TASK_CUT
-		? items_load(t,
-			  "SELECT " ITEM_COLUMNS
-			  " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
-			  " AND i.started = 0 ORDER BY i.job, i.n",
-			  SQL(sql_i(k->id)), &l, e)
-		: items_load(t,
-			  "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
-			  " AND i.started = 0 ORDER BY i.job, i.n",
-			  SQL(sql_i(k->id)), &l, e);
+/* So many placeholders as TOGETHER says; 0 is no task. */
+#define ONE_OF_THEM                                                                                \
+	" IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"              \
+	" AND i.state = 1 AND i.started = 0 ORDER BY i.job, i.n"
 
+/* All items of up to TOGETHER tasks of one kind or the other. */
+static enum err_code start_items(struct tx *t, const struct candidate *c, size_t n, bool cuts,
+	struct err *e)
+{
+	struct sql_value v[TOGETHER];
+	struct tx_items l = { 0 };
+	bool any = false, fetches = false;
+
+	for (size_t i = 0; i < TOGETHER; i++) {
+		bool is = i < n && (c[i].task.kind == TASK_CUT) == cuts;
+		any |= is;
+		fetches |= is && c[i].task.kind == TASK_FETCH;
+		v[i] = sql_i(is ? c[i].task.id : 0);
+	}
+	if (!any)
+		return OK;
+	enum err_code code = cuts
+		? items_load(t, "SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task" ONE_OF_THEM,
+			  v, TOGETHER, &l, e)
+		: items_load(t, "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task" ONE_OF_THEM, v,
+			  TOGETHER, &l, e);
 	for (size_t i = 0; code == OK && i < l.n; i++) {
-		l.v[i].step = k->kind == TASK_FETCH ? STEP_DOWNLOADING : STEP_PROCESSING;
+		l.v[i].step = STEP_PROCESSING;
+		for (size_t k = 0; fetches && k < n; k++)
+			if (c[k].task.id == l.v[i].task && c[k].task.kind == TASK_FETCH)
+				l.v[i].step = STEP_DOWNLOADING;
 		code = item_start(t, &l.v[i], e);
 	}
 	return code;
@@ -136,31 +202,17 @@ static enum err_code start_items(struct tx *t, const struct tx_task *k, struct e
 static enum err_code lend(struct tx *t, struct op_claim *op, const struct candidate *c,
 	struct err *e)
 {
-	struct tx_task *k = NULL;
-	enum err_code code = sql_run(t->db,
-		"UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
-		" step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $3",
-		SQL(sql_t(op->claim->owner), sql_i(t->now_ms + op->claim->lease_ms), sql_i(c->id)),
-		NULL, e);
+	struct task *to = &op->tasks[op->n++];
 
-	if (code == OK)
-		code = task_find(t, c->id, &k, e);
-	if (code == OK)
-		code = start_items(t, k, e);
-	if (code != OK)
-		return code;
-	op->tasks[op->n++] = (struct task){
-		.id = k->id,
-		.lease = k->lease,
-		.scope = k->scope,
-		.kind = k->kind,
-		.host = arena_strdup(op->arena, c->host),
-		.input = arena_strdup(op->arena, k->input),
-		.tries = k->tries,
-		.crashes = k->crashes,
-		.lost = k->lost,
-	};
-	return OK;
+	*to = c->task;
+	to->host = arena_strdup(op->arena, c->host);
+	to->input = arena_strdup(op->arena, c->task.input);
+	return sql_run(t->db,
+		"UPDATE task SET state = 1, lease = $1, owner = $2, until_ms = $3,"
+		" step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $4",
+		SQL(sql_i(to->lease), sql_t(op->claim->owner),
+			sql_i(t->now_ms + op->claim->lease_ms), sql_i(to->id)),
+		NULL, e);
 }
 
 enum err_code op_claim(struct tx *t, void *arg, struct err *e)
@@ -175,5 +227,11 @@ enum err_code op_claim(struct tx *t, void *arg, struct err *e)
 		code = drop_unwanted(t, &c, e);
 	for (size_t i = 0; code == OK && i < c.n; i++)
 		code = lend(t, op, &c.v[i], e);
+	for (size_t i = 0; code == OK && i < c.n; i += TOGETHER) {
+		size_t n = c.n - i < TOGETHER ? c.n - i : TOGETHER;
+		code = start_items(t, &c.v[i], n, false, e);
+		if (code == OK)
+			code = start_items(t, &c.v[i], n, true, e);
+	}
 	return code;
 }

@@ -41,8 +41,9 @@ static void item_from_row(struct tx *t, struct sql_rows *r, struct tx_item *it)
 	sql_bytes(r, 3, it->source_key, SHA256_LEN);
 }
 
-enum err_code items_load(struct tx *t, const char *text, const struct sql_value *v, size_t n,
-	struct tx_items *ret, struct err *e)
+/* *ret_again: some jobs were not ours when the rows were read. */
+static enum err_code load_once(struct tx *t, const char *text, const struct sql_value *v, size_t n,
+	struct tx_items *ret, bool *ret_again, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db, text, v, n, e);
 	struct tx_items l = { 0 };
@@ -59,8 +60,16 @@ enum err_code items_load(struct tx *t, const char *text, const struct sql_value 
 		item_from_row(t, &r, &l.v[l.n++]);
 	}
 	enum err_code code = sql_end(&r);
-	for (size_t i = 0; code == OK && i < l.n; i++)
+	size_t held = t->db->locks ? t->db->locks->n : 0;
+	*ret_again = false;
+	for (size_t i = 0; code == OK && i < l.n; i++) {
 		code = tx_job_get(t, jobs[i], &l.v[i].job, e);
+		if (code == ERR_NOT_FOUND && t->db->locks) { /* deleted since */
+			*ret_again = true;
+			code = OK;
+		}
+	}
+	*ret_again |= t->db->locks && t->db->locks->n > held;
 	if (code == OK && l.n > 0) {
 		ret->v = arena_alloc(t->arena, l.n * sizeof *l.v);
 		memcpy(ret->v, l.v, l.n * sizeof *l.v);
@@ -69,6 +78,17 @@ enum err_code items_load(struct tx *t, const char *text, const struct sql_value 
 		ret->n = l.n;
 	free(jobs);
 	free(l.v);
+	return code;
+}
+
+enum err_code items_load(struct tx *t, const char *text, const struct sql_value *v, size_t n,
+	struct tx_items *ret, struct err *e)
+{
+	bool again = true;
+	enum err_code code = OK;
+
+	while (code == OK && again)
+		code = load_once(t, text, v, n, ret, &again, e);
 	return code;
 }
 
@@ -121,8 +141,7 @@ static enum err_code cut_save(struct tx *t, struct tx_item *it, struct err *e)
 
 enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct err *e)
 {
-	int64_t changed = 0;
-	enum err_code code = sql_run(t->db,
+	enum err_code code = sql_guard(t->db,
 		"UPDATE item SET state = $1, started = $2, task = $3, cache = $4, original = $5,"
 		" results = $6, outcome = $7, tries = $8, made = $9, planned_ms = $10, started_ms = $11"
 		" WHERE job = $12 AND n = $13 AND state = $14 AND run = $15",
@@ -133,11 +152,10 @@ enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct 
 			sql_i_or_null(it->planned_ms, it->planned_ms > 0),
 			sql_i_or_null(it->started_ms, it->started_ms > 0), sql_i(it->job->no),
 			sql_i(it->n), sql_i(it->was), sql_i(it->run)),
-		&changed, e);
+		ret_won, e);
 
 	if (code != OK)
 		return code;
-	*ret_won = changed == 1;
 	if (*ret_won)
 		move_count(it);
 	it->was = it->state;

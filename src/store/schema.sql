@@ -1,4 +1,5 @@
--- The tables of the store, SQLite's text of them. Times are milliseconds since 1970 UTC, enums the
+-- The tables of the store, in SQLite's words; schema_pg.c says them in PostgreSQL's. What stands in /*pg */
+-- only PostgreSQL reads. Times are milliseconds since 1970 UTC, enums the
 -- numbers of src/job/*.h. Other tables name a job by its internal `no`, never by its public id.
 -- `scope` is who may share a cached thing: the tenant, or 0 where the operator shares sources.
 -- Numbers that readers and lease holders keep (job, task, original, result) are never used twice:
@@ -44,7 +45,9 @@ CREATE TABLE job (
   UNIQUE (tenant, id),
   CHECK (fresh >= 0 AND waiting >= 0 AND running >= 0),
   CHECK (fresh + waiting + running + succeeded + failed + canceled = total)
-) STRICT;
+) STRICT /*pg WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0) */;
 CREATE INDEX job_list ON job (tenant, no);
 CREATE INDEX job_tag ON job (tenant, tag, no) WHERE tag IS NOT NULL;
 CREATE INDEX job_plan ON job (turn, no) WHERE fresh > 0 AND cancel IS NULL;
@@ -75,7 +78,9 @@ CREATE TABLE item (
   cut_outcome TEXT,                      -- outcome_json() of a cut that failed or found nothing
   charge INTEGER,                        -- the paid call that its job paid for it
   PRIMARY KEY (job, n)
-) STRICT, WITHOUT ROWID;
+) STRICT, WITHOUT ROWID /*pg WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0) */;
 CREATE INDEX item_fresh ON item (job, n) WHERE state = 0;
 CREATE INDEX item_open ON item (job, n) WHERE state = 1;
 CREATE INDEX item_failed ON item (job, n) WHERE state = 3;
@@ -97,7 +102,9 @@ CREATE TABLE task (
   crashes INTEGER NOT NULL,     -- darkroom deaths that a living worker saw
   lost INTEGER NOT NULL,        -- owners that vanished
   outcome TEXT                  -- of a task that is being settled
-) STRICT;
+) STRICT /*pg WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0) */;
 CREATE UNIQUE INDEX task_live ON task (key) WHERE state < 3;
 CREATE INDEX task_ready ON task (turn, id) WHERE state = 0;
 CREATE INDEX task_ready_plain ON task (turn, id) WHERE state = 0 AND kind < 2; -- no cuts
@@ -170,6 +177,12 @@ CREATE TABLE usage (
   unknown INTEGER NOT NULL, unknown_calls INTEGER NOT NULL,
   saved_downloads INTEGER NOT NULL, saved_encodes INTEGER NOT NULL, saved_paid INTEGER NOT NULL,
   saved_cost INTEGER NOT NULL,
-  PRIMARY KEY (tenant, day)
+  /*pg shard INTEGER NOT NULL, -- one a connection or so: else all commits of a tenant wait in line */
+  PRIMARY KEY (tenant, day /*pg , shard */)
 ) STRICT, WITHOUT ROWID;
+/*pg
+-- Who commits, and the last of its commits: whether one that was never answered took place.
+CREATE TABLE committer (id TEXT PRIMARY KEY, commits INTEGER NOT NULL, at_ms INTEGER NOT NULL)
+  WITH (fillfactor = 50);
+*/
 INSERT INTO meta (version, ping) VALUES (2, 0);

@@ -73,6 +73,8 @@ void sql_bytes(struct sql_rows *r, int col, void *out, size_t n)
 enum err_code sql_run(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	int64_t *ret_changes, struct err *e)
 {
+	if (!ret_changes && db->impl->post)
+		return db->impl->post(db, text, v, n, -1, e);
 	struct sql_rows r = sql_query(db, text, v, n, e);
 
 	while (sql_next(&r))
@@ -80,6 +82,18 @@ enum err_code sql_run(struct sql *db, const char *text, const struct sql_value *
 	enum err_code code = sql_end(&r);
 	if (code == OK && ret_changes)
 		*ret_changes = db->impl->changes(db);
+	return code;
+}
+
+enum err_code sql_guard(struct sql *db, const char *text, const struct sql_value *v, size_t n,
+	bool *ret_won, struct err *e)
+{
+	int64_t changed = 1;
+	enum err_code code = db->impl->post ? db->impl->post(db, text, v, n, 1, e)
+					    : sql_run(db, text, v, n, &changed, e);
+
+	if (code == OK)
+		*ret_won = changed == 1;
 	return code;
 }
 

@@ -5,7 +5,9 @@
  *
  * Texts are string literals (a connection caches what it prepared by the literal's address), in the
  * dialect that SQLite and PostgreSQL share, with placeholders $1 … $n numbered in the order of
- * their first use. A text must not be started again while its rows are still being read.
+ * their first use. What only PostgreSQL is to read stands in SQL_PG(), a comment to SQLite: locks, which
+ * a database with one writer does not need. A text must not be started again while its rows are still
+ * being read.
  */
 #ifndef BULB_STORE_SQL_H
 #define BULB_STORE_SQL_H
@@ -41,6 +43,20 @@ static inline struct sql_value sql_i_or_null(int64_t v, bool known)
 	(const struct sql_value[]){ __VA_ARGS__ },                                                 \
 		sizeof((const struct sql_value[]){ __VA_ARGS__ }) / sizeof(struct sql_value)
 #define SQL_NONE NULL, 0
+/* Part of a text. A reader's connection, which locks nothing, takes it for a comment as well. */
+#define SQL_PG(text) " /*pg " text " */"
+#define SQL_LOCK     SQL_PG("FOR UPDATE")
+#define SQL_LOCK_ANY SQL_PG("FOR UPDATE SKIP LOCKED") /* those that nobody has locked */
+#define SQL_SHARE    SQL_PG("FOR KEY SHARE")          /* may not be deleted before we commit */
+
+/* What an open transaction of one of many writers has locked. Jobs come first, ascending, then
+ * whatever else; only so may a lock be waited for (tx_job_get). */
+struct sql_locks {
+	int64_t *jobs; /* heap */
+	size_t n;
+	bool late;      /* something beside jobs is locked */
+	int64_t wanted; /* the job whose lock was needed out of turn; 0: none */
+};
 
 struct sql;
 struct sql_stmt;
@@ -49,6 +65,10 @@ struct sql_impl {
 	/* Bind the values to the text; the first row is not there yet. */
 	enum err_code (*start)(struct sql *db, const char *text, const struct sql_value *v,
 		size_t n, struct sql_stmt **ret, struct err *e);
+	/* Run it; nobody needs the answer, and an error may come with a later call. must_change: rows
+	 * that it must change, or -1. NULL where a statement costs no round trip. */
+	enum err_code (*post)(struct sql *db, const char *text, const struct sql_value *v, size_t n,
+		int64_t must_change, struct err *e);
 	enum err_code (*next)(struct sql_stmt *st, bool *ret_row, struct err *e);
 	void (*end)(struct sql_stmt *st);
 	bool (*is_null)(struct sql_stmt *st, int col);
@@ -60,6 +80,7 @@ struct sql_impl {
 };
 struct sql {
 	const struct sql_impl *impl;
+	struct sql_locks *locks; /* NULL: there is one writer, which needs none */
 };
 
 /* Rows of a query:
@@ -91,6 +112,10 @@ void sql_bytes(struct sql_rows *r, int col, void *out, size_t n);
 /* A statement without rows. *ret_changes may be NULL. */
 enum err_code sql_run(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	int64_t *ret_changes, struct err *e) MUST_CHECK;
+/* An UPDATE that changes one row if it still is what was read: *ret_won. Where its lock is held it must
+ * be, and that is not waited for. */
+enum err_code sql_guard(struct sql *db, const char *text, const struct sql_value *v, size_t n,
+	bool *ret_won, struct err *e) MUST_CHECK;
 /* The integer in the first row; none or NULL: *ret is left alone. */
 enum err_code sql_get(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	int64_t *ret, struct err *e) MUST_CHECK;

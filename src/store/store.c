@@ -13,7 +13,8 @@
 
 #define SLICE 500 /* items of a job in one commit: a few milliseconds */
 
-static const struct store_impl *const impls[] = { &store_sqlite, &store_memory };
+static const struct store_impl *const impls[] = { &store_sqlite, &store_memory, &store_postgres,
+	&store_postgresql };
 
 enum err_code store_open(const char *url, const struct store_opts *o, struct store **ret,
 	struct err *e)
@@ -32,7 +33,7 @@ enum err_code store_open(const char *url, const struct store_opts *o, struct sto
 		*ret = s;
 		return OK;
 	}
-	return err_set(e, ERR_USAGE, "store '%s': not sqlite:PATH or memory:", url);
+	return err_set(e, ERR_USAGE, "store '%s': not sqlite:PATH, memory: or postgres://…", url);
 }
 
 void store_free(struct store *s)

@@ -34,6 +34,7 @@ struct store_opts {
 	bool share_sources;      /* scope 0 for what was fetched without headers */
 	bool short_visitor; /* a second process (`bulb gc`) beside the one that owns the data folder:
 	                           * takes no lock, recovers nothing, waits for its turn at each commit */
+	bool await_schema;  /* of a shared store: another process makes the tables */
 	const char *codecs;          /* part of every variant digest; copied */
 	const struct cut_site *cuts; /* engines of this process; outlives the store. NULL: none */
 	int64_t max_cost_month;      /* thousandths of a credit, a tenant and month; -1: no limit */
@@ -46,7 +47,8 @@ struct store_opts {
 	void *ctx;
 };
 
-/* "sqlite:PATH" or "memory:". ERR_STORE_IN_USE, ERR_STORE_NEWER, ERR_USAGE. */
+/* "sqlite:PATH", "memory:" or "postgres://…" (any URL of libpq's; durability=any in its query takes a
+ * database that may forget what it acknowledged). ERR_STORE_IN_USE, ERR_STORE_NEWER, ERR_USAGE. */
 enum err_code store_open(const char *url, const struct store_opts *o, struct store **ret,
 	struct err *e) MUST_CHECK;
 void store_free(struct store *s); /* waits for calls under way; NULL is fine */

@@ -35,6 +35,6 @@ struct store {
 	struct store_opts opts; /* codecs is owned */
 };
 
-extern const struct store_impl store_sqlite, store_memory;
+extern const struct store_impl store_sqlite, store_memory, store_postgres, store_postgresql;
 
 #endif

@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * A WAL database lets any number read while one writes, each reader seeing one moment. Transactions
- * here are as short as the call, so that they never keep the WAL from being folded into the file. A
- * connection that met an I/O error is not used again.
+ * Any number read while others write, each reader seeing one moment. Transactions here are as short as
+ * the call, so that they never keep a database from cleaning up behind them. A connection that met an
+ * error of its own is not used again.
  */
 #include "store/store_readers.h"
 
-#include "store/sql_sqlite.h"
 #include "store/tx.h"
 
 #include <pthread.h>
 
-#define READERS_MAX 16
-
 struct store_readers {
-	char *path, *vfs;
+	struct readers_opts opts;
 	pthread_mutex_t lock;
 	pthread_cond_t returned;
 	struct sql *idle[READERS_MAX];
 	size_t idle_n, busy;
 };
 
-struct store_readers *readers_new(const char *path, const char *vfs)
+struct store_readers *readers_new(const struct readers_opts *o)
 {
 	struct store_readers *r = mem_new(struct store_readers);
 
-	r->path = mem_strdup(path);
-	r->vfs = mem_strdup(vfs);
+	r->opts = *o;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->returned, NULL);
 	return r;
@@ -44,14 +40,12 @@ void readers_free(struct store_readers *r)
 		sql_free(r->idle[--r->idle_n]);
 	pthread_cond_destroy(&r->returned);
 	pthread_mutex_destroy(&r->lock);
-	free(r->path);
-	free(r->vfs);
 	free(r);
 }
 
 static void give_back(struct store_readers *r, struct sql *db)
 {
-	if (db && sql_sqlite_is_bad(db)) {
+	if (db && r->opts.is_bad(db)) {
 		sql_free(db);
 		db = NULL;
 	}
@@ -63,15 +57,9 @@ static void give_back(struct store_readers *r, struct sql *db)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static enum err_code take(struct store_readers *r, struct sql **ret, struct err *e)
+/* *ret_used: it was idle, and may have been lost meanwhile. */
+static enum err_code take(struct store_readers *r, struct sql **ret, bool *ret_used, struct err *e)
 {
-	struct sql_sqlite_opts o = {
-		.path = r->path,
-		.vfs = r->vfs,
-		.read_only = true,
-		.busy_ms = 2000,
-		.busy_step_ms = 2,
-	};
 	struct sql *db = NULL;
 
 	pthread_mutex_lock(&r->lock);
@@ -81,7 +69,8 @@ static enum err_code take(struct store_readers *r, struct sql **ret, struct err 
 	if (r->idle_n > 0)
 		db = r->idle[--r->idle_n];
 	pthread_mutex_unlock(&r->lock);
-	enum err_code code = db ? OK : sql_sqlite_open(&o, &db, e);
+	*ret_used = db != NULL;
+	enum err_code code = db ? OK : r->opts.open(r->opts.ctx, &db, e);
 	if (code != OK) {
 		give_back(r, NULL);
 		return code;
@@ -90,19 +79,20 @@ static enum err_code take(struct store_readers *r, struct sql **ret, struct err 
 	return OK;
 }
 
-static enum err_code run(struct sql *db, const struct store_opts *o, tx_fn fn, void *arg,
-	struct err *e)
+static enum err_code run(struct store_readers *r, struct sql *db, const struct store_opts *o,
+	tx_fn fn, void *arg, struct err *e)
 {
 	struct err ignored;
+	int64_t none;
 	struct tx t;
-	enum err_code code = sql_run(db, "BEGIN", SQL_NONE, NULL, e);
+	enum err_code code = sql_run(db, r->opts.begin, SQL_NONE, NULL, e);
 
 	if (code != OK)
 		return code;
 	tx_init(&t, db, o);
 	code = fn(&t, arg, e);
 	tx_done(&t);
-	enum err_code end = sql_run(db, "ROLLBACK", SQL_NONE, NULL, &ignored);
+	enum err_code end = sql_run(db, "ROLLBACK", SQL_NONE, &none, &ignored);
 	if (code == OK && end != OK)
 		return err_set(e, ERR_STORE_UNAVAILABLE, "%s", ignored.text);
 	return code;
@@ -111,12 +101,17 @@ static enum err_code run(struct sql *db, const struct store_opts *o, tx_fn fn, v
 enum err_code readers_run(struct store_readers *r, const struct store_opts *o, tx_fn fn, void *arg,
 	struct err *e)
 {
+	enum err_code code;
+	bool used = false, stale = true;
 	struct sql *db;
-	enum err_code code = take(r, &db, e);
 
-	if (code != OK)
-		return code;
-	code = run(db, o, fn, arg, e);
-	give_back(r, db);
+	do {
+		code = take(r, &db, &used, e);
+		if (code != OK)
+			return code;
+		code = run(r, db, o, fn, arg, e);
+		stale = code != OK && used && r->opts.may_be_stale && r->opts.is_bad(db);
+		give_back(r, db);
+	} while (stale);
 	return code;
 }

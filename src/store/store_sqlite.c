@@ -288,6 +288,25 @@ static void dispose(struct sqlite_store *s)
 	free(s);
 }
 
+static enum err_code open_reader(void *ctx, struct sql **ret, struct err *e)
+{
+	const struct sqlite_store *s = ctx;
+	struct sql_sqlite_opts o = {
+		.path = s->path,
+		.vfs = s->vfs,
+		.read_only = true,
+		.busy_ms = 2000,
+		.busy_step_ms = 2,
+	};
+
+	return sql_sqlite_open(&o, ret, e);
+}
+
+static bool reader_is_bad(struct sql *db)
+{
+	return sql_sqlite_is_bad(db);
+}
+
 static enum err_code prepare(struct sqlite_store *s, const char *rest, struct err *e)
 {
 	enum err_code code = parse_path(s, rest, e);
@@ -304,7 +323,12 @@ static enum err_code prepare(struct sqlite_store *s, const char *rest, struct er
 		code = schema_make(s->db, e);
 	if (code != OK)
 		return code;
-	s->readers = readers_new(s->path, s->vfs);
+	s->readers = readers_new(&(struct readers_opts){
+		.open = open_reader,
+		.is_bad = reader_is_bad,
+		.ctx = s,
+		.begin = "BEGIN",
+	});
 	int rc = pthread_create(&s->thread, NULL, writer_main, s);
 	return rc == 0 ? OK : err_sys(e, ERR_SYSTEM, rc, "start the store's thread");
 }

@@ -45,7 +45,7 @@ static enum err_code task_join(struct tx *t, const struct task_new *n,
 {
 	int64_t turn = 0;
 	struct sql_rows r = sql_query(t->db,
-		"SELECT id, state, turn FROM task WHERE key = $1 AND state < 3",
+		"SELECT id, state, turn FROM task WHERE key = $1 AND state < 3" SQL_LOCK,
 		SQL(sql_b(key, SHA256_LEN)), e);
 
 	if (sql_next(&r)) {
@@ -64,18 +64,19 @@ enum err_code task_put(struct tx *t, const struct task_new *n, int64_t *ret_id,
 	enum task_state *ret_state, bool *ret_joined, struct err *e)
 {
 	uint8_t key[SHA256_LEN];
+	enum err_code code = OK;
 
 	key_of(n, key);
-	enum err_code code = task_insert(t, n, key, ret_id, e);
-	if (code != OK)
+	*ret_id = 0;
+	for (*ret_joined = false; code == OK && *ret_id == 0; *ret_joined = !*ret_joined)
+		code = *ret_joined ? task_join(t, n, key, ret_id, ret_state, e)
+				   : task_insert(t, n, key, ret_id, e);
+	*ret_joined = !*ret_joined;
+	if (code != OK || !*ret_joined) {
+		*ret_state = TASK_READY;
+		t->work |= code == OK;
 		return code;
-	*ret_joined = *ret_id == 0;
-	*ret_state = TASK_READY;
-	if (!*ret_joined) {
-		t->work = true;
-		return OK;
 	}
-	code = task_join(t, n, key, ret_id, ret_state, e);
 	/* Left behind by a canceled job and not begun: it is done for us alone. */
 	if (code == OK && *ret_state != TASK_RUNNING)
 		code = task_is_wanted(t, *ret_id, ret_joined, e);
@@ -93,7 +94,7 @@ enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct e
 {
 	struct sql_rows r = sql_query(t->db,
 		"SELECT id, scope, lease, kind, state, subject, tries, crashes, lost, input, outcome"
-		" FROM task WHERE id = $1",
+		" FROM task WHERE id = $1" SQL_LOCK,
 		SQL(sql_i(id)), e);
 	struct tx_task *k = NULL;
 
@@ -119,12 +120,32 @@ enum err_code task_find(struct tx *t, int64_t id, struct tx_task **ret, struct e
 	return code;
 }
 
+/* Jobs are locked before tasks, and these are the ones that will be needed. Who joins from now on is
+ * left to a later pass, or makes us begin anew. */
+static enum err_code lock_waiting(struct tx *t, int64_t id, struct err *e)
+{
+	struct tx_job *j;
+	struct sql_rows r = sql_query(t->db,
+		"SELECT job FROM item WHERE task = $1 UNION SELECT job FROM item"
+		" WHERE cut_task = $1 ORDER BY job",
+		SQL(sql_i(id)), e);
+
+	while (sql_next(&r)) {
+		r.code = tx_job_get(t, sql_int(&r, 0), &j, e);
+		if (r.code == ERR_NOT_FOUND)
+			r.code = OK;
+	}
+	return sql_end(&r);
+}
+
 enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task **ret,
 	struct err *e)
 {
 	struct tx_task *k = NULL;
-	enum err_code code = task_find(t, id, &k, e);
+	enum err_code code = t->db->locks ? lock_waiting(t, id, e) : OK;
 
+	if (code == OK)
+		code = task_find(t, id, &k, e);
 	if (code != OK)
 		return code;
 	if (!k || k->state != TASK_RUNNING || k->lease != lease)

@@ -86,19 +86,84 @@ static struct tx_job *loaded(struct tx *t, int64_t no)
 	return NULL;
 }
 
+/* ---- locks ---- */
+
+static bool is_held(const struct sql_locks *l, int64_t no)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->jobs[i] == no)
+			return true;
+	return false;
+}
+
+/* Ascending, and before all else: only so can two that wait for each other not be. */
+static bool may_wait(const struct sql_locks *l, int64_t no)
+{
+	if (l->late)
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->jobs[i] > no)
+			return false;
+	return true;
+}
+
+static void hold(struct sql_locks *l, int64_t no)
+{
+	if (is_held(l, no))
+		return;
+	l->jobs = mem_realloc(l->jobs, l->n + 1, sizeof *l->jobs);
+	l->jobs[l->n++] = no;
+}
+
+enum err_code tx_lock_job(struct sql *db, int64_t no, struct err *e)
+{
+	int64_t one = 0;
+	enum err_code code = sql_get(db, "SELECT 1 FROM job WHERE no = $1" SQL_LOCK, SQL(sql_i(no)),
+		&one, e);
+
+	if (code == OK && one)
+		hold(db->locks, no);
+	return code;
+}
+
+/* It was not among those that nobody has locked. */
+static enum err_code out_of_turn(struct tx *t, int64_t no, struct err *e)
+{
+	int64_t one = 0;
+	enum err_code code = sql_get(t->db, "SELECT 1 FROM job WHERE no = $1", SQL(sql_i(no)), &one,
+		e);
+
+	if (code != OK || !one)
+		return code;
+	t->db->locks->wanted = no;
+	return err_set(e, ERR_STORE_UNAVAILABLE, "job %lld: others hold it", (long long)no);
+}
+
+static enum err_code job_load(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
+{
+	struct sql_locks *l = t->db->locks;
+	bool wait = !l || is_held(l, no) || may_wait(l, no);
+	struct sql_rows r = wait
+		? sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK,
+			  SQL(sql_i(no)), e)
+		: sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK_ANY,
+			  SQL(sql_i(no)), e);
+
+	if (sql_next(&r))
+		*ret = job_from_row(t, &r);
+	enum err_code code = sql_end(&r);
+	if (code == OK && l && *ret)
+		hold(l, no);
+	return code == OK && !*ret && !wait ? out_of_turn(t, no, e) : code;
+}
+
 enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
 {
 	struct tx_job *j = loaded(t, no);
+	enum err_code code = j ? OK : job_load(t, no, &j, e);
 
-	if (!j) {
-		struct sql_rows r = sql_query(t->db,
-			"SELECT " JOB_COLUMNS " FROM job WHERE no = $1", SQL(sql_i(no)), e);
-		if (sql_next(&r))
-			j = job_from_row(t, &r);
-		enum err_code code = sql_end(&r);
-		if (code != OK)
-			return code;
-	}
+	if (code != OK)
+		return code;
 	if (!j)
 		return err_set(e, ERR_NOT_FOUND, "job %lld: not there", (long long)no);
 	*ret = j;
@@ -116,11 +181,15 @@ enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct t
 
 	if (code != OK)
 		return code;
-	if (!no) {
+	*ret = NULL;
+	if (!no)
+		return OK;
+	code = tx_job_get(t, no, ret, e);
+	if (code == ERR_NOT_FOUND || (code == OK && (*ret)->hidden)) { /* since we looked */
 		*ret = NULL;
 		return OK;
 	}
-	return tx_job_get(t, no, ret, e);
+	return code;
 }
 
 static void add_news(struct tx *t, const struct tx_job *j)

@@ -107,8 +107,13 @@ void tx_done(struct tx *t);
 /* After the commit, outside every lock of the backend: hints and metrics. */
 void tx_tell(const struct tx *t);
 
-/* The job, loaded once an operation. ERR_NOT_FOUND when there is none of this number. */
+/* The job, loaded and locked once an operation: what was read of its items before that may have changed
+ * since. ERR_NOT_FOUND when there is none of this number. Where somebody else holds it and it may not be
+ * waited for, the operation fails and is run again. */
 enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e) MUST_CHECK;
+/* Lock a job of which nothing is to be read yet. Of a store with many writers only, and before anything
+ * else is locked. */
+enum err_code tx_lock_job(struct sql *db, int64_t no, struct err *e) MUST_CHECK;
 /* By its public id; NULL in *ret when there is none (hidden and expired ones are none). */
 enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct tx_job **ret,
 	struct err *e) MUST_CHECK;

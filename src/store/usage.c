@@ -75,21 +75,25 @@ static enum err_code write_one(struct sql *db, const struct tx_usage *u, struct 
 	return sql_run(db,
 		"INSERT INTO usage (tenant, day, jobs, items, downloads, encodes, cutouts, bytes_in,"
 		" bytes_out, paid_calls, spent, unknown, unknown_calls, saved_downloads,"
-		" saved_encodes, saved_paid, saved_cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-		" $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (tenant, day) DO UPDATE SET"
-		" jobs = usage.jobs + excluded.jobs, items = usage.items + excluded.items,"
-		" downloads = usage.downloads + excluded.downloads,"
-		" encodes = usage.encodes + excluded.encodes,"
-		" cutouts = usage.cutouts + excluded.cutouts,"
-		" bytes_in = usage.bytes_in + excluded.bytes_in,"
-		" bytes_out = usage.bytes_out + excluded.bytes_out,"
-		" paid_calls = usage.paid_calls + excluded.paid_calls,"
-		" spent = usage.spent + excluded.spent, unknown = usage.unknown + excluded.unknown,"
-		" unknown_calls = usage.unknown_calls + excluded.unknown_calls,"
-		" saved_downloads = usage.saved_downloads + excluded.saved_downloads,"
-		" saved_encodes = usage.saved_encodes + excluded.saved_encodes,"
-		" saved_paid = usage.saved_paid + excluded.saved_paid,"
-		" saved_cost = usage.saved_cost + excluded.saved_cost",
+		" saved_encodes, saved_paid, saved_cost" SQL_PG(
+			", shard") ") VALUES ($1, $2, $3, $4, $5,"
+				   " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17" SQL_PG(
+					   ", pg_backend_pid() % 32") ")"
+								      " ON CONFLICT (tenant, day" SQL_PG(
+									      ", shard") ") DO UPDATE SET"
+											 " jobs = usage.jobs + excluded.jobs, items = usage.items + excluded.items,"
+											 " downloads = usage.downloads + excluded.downloads,"
+											 " encodes = usage.encodes + excluded.encodes,"
+											 " cutouts = usage.cutouts + excluded.cutouts,"
+											 " bytes_in = usage.bytes_in + excluded.bytes_in,"
+											 " bytes_out = usage.bytes_out + excluded.bytes_out,"
+											 " paid_calls = usage.paid_calls + excluded.paid_calls,"
+											 " spent = usage.spent + excluded.spent, unknown = usage.unknown + excluded.unknown,"
+											 " unknown_calls = usage.unknown_calls + excluded.unknown_calls,"
+											 " saved_downloads = usage.saved_downloads + excluded.saved_downloads,"
+											 " saved_encodes = usage.saved_encodes + excluded.saved_encodes,"
+											 " saved_paid = usage.saved_paid + excluded.saved_paid,"
+											 " saved_cost = usage.saved_cost + excluded.saved_cost",
 		SQL(sql_i(u->tenant), sql_i(r->day), sql_i(r->jobs), sql_i(r->items),
 			sql_i(r->downloads), sql_i(r->encodes), sql_i(r->cutouts),
 			sql_i(r->bytes_in), sql_i(r->bytes_out), sql_i(r->paid_calls),
@@ -148,9 +152,11 @@ enum err_code op_usage(struct tx *t, void *arg, struct err *e)
 	struct usage_row *v = NULL;
 	size_t n = 0, room = 0;
 	struct sql_rows r = sql_query(t->db,
-		"SELECT day, jobs, items, downloads, encodes, cutouts, bytes_in, bytes_out, paid_calls,"
-		" spent, unknown, unknown_calls, saved_downloads, saved_encodes, saved_paid,"
-		" saved_cost FROM usage WHERE tenant = $1 AND day >= $2 AND day <= $3 ORDER BY day",
+		"SELECT day, sum(jobs), sum(items), sum(downloads), sum(encodes), sum(cutouts),"
+		" sum(bytes_in), sum(bytes_out), sum(paid_calls), sum(spent), sum(unknown),"
+		" sum(unknown_calls), sum(saved_downloads), sum(saved_encodes), sum(saved_paid),"
+		" sum(saved_cost) FROM usage WHERE tenant = $1 AND day >= $2 AND day <= $3"
+		" GROUP BY day ORDER BY day",
 		SQL(sql_i(op->tenant), sql_i(op->first_day), sql_i(op->last_day)), e);
 
 	while (sql_next(&r)) {

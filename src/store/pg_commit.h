@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One committer of a PostgreSQL store: a connection, and the batches of operations that it commits.
+ */
+#ifndef BULB_STORE_PG_COMMIT_H
+#define BULB_STORE_PG_COMMIT_H
+
+#include "store/tx.h"
+
+#include "base/id.h"
+
+#include <semaphore.h>
+
+/* An operation that its caller waits for. */
+struct pg_op {
+	struct pg_op *next;
+	tx_fn fn;
+	void *arg;
+	struct tx tx;
+	enum err_code code;
+	struct err *e;
+	bool again;     /* undone, and to be run in another transaction, */
+	int tries;      /* for the so-many-th time, */
+	int64_t *locks; /* with these jobs locked first: heap, ascending */
+	size_t locks_n;
+	sem_t done;
+};
+struct pg_committer {
+	const char *url;
+	const struct store_opts *opts;
+	struct sql *db; /* NULL: not connected */
+	char id[ID_LEN + 1];
+	int64_t commits; /* number of the last one, as the database knows it */
+	int64_t closed_until_ms, backoff_ms;
+	bool unprepared;
+	unsigned seed;
+};
+/* Commit all of them in one transaction, however often that takes. An operation that failed has left
+ * no trace, its code says why, or `again`. Not OK: nothing of any was done, or (the server has been
+ * away since) nobody knows. */
+enum err_code committer_run(struct pg_committer *c, struct pg_op *batch, struct err *e) MUST_CHECK;
+/* Connect, unless that failed a moment ago. */
+enum err_code committer_connect(struct pg_committer *c, struct err *e) MUST_CHECK;
+void committer_done(struct pg_committer *c);
+/* Transactions that this process ran again, for tests and metrics. */
+int64_t committer_retries(void);
+
+#endif
