@@ -3,6 +3,7 @@
 
 #include "base/id.h"
 #include "base/url.h"
+#include "pg/pg.h"
 
 #include <ftw.h>
 #include <stdatomic.h>
@@ -40,6 +41,34 @@ static void on_work(void *ctx)
 	((struct fixture *)ctx)->works++;
 }
 
+/* A schema of its own for each test, in the database of tests/lib/with-postgres. */
+static void postgres_schema(struct fixture *f)
+{
+	const char *url = getenv("TEST_POSTGRES");
+	struct err e;
+	struct pg *c;
+
+	if (!url)
+		fail_msg("run it with tests/lib/with-postgres");
+	id_new(f->schema);
+	autofree char *text = mem_printf("CREATE SCHEMA \"%s\"", f->schema);
+	assert_ok(pg_open(url, &c, &e));
+	assert_ok(pg_script(c, text, &e));
+	pg_free(c);
+	snprintf(f->url, sizeof f->url, "%s&options=-csearch_path%%3D%s", url, f->schema);
+}
+
+static void drop_schema(struct fixture *f)
+{
+	autofree char *text = mem_printf("DROP SCHEMA \"%s\" CASCADE", f->schema);
+	struct err e;
+	struct pg *c;
+
+	assert_ok(pg_open(getenv("TEST_POSTGRES"), &c, &e));
+	assert_ok(pg_script(c, text, &e));
+	pg_free(c);
+}
+
 int fixture_setup(void **state)
 {
 	struct fixture *f = mem_new(struct fixture);
@@ -68,6 +97,8 @@ int fixture_setup(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	if (strcmp(fixture_backend, "memory") == 0)
 		snprintf(f->url, sizeof f->url, "memory:");
+	else if (strcmp(fixture_backend, "postgres") == 0)
+		postgres_schema(f);
 	else
 		snprintf(f->url, sizeof f->url, "sqlite:%s/bulb.db", f->dir);
 	struct err e;
@@ -96,6 +127,8 @@ int fixture_teardown(void **state)
 	struct fixture *f = *state;
 
 	store_free(f->s);
+	if (f->schema[0])
+		drop_schema(f);
 	arena_free(f->a);
 	presets_free(presets);
 	nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);

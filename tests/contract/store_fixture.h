@@ -18,7 +18,7 @@ struct fixture {
 	struct store *s;
 	struct store_opts opts;
 	struct arena *a; /* of the test */
-	char dir[64], url[128];
+	char dir[64], url[256], schema[32];
 	struct err e;
 	int64_t tenant;                               /* who submits and asks: 1 */
 	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
@@ -31,7 +31,7 @@ struct made_job {
 	enum submit_result result;
 };
 
-extern const char *fixture_backend; /* "sqlite" or "memory" */
+extern const char *fixture_backend; /* "sqlite", "memory" or "postgres" */
 void clock_set(int64_t ms);
 void clock_add(int64_t ms);
 int64_t clock_now(void);
