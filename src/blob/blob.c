@@ -16,16 +16,22 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct blob_impl *const impls[] = { &blob_file_impl };
+static const struct blob_impl *const impls[] = { &blob_file_impl, &blob_s3_impl };
 
 enum err_code blob_open(const char *url, struct blob **ret, struct err *e)
+{
+	return blob_open_with(url, &(struct blob_opts){ 0 }, ret, e);
+}
+
+enum err_code blob_open_with(const char *url, const struct blob_opts *o, struct blob **ret,
+	struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(impls); i++) {
 		size_t n = strlen(impls[i]->scheme);
 		if (strncmp(url, impls[i]->scheme, n) == 0 && url[n] == ':')
-			return impls[i]->open(url, ret, e);
+			return impls[i]->open(url, o, ret, e);
 	}
-	return err_set(e, ERR_USAGE, "--blob '%.100s': this bulb has 'file:DIR' only", url);
+	return err_set(e, ERR_USAGE, "--blob '%.100s': it is file:DIR or s3://BUCKET/PREFIX", url);
 }
 
 void blob_free(struct blob *b)
@@ -104,6 +110,13 @@ enum err_code blob_list(struct blob *b,
 char *blob_path(struct blob *b, const char *key)
 {
 	return key_is_good(key) ? b->impl->path(b, key) : NULL;
+}
+
+enum err_code blob_link(struct blob *b, const char *method, const char *key, int64_t signed_ms,
+	int64_t seconds, char **ret, struct err *e)
+{
+	*ret = NULL;
+	return key_is_good(key) ? b->impl->link(b, method, key, signed_ms, seconds, ret, e) : OK;
 }
 
 static enum err_code check_readable(struct blob *b, const char *key, const char *want, size_t n,

@@ -14,7 +14,18 @@
 
 struct blob;
 
-/* "file:DIR" (made if missing). ERR_USAGE, ERR_BLOB_IO. */
+/* What a URL does not say. Strings may be NULL: the default. */
+struct blob_opts {
+	char *const *environment;     /* AWS_*: keys, region, endpoint; outlives the store */
+	const char *s3_style;         /* "path", "virtual", "auto" */
+	const char *s3_encryption;    /* x-amz-server-side-encryption of new objects */
+	const char *s3_kms_key;       /* the key of aws:kms */
+	const char *s3_storage_class; /* x-amz-storage-class of new objects */
+};
+/* "file:DIR" (made if missing), "s3://BUCKET/PREFIX" (not asked yet: see blob_check; net_init was
+ * called). ERR_USAGE, ERR_BLOB_IO. */
+enum err_code blob_open_with(const char *url, const struct blob_opts *o, struct blob **ret,
+	struct err *e) MUST_CHECK;
 enum err_code blob_open(const char *url, struct blob **ret, struct err *e) MUST_CHECK;
 void blob_free(struct blob *b);
 static inline void blob_freep(struct blob **b)
@@ -45,6 +56,12 @@ enum err_code blob_list(struct blob *b,
 /* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; the caller
  * frees. */
 char *blob_path(struct blob *b, const char *key);
+/* A URL under which anybody may do `method` to the blob, signed at that moment (equal moments give
+ * equal URLs) and good for so many seconds, at most seven days, or until the keys it is signed with
+ * expire. *ret is NULL where the store has no way for others; the caller frees. ERR_BLOB_IO,
+ * ERR_USAGE, ERR_SYSTEM, ERR_FETCH_*: no keys to sign with. */
+enum err_code blob_link(struct blob *b, const char *method, const char *key, int64_t signed_ms,
+	int64_t seconds, char **ret, struct err *e) MUST_CHECK;
 /* A write, a sync, a read back and a delete, for doctor and /readyz. */
 enum err_code blob_check(struct blob *b, struct err *e) MUST_CHECK;
 

@@ -152,8 +152,10 @@ static enum err_code open_folders(struct file_blob *f, struct err *e)
 	return rc == OK ? OK : err_set(e, ERR_BLOB_IO, "blob folder '%s': %s", f->dir, why.text);
 }
 
-static enum err_code file_open(const char *url, struct blob **ret, struct err *e)
+static enum err_code file_open(const char *url, const struct blob_opts *o, struct blob **ret,
+	struct err *e)
 {
+	(void)o;
 	CLEANUP(blob_freep) struct blob *b = &mem_new(struct file_blob)->base;
 	struct file_blob *f = (struct file_blob *)b;
 	b->impl = &blob_file_impl;
@@ -384,6 +386,14 @@ static char *file_path(struct blob *b, const char *key)
 	return mem_printf("%s/%s", file_of(b)->dir, key);
 }
 
+static enum err_code file_link(struct blob *b, const char *method, const char *key,
+	int64_t signed_ms, int64_t seconds, char **ret, struct err *e)
+{
+	(void)b, (void)method, (void)key, (void)signed_ms, (void)seconds, (void)e;
+	*ret = NULL; /* nobody else reads this disk */
+	return OK;
+}
+
 const struct blob_impl blob_file_impl = {
 	.scheme = "file",
 	.open = file_open,
@@ -393,5 +403,6 @@ const struct blob_impl blob_file_impl = {
 	.remove = file_remove,
 	.list = file_list,
 	.path = file_path,
+	.link = file_link,
 	.free = file_free,
 };

@@ -13,7 +13,8 @@ struct blob {
 };
 struct blob_impl {
 	const char *scheme; /* "file" */
-	enum err_code (*open)(const char *url, struct blob **ret, struct err *e);
+	enum err_code (*open)(const char *url, const struct blob_opts *o, struct blob **ret,
+		struct err *e);
 	enum err_code (*put)(struct blob *b, const char *key, int fd, int64_t bytes,
 		const char *media_type, struct err *e);
 	enum err_code (*sync)(struct blob *b, struct err *e);
@@ -24,8 +25,10 @@ struct blob_impl {
 		bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms),
 		void *ctx, struct err *e);
 	char *(*path)(struct blob *b, const char *key);
+	enum err_code (*link)(struct blob *b, const char *method, const char *key,
+		int64_t signed_ms, int64_t seconds, char **ret, struct err *e);
 	void (*free)(struct blob *b); /* never NULL */
 };
-extern const struct blob_impl blob_file_impl;
+extern const struct blob_impl blob_file_impl, blob_s3_impl;
 
 #endif
