@@ -7,6 +7,7 @@
 #include "app/model_add.h"
 #include "app/models.h"
 #include "app/say.h"
+#include "app/signals.h"
 #include "app/table.h"
 #include "base/mem.h"
 
@@ -100,6 +101,7 @@ int cmd_model(const struct conf *c)
 			add ? "model add: which one?" : "model list takes nothing more");
 	if (e.code != OK)
 		return say_error(&e);
+	signals_default();
 	if (!add)
 		return list(c);
 	return model_add(c, c->args.v[1], &e) == OK ? 0 : say_error(&e);

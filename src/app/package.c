@@ -188,6 +188,16 @@ static void names_of(const struct package *p, char *names[3])
 	names[2] = mem_strdup(strrchr(p->member, '/') + 1);
 }
 
+/* A file of a known size, tens of megabytes: into memory that is taken once. */
+static enum err_code read_whole(int fd, const char *path, struct buf *ret, struct err *e)
+{
+	int64_t bytes = io_size(fd);
+	if (bytes < 0 || !buf_reserve(ret, (size_t)bytes))
+		return err_set(e, ERR_SYSTEM, "%s: larger than %zu bytes, or no file", path,
+			ret->max);
+	return io_pread(fd, ret->data, (size_t)bytes, 0, &ret->len, e);
+}
+
 static enum err_code take_file(const struct package *p, const char *path, bool tarball,
 	struct buf *ret, struct err *e)
 {
@@ -197,7 +207,7 @@ static enum err_code take_file(const struct package *p, const char *path, bool t
 		return err_sys(e, ERR_SYSTEM, errno, "open %s", path);
 	if (tarball)
 		return unpack(p, fd, ret, e);
-	enum err_code code = io_read_fd(fd, path, data.max, &data, e);
+	enum err_code code = read_whole(fd, path, &data, e);
 	if (code == OK)
 		code = give(p, &data, ret, e);
 	buf_done(&data);

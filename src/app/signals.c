@@ -30,6 +30,12 @@ void signals_setup(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+void signals_default(void)
+{
+	sigset_t set = stopping();
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int signals_wait(int64_t ms)
 {
 	sigset_t set = stopping();

@@ -10,6 +10,8 @@
 
 /* Before the first thread: block SIGINT, SIGTERM and SIGHUP, ignore SIGPIPE. */
 void signals_setup(void);
+/* A command that may be ended at any moment takes them as they come again. */
+void signals_default(void);
 /* The next signal, or 0 after so long (-1: for ever). */
 int signals_wait(int64_t ms);
 /* A thread that waits for SIGINT or SIGTERM and sets *stop; a second signal ends the process at
