@@ -216,7 +216,7 @@ test('a server killed while it cuts out goes on with it', { timeout: 60000 }, as
   assert.deepEqual(await check(s.base, [id]), []);
 });
 
-test('without max_cost and variants nothing of a cut-out is known beforehand: only_if_cached says so', { timeout: 60000 }, async (t) => {
+test('only_if_cached takes a cut-out that is there', { timeout: 60000 }, async (t) => {
   const s = await cutSite(t, { paid: {} });
   const url = `${s.origin.url}/png?seed=1`;
   const plain = await cut(s, [url], { remove: false });

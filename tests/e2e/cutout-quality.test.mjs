@@ -2,8 +2,9 @@
 // together by the test, products on one colour, and pictures in which there is nothing.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import sharp from 'sharp';
-import { get, call } from '../lib/harness.mjs';
+import { get, call, photos } from '../lib/harness.mjs';
 import { assertModels, cut, cutBytes, cutSite, farFromEdge, iou, put, rgba } from '../lib/cutouts.mjs';
 import { composites, composite, product } from '../lib/composites.mjs';
 import { check } from '../lib/checker.mjs';
@@ -35,6 +36,24 @@ test(`the local model finds the subject of photographs: IoU ${MEAN} on the avera
   assert.deepEqual(scores.filter((r) => r.score < FLOOR), []);
   for (const r of scores) assert.ok(r.confidence > 0 && r.confidence <= 1);
   assert.deepEqual(await check(s.base, [id]), []);
+});
+
+// Where one sees the subject of photographs: left, top, right and bottom in parts of the whole.
+const seen = {
+  'free_by_Peter_Nerlich': [0.25, 0.58, 0.66, 0.86], 'Picture_0B_by_freespace': [0.22, 0.12, 1, 0.99], 'seeding_by_Clements_Engelhardt': [0.13, 0.07, 0.45, 0.59],
+};
+test('in real photographs the subject is where one sees it', { timeout: 60000 }, async (t) => {
+  assertModels();
+  const s = await cutSite(t);
+  const names = Object.keys(seen);
+  const files = await Promise.all(names.map((n) => sharp(join(photos, `${n}.jpg`)).resize(1000, 1000, { fit: 'inside' }).jpeg().toBuffer()));
+  const { items } = await cut(s, files.map((f) => put(s, f, 'jpg')), { crop: true });
+  for (const [i, name] of names.entries()) {
+    const { cutout: c, source } = items[i];
+    const box = [c.left / source.width, c.top / source.height, (c.left + c.width) / source.width, (c.top + c.height) / source.height];
+    t.diagnostic(`${name}: ${box.map((v) => v.toFixed(2))}, confidence ${c.confidence.toFixed(2)}`);
+    box.forEach((v, k) => assert.ok(Math.abs(v - seen[name][k]) < 0.06, `${name}: ${box}`));
+  }
 });
 
 /** Mean distance from the subject's own colour where its edge is, of delivered and of plain pixels. */

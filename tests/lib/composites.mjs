@@ -62,7 +62,8 @@ async function subjectOf(surface, { width, height }) {
   const [name, x, y, w, h] = surfaces[surface];
   const all = await photo(name).metadata();
   const part = { left: Math.round(x * all.width), top: Math.round(y * all.height), width: Math.round(w * all.width), height: Math.round(h * all.height) };
-  const lit = await photo(name).extract(part).resize({ width, height, fit: 'cover' }).removeAlpha().composite([{ input: Buffer.from(light) }]).png({ compressionLevel: 0 }).toBuffer();
+  const lit = await photo(name).extract(part).resize({ width, height, fit: 'cover' }).removeAlpha()
+    .composite([{ input: Buffer.from(light) }]).png({ compressionLevel: 0 }).toBuffer();
   return raw(sharp(lit).removeAlpha());
 }
 

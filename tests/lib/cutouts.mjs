@@ -2,7 +2,7 @@
 // with a background, cut-outs as pixels, and how near two masks are.
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -168,9 +168,8 @@ export async function collect(s, args = []) {
   }
 }
 
-/** Resolves with the first event of a job, of a type and perhaps of an item. */
+/** Resolves with the events of this type when there are n. */
 export const event = (s, id, type, n = 1) => until(`${n} ${type} of ${id}`, async () => {
   const found = (await get(`${s.base}/v1/jobs/${id}/events?after=0`)).json.events.filter((e) => e.type === type);
   return found.length >= n && found;
 });
-export const fixture = (name) => readFileSync(new URL(name, import.meta.url));

@@ -36,18 +36,21 @@ export async function audit(base, bg, ids, { confirmed = new Map(), budget = Inf
   const faults = [];
   const by = await claims(base, ids);
   // Once confirmed, a second call may be more than the job has: then that is what its item says.
-  const doubtful = confirmed.size && data ? new Set((await sql(data, 'SELECT lower(hex(sha256)) FROM charge WHERE state IN (2, 3)')).flat()) : new Set();
+  const doubtful = new Set(confirmed.size && data ? (await sql(data, 'SELECT lower(hex(sha256)) FROM charge WHERE state IN (2, 3)')).flat() : []);
   const { json: { credits } } = await get(`${base}/v1/usage`);
+  for (const [sha, said] of by)
+    if (said.paid && !bg.charged.has(sha)) faults.push(`${sha.slice(0, 8)} says that it was paid, the provider knows nothing of it`);
   for (const [sha, n] of bg.charged) {
     const said = by.get(sha);
     if (n > 1 + (confirmed.get(sha) ?? 0)) faults.push(`${sha.slice(0, 8)} was charged ${n} times`);
-    if (said && !said.paid && !said.unknown && !(said.codes.has('matte_budget') && doubtful.has(sha))) faults.push(`${sha.slice(0, 8)} was charged, its cut-outs say ${[...said.codes].join() || 'nothing of it'}`);
+    if (said && !said.paid && !said.unknown && !(said.codes.has('matte_budget') && doubtful.has(sha)))
+      faults.push(`${sha.slice(0, 8)} was charged, its cut-outs say ${[...said.codes].join() || 'nothing of it'}`);
   }
-  for (const [sha, said] of by) if (said.paid && !bg.charged.has(sha)) faults.push(`${sha.slice(0, 8)} says that it was paid, the provider knows nothing of it`);
   if (credits.spent > bg.spent) faults.push(`usage says that ${credits.spent} were spent, the provider ${bg.spent}`);
   if (credits.spent + credits.unknown < bg.spent) faults.push(`the provider took ${bg.spent}, usage knows of ${credits.spent} + ${credits.unknown}`);
   if (credits.reserved !== 0) faults.push(`${credits.reserved} credits are reserved, and nothing is under way`);
-  if (credits.spent + credits.unknown > budget) faults.push(`${credits.spent} + ${credits.unknown} credits exceed the budget of ${budget}`);
+  if (credits.spent + credits.unknown > budget)
+    faults.push(`${credits.spent} + ${credits.unknown} credits exceed the budget of ${budget}`);
   if (data) faults.push(...await overdrawn(data));
   const unknown = [...by.values()].filter((said) => said.unknown).length;
   if (credits.unknown < unknown) faults.push(`${unknown} pictures say that their charge is unknown, usage counts ${credits.unknown}`);
