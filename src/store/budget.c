@@ -5,6 +5,16 @@
  */
 #include "store/tx.h"
 
+/* Two calls at once must not both get what is left of a month. */
+static enum err_code one_at_a_time(struct tx *t, int64_t tenant, struct err *e)
+{
+	int64_t none;
+
+	return sql_get(t->db,
+		"SELECT 1 FROM (SELECT pg_advisory_xact_lock(('x62756c62'::bit(32)::bigint << 32) + $1)) l",
+		SQL(sql_i(tenant)), &none, e);
+}
+
 static enum err_code month_allows(struct tx *t, int64_t tenant, int64_t cost, bool *ret,
 	struct err *e)
 {
@@ -13,9 +23,11 @@ static enum err_code month_allows(struct tx *t, int64_t tenant, int64_t cost, bo
 	*ret = true;
 	if (limit < 0)
 		return OK;
-	enum err_code code = sql_get(t->db,
-		"SELECT sum(spent + unknown) FROM usage WHERE tenant = $1 AND day >= $2",
-		SQL(sql_i(tenant), sql_i(usage_month(usage_day(t->now_ms)))), &gone, e);
+	enum err_code code = t->db->locks ? one_at_a_time(t, tenant, e) : OK;
+	if (code == OK)
+		code = sql_get(t->db,
+			"SELECT sum(spent + unknown) FROM usage WHERE tenant = $1 AND day >= $2",
+			SQL(sql_i(tenant), sql_i(usage_month(usage_day(t->now_ms)))), &gone, e);
 	if (code == OK)
 		code = charges_reserved(t, tenant, &reserved, e);
 	*ret = gone + reserved + cost <= limit;

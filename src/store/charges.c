@@ -63,8 +63,8 @@ static enum err_code load(struct tx *t, const char *text, const struct sql_value
 
 static enum err_code charge_get(struct tx *t, int64_t id, struct charge *ret, struct err *e)
 {
-	return load(t, "SELECT " CHARGE_COLUMNS " FROM charge WHERE id = $1", SQL(sql_i(id)), ret,
-		e);
+	return load(t, "SELECT " CHARGE_COLUMNS " FROM charge WHERE id = $1" SQL_LOCK,
+		SQL(sql_i(id)), ret, e);
 }
 
 static enum err_code charge_live(struct tx *t, const struct tx_task *k,
@@ -72,7 +72,7 @@ static enum err_code charge_live(struct tx *t, const struct tx_task *k,
 {
 	return load(t,
 		"SELECT " CHARGE_COLUMNS " FROM charge WHERE scope = $1 AND sha256 = $2"
-		" AND digest = $3 AND state < 3",
+		" AND digest = $3 AND state < 3" SQL_LOCK,
 		SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN), sql_b(digest, SHA256_LEN)), ret,
 		e);
 }

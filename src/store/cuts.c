@@ -24,7 +24,7 @@ enum err_code cut_by_id(struct tx *t, int64_t id, struct cut_row *ret, struct er
 {
 	struct sql_rows r = sql_query(t->db,
 		"SELECT id, used_ms, data, blob, recipe FROM result"
-		" WHERE id = $1 AND file IS NOT NULL",
+		" WHERE id = $1 AND file IS NOT NULL" SQL_SHARE,
 		SQL(sql_i(id)), e);
 
 	*ret = (struct cut_row){ 0 };
@@ -37,7 +37,7 @@ enum err_code cut_by_file(struct tx *t, int64_t scope, const uint8_t file[SHA256
 	struct err *e)
 {
 	*ret = 0;
-	return sql_get(t->db, "SELECT id FROM result WHERE scope = $1 AND file = $2",
+	return sql_get(t->db, "SELECT id FROM result WHERE scope = $1 AND file = $2" SQL_SHARE,
 		SQL(sql_i(scope), sql_b(file, SHA256_LEN)), ret, e);
 }
 
@@ -113,7 +113,7 @@ enum err_code cut_find(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_
 	wanted_init(&w, c, t->opts->cuts);
 	struct sql_rows r = sql_query(t->db,
 		"SELECT id, used_ms, data, blob, recipe FROM result"
-		" WHERE scope = $1 AND sha256 = $2 AND file IS NOT NULL",
+		" WHERE scope = $1 AND sha256 = $2 AND file IS NOT NULL" SQL_SHARE,
 		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
 	while (sql_next(&r)) {
 		r.code = row_read(&r, &row);

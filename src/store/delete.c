@@ -85,12 +85,16 @@ static enum err_code drop_results(struct tx *t, const struct tx_item *it, struct
 {
 	autojson *list = NULL;
 	struct others o;
+	bool ours = false;
 	size_t k;
 	json_t *v;
 
 	if (!it->original)
 		return OK;
-	enum err_code code = find_others(t, it->original, &o, e);
+	enum err_code code = original_lock(t, it->original, &ours, e);
+	if (code != OK || !ours)
+		return code;
+	code = find_others(t, it->original, &o, e);
 	if (code != OK || o.open)
 		return code;
 	if (it->results && json_parse(it->results, strlen(it->results), &list, e) != OK)
@@ -167,7 +171,7 @@ enum err_code hidden_pass(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t no = 0, hidden = JOB_HIDDEN;
 	struct sql_rows r = sql_query(t->db,
-		"SELECT no, hidden FROM job WHERE hidden > 0 AND hidden < $1 ORDER BY no LIMIT 1",
+		"SELECT no, hidden FROM job WHERE hidden > 0 AND hidden < $1 ORDER BY no LIMIT 1" SQL_LOCK_ANY,
 		SQL(sql_i(JOB_HIDDEN_BUILDING)), e);
 
 	*ret_more = false;
@@ -189,7 +193,7 @@ enum err_code expire_pass(struct tx *t, bool *ret_more, int64_t *ret_jobs, struc
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
 		"SELECT no FROM job WHERE ended_ms IS NOT NULL AND hidden = 0 AND expires_ms <= $1"
-		" ORDER BY expires_ms LIMIT $2",
+		" ORDER BY expires_ms LIMIT $2" SQL_LOCK_ANY,
 		SQL(sql_i(t->now_ms), sql_i(EXPIRE_JOBS)), e);
 
 	while (n < EXPIRE_JOBS && sql_next(&r))

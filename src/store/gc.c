@@ -30,6 +30,21 @@ static enum err_code load(struct tx *t, const char *text, int64_t after, int64_t
 	return sql_end(&r);
 }
 
+/* Where others write at the same time, one that looked free may have been taken since: it is locked, and
+ * looked at once more. */
+static enum err_code original_is_free(struct tx *t, int64_t id, bool *ret, struct err *e)
+{
+	int64_t used = 0;
+	enum err_code code = original_lock(t, id, ret, e);
+
+	if (code != OK || !*ret || !t->db->locks)
+		return code;
+	code = sql_get(t->db, "SELECT 1 FROM item WHERE original = $1 LIMIT 1", SQL(sql_i(id)),
+		&used, e);
+	*ret = !used;
+	return code;
+}
+
 static enum err_code gc_originals(struct tx *t, struct op_gc *op, int64_t before_ms, struct err *e)
 {
 	struct row rows[PASS_ROWS];
@@ -40,8 +55,11 @@ static enum err_code gc_originals(struct tx *t, struct op_gc *op, int64_t before
 		op->after_original, before_ms, rows, &n, e);
 
 	for (size_t i = 0; code == OK && i < n; i++) {
+		bool is_free = !rows[i].needed;
 		op->after_original = rows[i].id;
-		if (rows[i].needed)
+		if (is_free)
+			code = original_is_free(t, rows[i].id, &is_free, e);
+		if (code != OK || !is_free)
 			continue;
 		code = original_forget(t, rows[i].id, e);
 		op->report.originals++;
@@ -58,6 +76,36 @@ static enum err_code gc_originals(struct tx *t, struct op_gc *op, int64_t before
 	" OR EXISTS (SELECT 1 FROM result c JOIN item i ON i.cut = c.id"                           \
 	" WHERE c.scope = r.scope AND c.file = r.sha256))"
 
+/* Likewise. Whoever takes a result has locked its original or, of a cut-out's, the cut-out. */
+static enum err_code result_is_free(struct tx *t, int64_t id, bool *ret, struct err *e)
+{
+	int64_t there = 0, ours = 0, named = 0;
+	enum err_code code = sql_get(t->db,
+		"SELECT count(*) FROM original o JOIN result r"
+		" ON o.scope = r.scope AND o.sha256 = r.sha256 WHERE r.id = $1",
+		SQL(sql_i(id)), &there, e);
+
+	*ret = true;
+	if (code == OK && there)
+		code = sql_get(t->db,
+			"SELECT 1 FROM original o JOIN result r"
+			" ON o.scope = r.scope AND o.sha256 = r.sha256 WHERE r.id = $1" SQL_PG(
+				"FOR UPDATE OF o SKIP LOCKED"),
+			SQL(sql_i(id)), &ours, e);
+	*ret = ours == there;
+	if (code == OK && *ret)
+		code = sql_get(t->db,
+			"SELECT count(*) FROM (SELECT c.id FROM result r JOIN result c"
+			" ON c.id = r.id OR (c.scope = r.scope AND c.file = r.sha256)"
+			" WHERE r.id = $1" SQL_PG("FOR UPDATE OF c") ") l",
+			SQL(sql_i(id)), &there, e);
+	if (code == OK && *ret)
+		code = sql_get(t->db, "SELECT 1 FROM result r WHERE r.id = $1 AND " RESULT_IS_NAMED,
+			SQL(sql_i(id)), &named, e);
+	*ret &= !named;
+	return code;
+}
+
 static enum err_code gc_results(struct tx *t, struct op_gc *op, int64_t before_ms, struct err *e)
 {
 	struct row rows[PASS_ROWS];
@@ -68,8 +116,11 @@ static enum err_code gc_results(struct tx *t, struct op_gc *op, int64_t before_m
 		op->after_result, before_ms, rows, &n, e);
 
 	for (size_t i = 0; code == OK && i < n; i++) {
+		bool is_free = !rows[i].needed;
 		op->after_result = rows[i].id;
-		if (rows[i].needed)
+		if (is_free && t->db->locks)
+			code = result_is_free(t, rows[i].id, &is_free, e);
+		if (code != OK || !is_free)
 			continue;
 		code = result_forget(t, rows[i].id, e);
 		op->report.results++;
@@ -79,13 +130,14 @@ static enum err_code gc_results(struct tx *t, struct op_gc *op, int64_t before_m
 	return code;
 }
 
+/* It may run again from its start, so what it starts from stays as it is. */
 enum err_code op_gc(struct tx *t, void *arg, struct err *e)
 {
-	struct op_gc *op = arg;
+	struct op_gc *op = &((struct op_gc_step *)arg)->after;
 	bool more_jobs, more_hidden;
 	int64_t jobs;
+	*op = ((const struct op_gc_step *)arg)->before;
 	enum err_code code = expire_pass(t, &more_jobs, &jobs, e);
-
 	if (code == OK)
 		code = hidden_pass(t, &more_hidden, e);
 	if (code != OK)

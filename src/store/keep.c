@@ -11,7 +11,8 @@
 #define PROGRESS_ACTIVE 50
 #define JOBS_MAX        64 /* of one task that hear of its progress */
 
-/* Open items of the task start to hear of it; nobody waits: it is dropped. */
+/* Jobs of the task start to hear of it, but for those that others hold now. Nobody waits: it is
+ * dropped. */
 static enum err_code waiting_jobs(struct tx *t, int64_t id, bool *ret_wanted, struct err *e)
 {
 	int64_t jobs[JOBS_MAX];
@@ -24,13 +25,26 @@ static enum err_code waiting_jobs(struct tx *t, int64_t id, bool *ret_wanted, st
 	while (n < JOBS_MAX && sql_next(&r))
 		jobs[n++] = sql_int(&r, 0);
 	enum err_code code = sql_end(&r);
-	for (size_t i = 0; code == OK && i < n; i++) {
-		struct tx_job *j;
-		code = tx_job_get(t, jobs[i], &j, e);
-	}
+	for (size_t i = 0; code == OK && i < n; i++)
+		code = tx_job_try(t, jobs[i], e);
 	if (code == OK)
 		*ret_wanted = n > 0;
 	return code;
+}
+
+/* Somebody may be about to join it: our lock for UPDATE waits for them. */
+static enum err_code drop(struct tx *t, int64_t id, bool *ret_dropped, struct err *e)
+{
+	struct tx_task *k;
+	bool wanted = false;
+	enum err_code code = task_find(t, id, &k, e);
+
+	if (code == OK)
+		code = task_is_wanted(t, id, &wanted, e);
+	if (code != OK || wanted)
+		return code;
+	*ret_dropped = true;
+	return task_delete(t, id, e);
 }
 
 static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t lease_ms,
@@ -53,10 +67,7 @@ static enum err_code keep_one(struct tx *t, const struct task_keep *k, int64_t l
 	code = waiting_jobs(t, k->id, &wanted, e);
 	if (code == OK && !wanted) /* what may be paid for already is waited for */
 		code = charge_is_asked(t, k->id, &wanted, e);
-	if (code != OK || wanted)
-		return code;
-	*ret_unwanted = true;
-	return task_delete(t, k->id, e);
+	return code == OK && !wanted ? drop(t, k->id, ret_unwanted, e) : code;
 }
 
 /* "[[item, step, bytes, bytes_total], …]" of the items that are worked on. */

@@ -26,7 +26,7 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 	struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT id, data, blob, used_ms FROM original WHERE scope = $1 AND sha256 = $2",
+		"SELECT id, data, blob, used_ms FROM original WHERE scope = $1 AND sha256 = $2" SQL_SHARE,
 		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
 
 	*ret = (struct tx_original){ 0 };
@@ -38,12 +38,25 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT id, data, blob, used_ms FROM original WHERE id = $1", SQL(sql_i(id)), e);
+		"SELECT id, data, blob, used_ms FROM original WHERE id = $1" SQL_SHARE,
+		SQL(sql_i(id)), e);
 
 	*ret = (struct tx_original){ 0 };
 	if (sql_next(&r))
 		r.code = from_row(&r, ret);
 	return sql_end(&r);
+}
+
+enum err_code original_lock(struct tx *t, int64_t id, bool *ret_ours, struct err *e)
+{
+	int64_t one = 0;
+	enum err_code code = t->db->locks
+		? sql_get(t->db, "SELECT 1 FROM original WHERE id = $1" SQL_LOCK_ANY,
+			  SQL(sql_i(id)), &one, e)
+		: OK;
+
+	*ret_ours = one || !t->db->locks;
+	return code;
 }
 
 enum err_code original_update(struct tx *t, const struct tx_original *o, struct err *e)
@@ -89,13 +102,19 @@ enum err_code original_put(struct tx *t, int64_t scope, const struct original *o
 	struct tx_original *ret, struct err *e)
 {
 	struct tx_original have = { .data = *o, .used_ms = t->now_ms };
+	bool found = false;
 	enum err_code code = insert(t, scope, o, &have.id, e);
 
-	if (code == OK && !have.id) {
+	while (code == OK && !have.id) { /* what is in the way may go before we look at it */
 		code = original_find(t, scope, o->sha256, &have, e);
-		if (code == OK)
-			code = adopt(t, o, &have, e);
+		found = have.id != 0;
+		if (code == OK && !found) {
+			have = (struct tx_original){ .data = *o, .used_ms = t->now_ms };
+			code = insert(t, scope, o, &have.id, e);
+		}
 	}
+	if (code == OK && found)
+		code = adopt(t, o, &have, e);
 	if (code == OK)
 		*ret = have;
 	return code;
@@ -118,6 +137,22 @@ enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err 
 		SQL(sql_i(t->now_ms), sql_i(id)), NULL, e);
 }
 
+/* Others that use it at this moment would not be seen: we come back when they are done. */
+static enum err_code lock_to_drop(struct tx *t, int64_t id, struct err *e)
+{
+	int64_t one = 0;
+	bool ours;
+	enum err_code code = original_lock(t, id, &ours, e);
+
+	if (code != OK || ours)
+		return code;
+	code = sql_get(t->db, "SELECT 1 FROM original WHERE id = $1", SQL(sql_i(id)), &one, e);
+	if (code != OK || !one)
+		return code;
+	t->db->locks->busy = true;
+	return err_set(e, ERR_STORE_UNAVAILABLE, "original %lld: others use it", (long long)id);
+}
+
 /* Open items need it, and so do items of jobs that were promised their sources. */
 enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, struct err *e)
 {
@@ -126,7 +161,10 @@ enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, stru
 
 	if (it->state <= ITEM_OPEN || it->job->keep_source || !it->original)
 		return OK;
-	enum err_code code = sql_get(t->db,
+	enum err_code code = lock_to_drop(t, it->original, e);
+	if (code != OK)
+		return code;
+	code = sql_get(t->db,
 		"SELECT 1 FROM item i JOIN job j ON j.no = i.job WHERE i.original = $1"
 		" AND (i.state = 1 OR (j.keep_source = 1 AND j.hidden = 0)) LIMIT 1",
 		SQL(sql_i(it->original)), &needed, e);

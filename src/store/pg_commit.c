@@ -157,6 +157,7 @@ static enum err_code run_op(struct pg_committer *c, struct pg_op *op, int64_t no
 	if (!c->opts->clock_ms)
 		op->tx.now_ms = now_ms;
 	locks->wanted = 0;
+	locks->busy = false;
 	op->again = false;
 	op->code = try_op(c, op, &why);
 	if (op->code == OK) {
@@ -166,7 +167,7 @@ static enum err_code run_op(struct pg_committer *c, struct pg_op *op, int64_t no
 	enum pg_fault fault = pg_fault(sql_pg_conn(c->db));
 	if (is_fatal(fault))
 		return err_set(e, op->code, "%s", why.text);
-	op->again = locks->wanted || fault == PG_UNIQUE || fault == PG_SURPRISE;
+	op->again = locks->wanted || locks->busy || fault == PG_UNIQUE || fault == PG_SURPRISE;
 	if (locks->wanted)
 		want_lock(op, locks->wanted);
 	if (op->again)

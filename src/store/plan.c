@@ -188,7 +188,7 @@ static enum err_code next_job(struct tx *t, const struct budget *b, struct tx_jo
 	if (code == OK)
 		code = sql_get(t->db,
 			"SELECT no FROM job WHERE fresh > 0 AND cancel IS NULL AND waiting < $1"
-			" ORDER BY turn, no LIMIT 1",
+			" ORDER BY turn, no LIMIT 1" SQL_LOCK_ANY,
 			SQL(sql_i(b->waiting)), &no, e);
 	return code == OK && no ? tx_job_get(t, no, ret, e) : code;
 }

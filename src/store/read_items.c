@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define PAGE_MIN 500 /* rows that are looked at in one go for those that match */
+
 struct raw {
 	const char *results;
 	int64_t original, cut;
@@ -18,7 +20,7 @@ static const char *const query =
 	" i.outcome, i.tries, i.planned_ms, i.started_ms, k.step, k.tries, k.kind,"
 	" i.source_key, i.cut_state, i.cut, i.cut_reason, i.cut_outcome, i.charge"
 	" FROM item i LEFT JOIN task k ON k.id = coalesce(i.task, i.cut_task)"
-	" WHERE i.job = $1 AND i.n > $2 ORDER BY i.n";
+	" WHERE i.job = $1 AND i.n > $2 ORDER BY i.n LIMIT $3";
 
 static enum task_step step_of(struct sql_rows *r)
 {
@@ -107,27 +109,44 @@ static enum err_code join(struct tx *t, const struct raw *raw, const struct read
 		results, names, a, ret, e);
 }
 
-enum err_code op_items(struct tx *t, void *arg, struct err *e)
+/* The next rows, whether they match or not. */
+static enum err_code read_page(struct tx *t, struct op_read *op, const struct read_job *job,
+	int64_t *after, bool *ret_more, struct err *e)
 {
-	struct op_read *op = arg;
 	const struct item_query *q = op->items;
-	struct read_job job;
-	enum err_code code = read_job_names(t, q->job_no, op->arena, &job, e);
+	size_t page = q->max < PAGE_MIN ? PAGE_MIN : q->max, seen = 0;
+	bool all = !q->status && !q->ref && !q->url;
+	struct sql_rows r = sql_query(t->db, query,
+		SQL(sql_i(q->job_no), sql_i(*after), sql_i((int64_t)(all ? q->max : page))), e);
 
-	if (code != OK)
-		return code;
-	op->n = 0;
-	op->item_rows = arena_alloc(op->arena, (q->max + 1) * sizeof *op->item_rows);
-	struct sql_rows r = sql_query(t->db, query, SQL(sql_i(q->job_no), sql_i(q->after_n)), e);
 	while (op->n < q->max && sql_next(&r)) {
 		struct item_row *it = &op->item_rows[op->n];
 		struct read_job names;
 		struct raw raw;
-		r.code = item_row(&r, op->arena, &job, it, &raw, &names, e);
+		r.code = item_row(&r, op->arena, job, it, &raw, &names, e);
+		*after = it->n;
+		seen++;
 		if (r.code != OK || !matches(q, it))
 			continue;
 		r.code = join(t, &raw, &names, op->arena, it, e);
 		op->n++;
 	}
+	*ret_more = op->n < q->max && seen == page;
 	return sql_end(&r);
+}
+
+enum err_code op_items(struct tx *t, void *arg, struct err *e)
+{
+	struct op_read *op = arg;
+	const struct item_query *q = op->items;
+	struct read_job job;
+	int64_t after = q->after_n;
+	bool more = q->max > 0;
+	enum err_code code = read_job_names(t, q->job_no, op->arena, &job, e);
+
+	op->n = 0;
+	op->item_rows = arena_alloc(op->arena, (q->max + 1) * sizeof *op->item_rows);
+	while (code == OK && more)
+		code = read_page(t, op, &job, &after, &more, e);
+	return code;
 }

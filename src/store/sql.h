@@ -56,6 +56,7 @@ struct sql_locks {
 	size_t n;
 	bool late;      /* something beside jobs is locked */
 	int64_t wanted; /* the job whose lock was needed out of turn; 0: none */
+	bool busy;      /* something that is not waited for was locked */
 };
 
 struct sql;

@@ -36,6 +36,11 @@ enum err_code store_open(const char *url, const struct store_opts *o, struct sto
 	return err_set(e, ERR_USAGE, "store '%s': not sqlite:PATH, memory: or postgres://…", url);
 }
 
+bool store_url_is_shared(const char *url)
+{
+	return strncmp(url, "postgres:", 9) == 0 || strncmp(url, "postgresql:", 11) == 0;
+}
+
 void store_free(struct store *s)
 {
 	if (!s)
@@ -349,19 +354,21 @@ enum err_code store_recover(struct store *s, int64_t *ret_tasks, struct err *e)
 enum err_code store_gc(struct store *s, int64_t keep_results_ms, bool dry, struct gc_report *ret,
 	struct err *e)
 {
-	struct op_gc op = {
-		.keep_ms = keep_results_ms == -2 ? s->opts.keep_results_ms : keep_results_ms,
+	struct op_gc_step step = {
+		.before.keep_ms = keep_results_ms == -2 ? s->opts.keep_results_ms : keep_results_ms,
 	};
 	enum err_code code = OK;
 
+	step.after = step.before;
 	if (dry)
-		code = s->impl->read(s, op_gc_count, &op, e);
+		code = s->impl->read(s, op_gc_count, &step.after, e);
 	do {
 		if (!dry)
-			code = s->impl->write(s, op_gc, &op, e);
-	} while (code == OK && op.more);
+			code = s->impl->write(s, op_gc, &step, e);
+		step.before = step.after;
+	} while (code == OK && step.after.more);
 	if (code == OK)
-		*ret = op.report;
+		*ret = step.after.report;
 	return code;
 }
 

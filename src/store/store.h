@@ -51,6 +51,8 @@ struct store_opts {
  * database that may forget what it acknowledged). ERR_STORE_IN_USE, ERR_STORE_NEWER, ERR_USAGE. */
 enum err_code store_open(const char *url, const struct store_opts *o, struct store **ret,
 	struct err *e) MUST_CHECK;
+/* Other processes use it at the same time: no sqlite: and no memory:. */
+bool store_url_is_shared(const char *url);
 void store_free(struct store *s); /* waits for calls under way; NULL is fine */
 static inline void store_freep(struct store **s)
 {

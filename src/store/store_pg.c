@@ -168,23 +168,9 @@ static bool reader_is_bad(struct sql *db)
 /* The URL without what only we understand. */
 static char *url_of(const char *scheme, const char *rest, bool *ret_any)
 {
-	static const char ours[] = "durability=any";
-	CLEANUP(buf_done) struct buf b = BUF_INIT(65536);
-	const char *q = strchr(rest, '?');
+	autofree char *url = mem_printf("%s:%s", scheme, rest);
 
-	buf_printf(&b, "%s:%.*s", scheme, q ? (int)(q - rest) : (int)strlen(rest), rest);
-	*ret_any = false;
-	for (char sep = '?'; q && *q;) {
-		size_t n = strcspn(++q, "&");
-		bool is_ours = n == strlen(ours) && strncmp(q, ours, n) == 0;
-		*ret_any |= is_ours;
-		if (!is_ours) {
-			buf_printf(&b, "%c%.*s", sep, (int)n, q);
-			sep = '&';
-		}
-		q += n;
-	}
-	return mem_strdup(buf_str(&b));
+	return pg_url_without(url, "durability=any", ret_any);
 }
 
 static enum err_code prepare(struct pg_store *s, const struct store_opts *o, bool any,

@@ -176,17 +176,23 @@ static enum err_code insert_items(struct tx *t, const struct op_submit *op, size
 	return code;
 }
 
+/* A key that has had its time goes; one that is there still was inserted since we looked, by a twin, and
+ * we begin anew. */
 static enum err_code insert_key(struct tx *t, const struct op_submit *op, struct err *e)
 {
 	const struct submit *in = op->in;
 
 	if (!in->idempotency_key)
 		return OK;
+	enum err_code code = sql_run(t->db,
+		"DELETE FROM idempotency WHERE tenant = $1 AND key = $2 AND (expires_ms <= $3"
+		" OR NOT EXISTS (SELECT 1 FROM job j WHERE j.no = idempotency.job AND j.hidden = 0))",
+		SQL(sql_i(in->tenant), sql_t(in->idempotency_key), sql_i(t->now_ms)), NULL, e);
+	if (code != OK)
+		return code;
 	return sql_run(t->db,
 		"INSERT INTO idempotency (tenant, key, body_sha256, job, expires_ms)"
-		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, key) DO UPDATE SET"
-		" body_sha256 = excluded.body_sha256, job = excluded.job,"
-		" expires_ms = excluded.expires_ms",
+		" VALUES ($1, $2, $3, $4, $5)",
 		SQL(sql_i(in->tenant), sql_t(in->idempotency_key),
 			sql_b(in->body_sha256, SHA256_LEN), sql_i(op->no),
 			sql_i(t->now_ms + t->opts->idempotency_ms)),
@@ -267,7 +273,8 @@ enum err_code op_submit_begin(struct tx *t, void *arg, struct err *e)
 static enum err_code still_building(struct tx *t, int64_t no, struct err *e)
 {
 	int64_t one = 0;
-	enum err_code code = sql_get(t->db, "SELECT 1 FROM job WHERE no = $1 AND hidden = $2",
+	enum err_code code = sql_get(t->db,
+		"SELECT 1 FROM job WHERE no = $1 AND hidden = $2" SQL_LOCK,
 		SQL(sql_i(no), sql_i(JOB_HIDDEN_BUILDING)), &one, e);
 
 	if (code == OK && !one)

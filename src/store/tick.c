@@ -17,7 +17,8 @@ static enum err_code tick_settle(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t id = 0;
 	enum err_code code = sql_get(t->db,
-		"SELECT id FROM task WHERE state >= 3 ORDER BY id LIMIT 1", SQL_NONE, &id, e);
+		"SELECT id FROM task WHERE state >= 3 ORDER BY id LIMIT 1" SQL_LOCK_ANY, SQL_NONE,
+		&id, e);
 
 	*ret_more = id != 0;
 	return code == OK && id ? settle_pass(t, id, e) : code;
@@ -43,14 +44,14 @@ static enum err_code tick_cancel(struct tx *t, bool *ret_more, struct err *e)
 {
 	return tick_job(t,
 		"SELECT no FROM job WHERE cancel IS NOT NULL AND ended_ms IS NULL AND hidden = 0"
-		" ORDER BY no LIMIT 1",
+		" ORDER BY no LIMIT 1" SQL_LOCK_ANY,
 		cancel_pass, ret_more, e);
 }
 
 static enum err_code tick_retry(struct tx *t, bool *ret_more, struct err *e)
 {
 	return tick_job(t,
-		"SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1",
+		"SELECT no FROM job WHERE retrying = 1 AND hidden = 0 ORDER BY no LIMIT 1" SQL_LOCK_ANY,
 		retry_pass, ret_more, e);
 }
 
@@ -60,7 +61,7 @@ static enum err_code tick_deadline(struct tx *t, bool *ret_more, struct err *e)
 	int64_t no = 0;
 	enum err_code code = sql_get(t->db,
 		"SELECT no FROM job WHERE deadline_ms IS NOT NULL AND ended_ms IS NULL"
-		" AND deadline_ms <= $1 AND cancel IS NULL ORDER BY deadline_ms LIMIT 1",
+		" AND deadline_ms <= $1 AND cancel IS NULL ORDER BY deadline_ms LIMIT 1" SQL_LOCK_ANY,
 		SQL(sql_i(t->now_ms)), &no, e);
 
 	*ret_more = no != 0;
@@ -75,14 +76,15 @@ static enum err_code tick_later(struct tx *t, bool *ret_more, struct err *e)
 	int64_t due = 0, astray = 0;
 	enum err_code code = sql_run(t->db,
 		"UPDATE task SET state = 0 WHERE id IN"
-		" (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1 LIMIT "
-		"$2)",
+		" (SELECT id FROM task WHERE state IN (1, 2) AND state = 2 AND until_ms <= $1"
+		" LIMIT $2" SQL_LOCK_ANY ")",
 		SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &due, e);
 
 	if (code == OK)
 		code = sql_run(t->db,
 			"UPDATE task SET state = 0 WHERE id IN (SELECT id FROM task"
-			" WHERE state IN (1, 2) AND state = 2 AND until_ms > $1 LIMIT $2)",
+			" WHERE state IN (1, 2) AND state = 2 AND until_ms > $1 LIMIT $2" SQL_LOCK_ANY
+			")",
 			SQL(sql_i(t->now_ms + LATER_MAX_MS), sql_i(TASK_ROWS)), &astray, e);
 	*ret_more = due == TASK_ROWS || astray == TASK_ROWS;
 	t->work |= due + astray > 0;
@@ -119,7 +121,7 @@ static enum err_code lose_tasks(struct tx *t, int64_t before, int64_t *ret_n, st
 	size_t n = 0;
 	struct sql_rows r = sql_query(t->db,
 		"SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND until_ms <= $1"
-		" ORDER BY until_ms LIMIT $2",
+		" ORDER BY until_ms LIMIT $2" SQL_LOCK_ANY,
 		SQL(sql_i(before), sql_i(TASK_ROWS)), e);
 
 	while (n < TASK_ROWS && sql_next(&r))
@@ -144,7 +146,8 @@ static enum err_code tick_overdue(struct tx *t, bool *ret_more, struct err *e)
 static enum err_code drop_half_built(struct tx *t, int64_t before_ms, struct err *e)
 {
 	return sql_run(t->db,
-		"UPDATE job SET hidden = 1 WHERE hidden > 0 AND hidden = $1 AND created_ms <= $2",
+		"UPDATE job SET hidden = 1 WHERE no IN (SELECT no FROM job WHERE hidden > 0"
+		" AND hidden = $1 AND created_ms <= $2" SQL_LOCK_ANY ")",
 		SQL(sql_i(JOB_HIDDEN_BUILDING), sql_i(before_ms)), NULL, e);
 }
 
@@ -162,7 +165,8 @@ static enum err_code tick_expiry(struct tx *t, bool *ret_more, struct err *e)
 	if (code == OK)
 		code = sql_run(t->db,
 			"DELETE FROM idempotency WHERE (tenant, key) IN"
-			" (SELECT tenant, key FROM idempotency WHERE expires_ms <= $1 LIMIT $2)",
+			" (SELECT tenant, key FROM idempotency WHERE expires_ms <= $1 LIMIT $2" SQL_LOCK_ANY
+			")",
 			SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &keys, e);
 	*ret_more |= keys == TASK_ROWS;
 	return code;

@@ -139,22 +139,36 @@ static enum err_code out_of_turn(struct tx *t, int64_t no, struct err *e)
 	return err_set(e, ERR_STORE_UNAVAILABLE, "job %lld: others hold it", (long long)no);
 }
 
-static enum err_code job_load(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
+static enum err_code job_read(struct tx *t, struct sql_rows r, struct tx_job **ret)
 {
-	struct sql_locks *l = t->db->locks;
-	bool wait = !l || is_held(l, no) || may_wait(l, no);
-	struct sql_rows r = wait
-		? sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK,
-			  SQL(sql_i(no)), e)
-		: sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK_ANY,
-			  SQL(sql_i(no)), e);
-
 	if (sql_next(&r))
 		*ret = job_from_row(t, &r);
 	enum err_code code = sql_end(&r);
-	if (code == OK && l && *ret)
-		hold(l, no);
-	return code == OK && !*ret && !wait ? out_of_turn(t, no, e) : code;
+	if (code == OK && t->db->locks && *ret)
+		hold(t->db->locks, (*ret)->no);
+	return code;
+}
+
+/* NULL in *ret: there is none, or somebody else has it. */
+static enum err_code job_load_if_free(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
+{
+	return job_read(t,
+		sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK_ANY,
+			SQL(sql_i(no)), e),
+		ret);
+}
+
+static enum err_code job_load(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
+{
+	const struct sql_locks *l = t->db->locks;
+
+	if (!l || is_held(l, no) || may_wait(l, no))
+		return job_read(t,
+			sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK,
+				SQL(sql_i(no)), e),
+			ret);
+	enum err_code code = job_load_if_free(t, no, ret, e);
+	return code == OK && !*ret ? out_of_turn(t, no, e) : code;
 }
 
 enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
@@ -168,6 +182,18 @@ enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct e
 		return err_set(e, ERR_NOT_FOUND, "job %lld: not there", (long long)no);
 	*ret = j;
 	return OK;
+}
+
+enum err_code tx_job_try(struct tx *t, int64_t no, struct err *e)
+{
+	struct tx_job *j = loaded(t, no);
+	enum err_code code = OK;
+
+	if (!j && t->db->locks)
+		code = job_load_if_free(t, no, &j, e);
+	else if (!j)
+		code = job_load(t, no, &j, e);
+	return code;
 }
 
 enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct tx_job **ret,

@@ -111,6 +111,8 @@ void tx_tell(const struct tx *t);
  * since. ERR_NOT_FOUND when there is none of this number. Where somebody else holds it and it may not be
  * waited for, the operation fails and is run again. */
 enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e) MUST_CHECK;
+/* Load it, unless somebody else holds it at this moment (or it is gone): it may matter or not. */
+enum err_code tx_job_try(struct tx *t, int64_t no, struct err *e) MUST_CHECK;
 /* Lock a job of which nothing is to be read yet. Of a store with many writers only, and before anything
  * else is locked. */
 enum err_code tx_lock_job(struct sql *db, int64_t no, struct err *e) MUST_CHECK;
@@ -208,6 +210,9 @@ enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, 
 enum err_code original_put(struct tx *t, int64_t scope, const struct original *o,
 	struct tx_original *ret, struct err *e) MUST_CHECK;
 
+/* Before it is dropped: nobody begins to use it until we commit. *ret_ours false: it is in use right now,
+ * or gone. */
+enum err_code original_lock(struct tx *t, int64_t id, bool *ret_ours, struct err *e) MUST_CHECK;
 enum err_code original_update(struct tx *t, const struct tx_original *o, struct err *e) MUST_CHECK;
 /* Note that they are used now. */
 enum err_code original_used(struct tx *t, struct tx_original *o, struct err *e) MUST_CHECK;
@@ -471,6 +476,9 @@ struct op_gc {
 	int64_t after_original, after_result; /* how far this collection has come */
 	bool more;
 	struct gc_report report;
+};
+struct op_gc_step {
+	struct op_gc before, after;
 };
 struct op_blobs {
 	const char *const *keys;
