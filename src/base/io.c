@@ -29,6 +29,14 @@ void fd_close(int *fd)
 	*fd = -1;
 }
 
+/* A file says how long it is: one allocation in place of many. What it says is no more than a hint. */
+static void reserve_for(int fd, struct buf *text)
+{
+	struct stat st;
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size < text->max)
+		(void)buf_reserve(text, (size_t)st.st_size + 1);
+}
+
 static enum err_code read_all(int fd, const char *path, size_t max, struct buf *text, struct err *e)
 {
 	for (;;) {
@@ -50,6 +58,7 @@ enum err_code io_read_fd(int fd, const char *path, size_t max, struct buf *ret, 
 {
 	/* One byte more than allowed is room to see that a file is too large. */
 	struct buf text = BUF_INIT(max + 1);
+	reserve_for(fd, &text);
 	enum err_code code = read_all(fd, path, max, &text, e);
 	if (code == OK && text.len > max)
 		code = err_set(e, ERR_SYSTEM, "%s: larger than %zu bytes", path, max);

@@ -100,9 +100,13 @@ static void must(bool ok)
 		mem_exhausted();
 }
 
+/* 0.1 is written as 0.1, not as 0.10000000000000001; only a double that needs its seventeenth digit
+ * comes back as its neighbour. */
+#define REAL_DIGITS JSON_REAL_PRECISION(16)
+
 static char *dump(const json_t *j, size_t flags)
 {
-	char *s = json_dumps(j, flags | JSON_COMPACT | JSON_ENCODE_ANY);
+	char *s = json_dumps(j, flags | JSON_COMPACT | JSON_ENCODE_ANY | REAL_DIGITS);
 	must(s != NULL); /* a digest of anything else would be one of another document */
 	return s;
 }

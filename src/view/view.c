@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 
+#include <math.h>
+
 #define HOUR_MS (60 * 60 * 1000LL)
 
 static void put_time(json_t *o, const char *name, int64_t wall_ms)
@@ -252,7 +254,8 @@ static void put_cut_maker(json_t *o, const struct cut_product *p, enum cut_reaso
 		p->ident[0] ? ":" : "", p->ident);
 
 	json_put_str(o, "engine", engine);
-	json_put(o, "confidence", p->confidence < 0 ? json_null() : json_real(p->confidence));
+	json_put(o, "confidence",
+		p->confidence < 0 ? json_null() : json_real(round(p->confidence * 1000) / 1000));
 	view_credits(o, "cost", p->cost);
 	json_put_str(o, "reason", cut_reason_name(reason));
 }

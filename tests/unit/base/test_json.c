@@ -117,6 +117,17 @@ static void getters_give_the_default_for_another_type(void **state)
 	assert_int_equal(json_get_int(NULL, "i", 9), 9);
 }
 
+static void a_number_is_written_as_people_would(void **state)
+{
+	(void)state;
+	autojson *list = json_arr();
+	json_push(list, json_real(0.1));
+	json_push(list, json_real(0.993));
+	json_push(list, json_real(2.25));
+	autofree char *text = json_text(list);
+	assert_string_equal(text, "[0.1,0.993,2.25]");
+}
+
 static void a_string_that_is_not_utf8_is_kept_readable(void **state)
 {
 	(void)state;
@@ -184,6 +195,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_message_says_where_and_not_what),
 	cmocka_unit_test(the_canonical_form_sorts_members_at_every_level),
 	cmocka_unit_test(getters_give_the_default_for_another_type),
+	cmocka_unit_test(a_number_is_written_as_people_would),
 	cmocka_unit_test(a_string_that_is_not_utf8_is_kept_readable),
 	cmocka_unit_test(quoting_escapes_what_could_break_a_line),
 };
