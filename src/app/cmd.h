@@ -14,6 +14,7 @@
 
 int cmd_run(const struct conf *c);
 int cmd_serve(const struct conf *c);
+int cmd_work(const struct conf *c);
 int cmd_submit(const struct conf *c);
 int cmd_watch(const struct conf *c);
 int cmd_cancel(const struct conf *c);

@@ -10,9 +10,11 @@
 #include "app/models.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "bus/bus.h"
 #include "http/http.h"
 #include "image/image.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -58,6 +60,7 @@ struct doctor {
 	struct engine engine;
 	int faults;
 	int cut_faults; /* of what only cut-outs need */
+	int bus_faults; /* without it all goes on, a little later */
 };
 
 static void line(struct doctor *d, const char *what, enum err_code code, const struct err *e,
@@ -77,7 +80,109 @@ static void check_store(struct doctor *d)
 {
 	struct err e = { 0 };
 	int64_t began = clock_mono_us();
-	line(d, "store", store_ping(d->engine.store, &e), &e, began, d->engine.store_url);
+	struct queue_stats q;
+	enum err_code code = store_ping(d->engine.store, &e);
+	if (code == OK)
+		code = store_queue(d->engine.store, &q, &e);
+	line(d, "store", code, &e, began,
+		d->engine.shared ? "a commit and a read of the shared database"
+				 : d->engine.store_url);
+}
+
+/* ---- the bus -------------------------------------------------------------------------------- */
+
+#define BUS_MS 5000
+#define NOBODY INT64_MAX /* no job has this number: who hears it looks and finds nothing */
+
+struct echo {
+	pthread_mutex_t lock;
+	pthread_cond_t heard;
+	bool done;
+};
+
+static void hear(void *ctx, const struct bus_hint *h)
+{
+	struct echo *echo = ctx;
+	if (h->job != NOBODY)
+		return;
+	pthread_mutex_lock(&echo->lock);
+	echo->done = true;
+	pthread_cond_signal(&echo->heard);
+	pthread_mutex_unlock(&echo->lock);
+}
+
+static enum err_code await_echo(struct echo *echo, struct err *e)
+{
+	struct timespec until = clock_deadline(BUS_MS);
+	int rc = 0;
+	pthread_mutex_lock(&echo->lock);
+	while (!echo->done && rc == 0)
+		rc = pthread_cond_clockwait(&echo->heard, &echo->lock, CLOCK_MONOTONIC, &until);
+	bool done = echo->done;
+	pthread_mutex_unlock(&echo->lock);
+	return done
+		? OK
+		: err_set(e, ERR_SYSTEM,
+			  "connected, but what one connection says another does not hear: may "
+			  "this user publish and subscribe? A pooler (PgBouncer) does not carry "
+			  "LISTEN: give --bus the database's own address");
+}
+
+/* What one connection says, another hears. */
+static enum err_code round_trip(struct doctor *d, struct bus *other, struct err *e)
+{
+	struct echo echo = { .done = false };
+	pthread_mutex_init(&echo.lock, NULL);
+	pthread_cond_init(&echo.heard, NULL);
+	bus_subscribe(other, hear, &echo);
+	enum err_code code = bus_wait_up(other, BUS_MS, e);
+	if (code == OK)
+		code = bus_wait_up(d->engine.bus, BUS_MS, e);
+	if (code == OK) {
+		bus_publish(d->engine.bus, &(struct bus_hint){ .job = NOBODY, .seq = 1 });
+		code = await_echo(&echo, e);
+	}
+	bus_free(other);
+	pthread_cond_destroy(&echo.heard);
+	pthread_mutex_destroy(&echo.lock);
+	return code;
+}
+
+static void check_bus(struct doctor *d)
+{
+	struct err e = { 0 };
+	struct bus_opts o = engine_bus_opts(d->conf);
+	struct bus *other = NULL;
+	int64_t began = clock_mono_us();
+	if (!bus_is_remote(d->engine.bus)) {
+		if (d->engine.shared)
+			printf("note  %-10s local: other processes hear of news and work by polling "
+			       "only; --bus postgres: or nats://HOST is quicker\n",
+				"bus");
+		return;
+	}
+	enum err_code code = bus_open(&o, &other, &e);
+	if (code == OK)
+		code = round_trip(d, other, &e);
+	line(d, "bus", code, &e, began, "a hint went from one connection to another");
+	d->faults -= code != OK;
+	d->bus_faults += code != OK;
+}
+
+/* All that share a database must have the same. */
+static void check_secret(struct doctor *d)
+{
+	struct err e = { 0 };
+	struct secrets s;
+	if (!d->engine.shared)
+		return;
+	enum err_code code = d->conf->secret
+		? secrets_from_text(d->conf->secret, &s, &e)
+		: err_set(&e, ERR_USAGE,
+			  "--secret-file is needed, the same for all that share the database: "
+			  "openssl rand -hex 32 makes one");
+	line(d, "secret", code, &e, clock_mono_us(), "--secret-file");
+	secrets_wipe(&s);
 }
 
 static void check_blob(struct doctor *d)
@@ -313,6 +418,8 @@ int cmd_doctor(const struct conf *c)
 	check_libraries(&d);
 	if (code == OK) {
 		check_store(&d);
+		check_secret(&d);
+		check_bus(&d);
 		check_blob(&d);
 		check_darkroom(&d);
 		check_jail(&d);
@@ -323,6 +430,8 @@ int cmd_doctor(const struct conf *c)
 	check_listen(&d);
 	check_open_files();
 	check_machine(&d);
+	if (d.bus_faults)
+		printf("\nhints do not travel: until they do, news and work are found by polling\n");
 	if (d.faults)
 		printf("\n%d fault(s): the main job cannot run\n", d.faults);
 	else

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bulb serve: the HTTP server in front of the engine, until a signal. The first SIGTERM drains:
- * readiness turns off, no new work is taken, sockets are closed with 1001, what runs may finish. The
- * second ends the process at once, which loses nothing: that is what the store is for.
+ * bulb serve: the HTTP server in front of the engine, until a signal. SIGTERM drains: readiness turns
+ * off, no new work is taken, sockets are closed with 1001, what runs may finish.
  */
 #include "api/api.h"
 #include "app/cmd.h"
@@ -10,16 +9,15 @@
 #include "app/gc_timer.h"
 #include "app/say.h"
 #include "app/series.h"
-#include "app/signals.h"
+#include "app/service.h"
 #include "app/systemd.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
-#include <pthread.h>
+#include <string.h>
+
 #include <stdio.h>
-#include <unistd.h>
 
 #define CLOSE_MS 3000 /* streams are closed spread over a second, and answered */
 
@@ -27,9 +25,10 @@ struct serve {
 	const struct conf *conf;
 	struct engine engine;
 	struct push *push;
-	struct api *api, *ops_api;
-	struct http_server *http, *ops;
-	char url[128], ops_url[128];
+	struct api *api;
+	struct http_server *http;
+	struct ops ops;
+	char url[128];
 	struct gc_timer *gc;
 };
 
@@ -40,11 +39,6 @@ static void news(void *ctx, const struct bus_hint *h)
 }
 
 /* ---- putting it together ---------------------------------------------------------------------- */
-
-static const char *not_ready(void *darkroom, struct err *e)
-{
-	return darkroom && darkroom_check(darkroom, e) != OK ? "darkroom" : NULL;
-}
 
 static struct api_opts api_settings(const struct serve *s)
 {
@@ -85,8 +79,8 @@ static struct api_opts api_settings(const struct serve *s)
 		.trusted_proxies = c->trusted_proxy.v,
 		.trusted_proxies_n = c->trusted_proxy.n,
 		.open = c->open,
-		.not_ready = not_ready,
-		.ctx = s->engine.darkroom, /* NULL without workers */
+		.not_ready = service_not_ready,
+		.ctx = (void *)(uintptr_t)&s->engine,
 	};
 }
 
@@ -123,20 +117,6 @@ static enum err_code start_http(const struct conf *c, int fd, struct api *api,
 	return http_server_new(&o, ret, e);
 }
 
-static enum err_code start_ops(struct serve *s, struct err *e)
-{
-	if (!s->conf->ops_listen)
-		return OK;
-	int fd = -1;
-	struct api_opts o = api_settings(s);
-	o.ops_only = true;
-	if (http_listen(s->conf->ops_listen, &fd, s->ops_url, e) != OK)
-		return e->code;
-	if (api_new(&o, &s->ops_api, e) != OK)
-		return e->code;
-	return start_http(s->conf, fd, s->ops_api, &s->ops, e);
-}
-
 static enum err_code start(struct serve *s, struct err *e)
 {
 	const struct conf *c = s->conf;
@@ -164,7 +144,7 @@ static enum err_code start(struct serve *s, struct err *e)
 	bus_subscribe(s->engine.bus, news, s->push);
 	struct api_opts ao = api_settings(s);
 	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK ||
-		start_ops(s, e) != OK)
+		ops_start(c, &s->engine, &s->ops, e) != OK)
 		return e->code;
 	if (start_http(c, fd, s->api, &s->http, e) != OK)
 		return e->code;
@@ -173,49 +153,27 @@ static enum err_code start(struct serve *s, struct err *e)
 	return OK;
 }
 
-static void *end_at_once(void *arg)
-{
-	(void)arg;
-	(void)signals_wait(-1);
-	_exit(EXIT_INTERRUPTED);
-}
-
 static void drain(struct serve *s)
 {
-	pthread_t second;
 	log_event(LOG_SERVE_DRAIN, NULL, "busy=%zu",
 		s->engine.worker ? worker_busy(s->engine.worker) : (size_t)0);
-	systemd_notify(s->conf->notify_socket, "STOPPING=1");
-	if (pthread_create(&second, NULL, end_at_once, NULL) == 0)
-		pthread_detach(second);
+	service_stopping(s->conf);
 	api_set_draining(s->api);
+	ops_set_draining(&s->ops);
 	http_server_drain(s->http);
 	engine_stop(&s->engine, s->conf->drain_ms);
 	http_server_wait(s->http, CLOSE_MS);
 	gc_timer_free(TAKE(&s->gc));
 }
 
-static void wait_for_signal(struct serve *s)
-{
-	int64_t watchdog_ms = s->conf->watchdog_ms / 2;
-	systemd_notify(s->conf->notify_socket, "READY=1");
-	while (signals_wait(watchdog_ms > 0 ? watchdog_ms : -1) == 0) {
-		/* Any answer is a sign of life: a full disk is not mended by a restart. */
-		struct err e = { 0 };
-		(void)!store_ping(s->engine.store, &e);
-		systemd_notify(s->conf->notify_socket, "WATCHDOG=1");
-	}
-}
-
 static void close_all(struct serve *s)
 {
 	http_server_free(s->http);
-	http_server_free(s->ops);
+	ops_free(&s->ops);
 	push_stop(s->push); /* it reads the store, which is closed next */
 	engine_close(&s->engine);
 	push_free(s->push);
 	api_free(s->api);
-	api_free(s->ops_api);
 }
 
 int cmd_serve(const struct conf *c)
@@ -229,11 +187,11 @@ int cmd_serve(const struct conf *c)
 		return say_error(&e);
 	}
 	printf("listening on %s\n", s.url);
-	if (s.ops)
-		printf("health and metrics on %s\n", s.ops_url);
+	if (s.ops.http)
+		printf("health and metrics on %s\n", s.ops.url);
 	fflush(stdout);
 	log_event(LOG_SERVE_START, NULL, "url=%s data=%s", s.url, c->data);
-	wait_for_signal(&s);
+	service_wait(c, s.engine.store);
 	drain(&s);
 	close_all(&s);
 	log_event(LOG_SERVE_STOP, NULL, "nothing was lost");

@@ -20,6 +20,7 @@
 #define LOW_SPEED_BYTES    1024
 #define LOW_SPEED_MS       10000
 #define PICTURES_PER_CHILD 500
+#define SHARED_POLL_MS     1000 /* what a lost hint costs where others commit, too */
 
 static void on_news(void *ctx, int64_t job_no, int64_t seq)
 {
@@ -39,6 +40,13 @@ static void on_lost(void *ctx, const char *job_id, int64_t items)
 	log_event(LOG_STORE_ROWS_LOST, job_id, "items=%lld", (long long)items);
 }
 
+static void on_bus(void *ctx, bool up, const char *why)
+{
+	(void)ctx;
+	metric_set(METRIC_BUS_UP, up, NULL, NULL, NULL);
+	log_event(up ? LOG_BUS_UP : LOG_BUS_LOST, NULL, "%s", up ? "" : why);
+}
+
 static void wake_worker(void *ctx, const struct bus_hint *h)
 {
 	if (h->work)
@@ -53,6 +61,20 @@ static void darkroom_died(void *ctx, const char *reason)
 		log_event(LOG_DARKROOM_LOST, NULL, "the process that forks the children has ended");
 	else if (strcmp(reason, "worn") != 0)
 		log_event(LOG_DARKROOM_DIED, NULL, "reason=%s", reason);
+}
+
+struct bus_opts engine_bus_opts(const struct conf *c)
+{
+	const char *url = c->bus ? c->bus : "local:";
+	return (struct bus_opts){
+		.url = strcmp(url, "postgres:") == 0 ? c->store : url,
+		.subject = c->bus_subject,
+		.user = c->bus_user,
+		.creds_file = c->bus_creds,
+		.ca_file = c->bus_ca,
+		.cert_file = c->bus_cert,
+		.key_file = c->bus_cert_key,
+	};
 }
 
 static enum err_code open_presets(struct engine *g, struct err *e)
@@ -82,6 +104,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.cuts = visitor ? NULL : &g->cutting.site,
 		.max_cost_month = c->max_cost_month,
 		.short_visitor = visitor,
+		.await_schema = g->joins,
 		.on_news = on_news,
 		.on_work = on_work,
 		.on_lost = on_lost,
@@ -90,7 +113,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 	int64_t back = 0;
 	if (store_open(g->store_url, &o, &g->store, e) != OK)
 		return e->code;
-	if (visitor)
+	if (visitor || g->shared) /* what others run is not lost */
 		return OK;
 	if (store_recover(g->store, &back, e) != OK)
 		return e->code;
@@ -99,11 +122,9 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 	return OK;
 }
 
-static enum err_code open_fetch(struct engine *g, bool allow_files, struct err *e)
+static void open_fetch(struct engine *g, bool allow_files)
 {
 	const struct conf *c = g->conf;
-	if (net_init(e) != OK)
-		return e->code;
 	struct fetch_opts o = {
 		.guard = { .allow = c->allow_address.v, .allow_n = c->allow_address.n },
 		.sources = c->allow_source.v,
@@ -117,7 +138,6 @@ static enum err_code open_fetch(struct engine *g, bool allow_files, struct err *
 		.allow_files = allow_files,
 	};
 	g->fetch = fetch_new(&o);
-	return OK;
 }
 
 static enum err_code open_darkrooms(struct engine *g, struct err *e)
@@ -158,6 +178,7 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.max_tries = (int)g->conf->max_tries,
 		.max_held_bytes = g->conf->held_memory_bytes,
 		.wait_for_blobs = g->wait_for_blobs,
+		.poll_ms = g->shared ? SHARED_POLL_MS : 0,
 	};
 	static_assert(sizeof(o.mattes) == sizeof(g->cutting.mattes), "a darkroom a model");
 	memcpy(o.mattes, g->cutting.mattes, sizeof(o.mattes));
@@ -167,24 +188,71 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 	return OK;
 }
 
+static enum err_code open_blobs(struct engine *g, struct err *e)
+{
+	const struct conf *c = g->conf;
+	struct blob_opts o = {
+		.environment = c->environment,
+		.s3_style = c->s3_style,
+		.s3_encryption = c->s3_encryption,
+		.s3_kms_key = c->s3_kms_key,
+		.s3_storage_class = c->s3_storage_class,
+	};
+	return blob_open_with(g->blob_url, &o, &g->blob, e);
+}
+
+/* "postgres:" is the bus of the store's own database. */
+static enum err_code open_bus(struct engine *g, struct err *e)
+{
+	struct bus_opts o = engine_bus_opts(g->conf);
+	o.on_state = on_bus;
+	if (o.url == g->conf->store && !g->shared)
+		return err_set(e, ERR_USAGE, "--bus postgres: goes with --store postgres://…");
+	return bus_open(&o, &g->bus, e);
+}
+
+/* Only who has an embedded store's lock may make its secret: two that start at once would keep two.
+ * A secret of one process is of no use where several share a store. */
+static enum err_code open_secrets(struct engine *g, struct err *e)
+{
+	if (g->conf->secret)
+		return secrets_from_text(g->conf->secret, &g->secrets, e);
+	if (g->shared)
+		return err_set(e, ERR_USAGE,
+			"--secret-file is needed: all that share a database must sign and seal alike "
+			"(openssl rand -hex 32 makes one)");
+	return secrets_load(g->data, &g->secrets, e);
+}
+
+static enum err_code check_places(const struct engine *g, const struct engine_opts *o,
+	struct err *e)
+{
+	if (o->joins && !g->shared)
+		return err_set(e, ERR_USAGE,
+			"bulb work joins a cluster, so --store is postgres://…; the database '%s' belongs "
+			"to one server, which works for itself",
+			g->store_url);
+	return OK;
+}
+
 static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, struct err *e)
 {
-	if (io_mkdirs(g->data, 0700, e) != OK ||
-		bus_open(g->conf->bus ? g->conf->bus : "local:", &g->bus, e) != OK ||
-		open_presets(g, e) != OK)
+	if (check_places(g, o, e) != OK || net_init(e) != OK)
+		return e->code;
+	if (!g->shared && io_mkdirs(g->data, 0700, e) != OK)
+		return e->code;
+	if (open_bus(g, e) != OK || open_presets(g, e) != OK)
 		return e->code;
 	if (!o->visitor && cutting_open(g->conf, &g->cutting, e) != OK)
 		return e->code;
-	if (open_store(g, o->visitor, e) != OK || blob_open(g->blob_url, &g->blob, e) != OK)
+	if (open_store(g, o->visitor, e) != OK || open_blobs(g, e) != OK)
 		return e->code;
-	/* Only who has the store's lock may make the secret: two that start at once would keep two. */
-	if (o->visitor || secrets_load(g->data, &g->secrets, e) != OK)
+	if (o->visitor || open_secrets(g, e) != OK)
 		return o->visitor ? OK : e->code;
 	if (!o->lanes)
 		return OK;
-	if (open_fetch(g, o->allow_files, e) != OK || open_darkrooms(g, e) != OK)
-		return e->code;
-	return OK;
+	open_fetch(g, o->allow_files);
+	return open_darkrooms(g, e);
 }
 
 enum err_code engine_open(const struct conf *c, const struct engine_opts *o, struct engine *ret,
@@ -198,6 +266,8 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 				    : mem_printf("file:%s/blobs", o->data);
 	ret->lanes = o->visitor ? 0 : o->lanes;
 	ret->wait_for_blobs = o->wait_for_blobs;
+	ret->joins = o->joins;
+	ret->shared = store_url_is_shared(ret->store_url);
 	if (open_rooms(ret, o, e) != OK) {
 		engine_close(ret);
 		return e->code;
@@ -220,12 +290,13 @@ void engine_stop(struct engine *g, int64_t wait_ms)
 
 void engine_close(struct engine *g)
 {
-	/* The store's last hints still wake the worker: its threads end first, its memory last. */
+	/* The store's last hints still wake the worker, and so do others' hints until the bus is gone:
+	 * its threads end first, its memory last. */
 	if (g->worker)
 		worker_stop(g->worker, 0);
 	store_free(g->store);
-	worker_free(g->worker);
 	bus_free(g->bus);
+	worker_free(g->worker);
 	darkroom_free(g->darkroom);
 	cutting_close(&g->cutting);
 	fetch_free(g->fetch);

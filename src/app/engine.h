@@ -30,6 +30,8 @@ struct engine {
 	struct worker *worker;
 	int64_t lanes;
 	bool wait_for_blobs;
+	bool joins;
+	bool shared; /* the store is one that other processes use, too */
 };
 
 struct engine_opts {
@@ -37,6 +39,7 @@ struct engine_opts {
 	const char *store_url; /* NULL: sqlite in data */
 	const char *blob_url;  /* NULL: files in data */
 	bool allow_files;      /* file:// sources (`bulb run`) */
+	bool joins; /* work for a cluster (`bulb work`): no store but a shared one, nothing is kept here */
 	bool visitor; /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
 	bool wait_for_blobs; /* a full disk is waited for; else its items fail after some tries */
 	int64_t lanes;       /* 0: no worker */
@@ -45,6 +48,8 @@ struct engine_opts {
 /* Opens everything and recovers what an earlier process left; nothing runs yet. */
 enum err_code engine_open(const struct conf *c, const struct engine_opts *o, struct engine *ret,
 	struct err *e) MUST_CHECK;
+/* The bus that the settings name. */
+struct bus_opts engine_bus_opts(const struct conf *c);
 /* Starts the worker. Subscribe to the bus before. */
 enum err_code engine_start(struct engine *g, struct err *e) MUST_CHECK;
 /* Takes no new work, waits at most so long for what runs, gives the rest back. */

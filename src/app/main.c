@@ -16,6 +16,7 @@
 static int (*const commands[COMMAND_COUNT])(const struct conf *c) = {
 	[COMMAND_RUN] = cmd_run,
 	[COMMAND_SERVE] = cmd_serve,
+	[COMMAND_WORK] = cmd_work,
 	[COMMAND_SUBMIT] = cmd_submit,
 	[COMMAND_WATCH] = cmd_watch,
 	[COMMAND_CANCEL] = cmd_cancel,

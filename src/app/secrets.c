@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #define SECRET_BYTES 32
+#define TEXT_LEAST   32
 
-static void derive(const void *root, const char *name, uint8_t out[32])
+static void derive(const void *root, size_t n, struct secrets *ret)
 {
-	hmac_sha256(root, SECRET_BYTES, name, strlen(name), out);
+	hmac_sha256(root, n, "bulb link", strlen("bulb link"), ret->link_key);
+	hmac_sha256(root, n, "bulb seal", strlen("bulb seal"), ret->seal_key);
 }
 
 static enum err_code make_root(const char *path, struct err *e)
@@ -48,10 +50,19 @@ enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err
 		buf_done(&root);
 		return err_set(e, ERR_SYSTEM, "'%s' does not hold %d bytes", path, SECRET_BYTES);
 	}
-	derive(root.data, "bulb link", ret->link_key);
-	derive(root.data, "bulb seal", ret->seal_key);
+	derive(root.data, root.len, ret);
 	mem_wipe(root.data, root.len);
 	buf_done(&root);
+	return OK;
+}
+
+enum err_code secrets_from_text(const char *text, struct secrets *ret, struct err *e)
+{
+	if (strlen(text) < TEXT_LEAST)
+		return err_set(e, ERR_USAGE,
+			"--secret-file: it holds %zu characters, and %d are the least that is safe",
+			strlen(text), TEXT_LEAST);
+	derive(text, strlen(text), ret);
 	return OK;
 }
 

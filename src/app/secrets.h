@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The two keys of a data folder: one signs links and tokens, one seals per-item headers. Made at
- * the first start, readable by the owner only, kept in DATA/secret.
+ * The two keys of a server, or of all that share a database: one signs links and tokens, one seals
+ * per-item headers. They come from a secret that is given, or from one that is made at the first
+ * start, readable by the owner only, and kept in DATA/secret.
  */
 #ifndef BULB_APP_SECRETS_H
 #define BULB_APP_SECRETS_H
@@ -16,6 +17,8 @@ struct secrets {
 };
 
 enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err *e) MUST_CHECK;
+/* --secret: 32 characters or more. ERR_USAGE. */
+enum err_code secrets_from_text(const char *text, struct secrets *ret, struct err *e) MUST_CHECK;
 void secrets_wipe(struct secrets *s);
 
 #endif

@@ -117,7 +117,9 @@ enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, s
 	derive_registry(c, envp);
 	derive_work(c);
 	if (!c->log_level)
-		c->log_level = cmd == COMMAND_SERVE ? "info" : "warn";
+		c->log_level = cmd == COMMAND_SERVE || cmd == COMMAND_WORK ? "info" : "warn";
+	if (!c->ops_listen && cmd == COMMAND_WORK)
+		c->ops_listen = "127.0.0.1:8081";
 	if (c->max_connections < 0)
 		c->max_connections = 0;
 	return setting_serves(&conf_settings[CONF_listen], cmd) ? derive_listen(c, envp, e) : OK;

@@ -14,6 +14,7 @@
 
 #define C_RUN    (1u << COMMAND_RUN)
 #define C_SERVE  (1u << COMMAND_SERVE)
+#define C_WORK   (1u << COMMAND_WORK)
 #define C_SUBMIT (1u << COMMAND_SUBMIT)
 #define C_WATCH  (1u << COMMAND_WATCH)
 #define C_JOBS   (1u << COMMAND_JOBS)

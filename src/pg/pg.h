@@ -23,6 +23,9 @@ struct pg;
 enum err_code pg_open(const char *url, struct pg **ret, struct err *e) MUST_CHECK;
 void pg_free(struct pg *c); /* NULL is fine */
 
+/* The URL without a parameter that only we understand; *ret_was: it was there. The caller frees. */
+char *pg_url_without(const char *url, const char *param, bool *ret_was);
+
 /* Why the last call failed. */
 enum pg_fault {
 	PG_FINE,

@@ -3,7 +3,7 @@
  * One thread asks for work: it lets the store go on with what goes on by itself (tick), has fresh
  * items planned, and claims tasks for all idle lanes in one call. It sleeps until a hint comes, a
  * lane becomes idle, or the store said something is due. Hints may be lost, so no sleep is longer
- * than SLEEP_MAX_MS.
+ * than poll_ms.
  *
  * Planning runs a little ahead of the lanes. Where all of that lies on hosts that answer slowly or
  * not at all, lanes would be idle although the same job has work at other hosts: then it runs
@@ -19,7 +19,6 @@
 
 #include <errno.h>
 
-#define SLEEP_MAX_MS     5000
 #define FULL_HOST_MS     250  /* a host that asked us to wait tells nobody when it is over */
 #define STARVED_MS       1000 /* idle lanes, and nothing but full hosts, for so long */
 #define AHEAD_MAX        256  /* times what planning runs ahead at first */
@@ -145,10 +144,10 @@ static void look_ahead(struct dispatcher *d, size_t idle, size_t given)
 static enum err_code tick(struct dispatcher *d, struct err *e)
 {
 	struct feed *f = &d->w->o.feed;
-	int64_t next_ms = SLEEP_MAX_MS;
+	int64_t most = d->w->o.poll_ms, next_ms = most;
 	enum err_code code = f->tick(f->ctx, &next_ms, e);
-	if (next_ms > SLEEP_MAX_MS)
-		next_ms = SLEEP_MAX_MS;
+	if (next_ms > most)
+		next_ms = most;
 	if (code == OK)
 		d->tick_at = clock_mono_ms() + next_ms;
 	return code;

@@ -12,6 +12,7 @@
 
 #define KEEP_MS    500
 #define BACKOFF_MS 1000
+#define POLL_MS    5000
 
 static void cond_init(pthread_cond_t *c)
 {
@@ -47,6 +48,8 @@ static struct worker *init(const struct worker_opts *o)
 	w->o = *o;
 	if (!w->o.keep_ms)
 		w->o.keep_ms = KEEP_MS;
+	if (!w->o.poll_ms)
+		w->o.poll_ms = POLL_MS;
 	if (!w->o.backoff_ms)
 		w->o.backoff_ms = BACKOFF_MS;
 	w->o.cut_places = cut_places(o);

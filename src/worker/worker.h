@@ -58,6 +58,7 @@ struct worker_opts {
 	int max_tries;          /* of what may pass: 4 */
 	int64_t max_held_bytes; /* originals held in memory by all lanes: above it none is begun */
 	bool wait_for_blobs;    /* a disk that takes no blobs costs an item time, but no try */
+	int64_t poll_ms;        /* longest sleep without a hint; 0: 5 s */
 	int64_t keep_ms;        /* between two looks at the leases; 0: 500 */
 	int64_t backoff_ms;     /* before the second try, longer before each further; 0: 1,000 */
 };

@@ -28,7 +28,7 @@ static void a_hint_reaches_every_listener(void **state)
 	(void)state;
 	struct err e;
 	struct bus *b;
-	assert_ok(bus_open("local:", &b, &e));
+	assert_ok(bus_open(&(struct bus_opts){ .url = "local:" }, &b, &e));
 	struct heard one = { 0 }, two = { 0 };
 	bus_subscribe(b, hear, &one);
 	bus_subscribe(b, hear, &two);
@@ -49,7 +49,7 @@ static void a_hint_without_listeners_is_dropped(void **state)
 	(void)state;
 	struct err e;
 	struct bus *b;
-	assert_ok(bus_open("local:", &b, &e));
+	assert_ok(bus_open(&(struct bus_opts){ .url = "local:" }, &b, &e));
 	bus_publish(b, &(struct bus_hint){ .work = true });
 	bus_free(b);
 	bus_free(NULL);
@@ -67,7 +67,7 @@ static void threads_publish_at_the_same_time(void **state)
 	(void)state;
 	struct err e;
 	struct bus *b;
-	assert_ok(bus_open("local:", &b, &e));
+	assert_ok(bus_open(&(struct bus_opts){ .url = "local:" }, &b, &e));
 	struct heard heard = { 0 };
 	bus_subscribe(b, count, &heard);
 	pthread_t t[4];
@@ -84,7 +84,7 @@ static void an_unknown_scheme_is_refused_and_named(void **state)
 	(void)state;
 	struct err e;
 	struct bus *b = NULL;
-	assert_err(bus_open("carrier-pigeon:", &b, &e), ERR_USAGE);
+	assert_err(bus_open(&(struct bus_opts){ .url = "carrier-pigeon:" }, &b, &e), ERR_USAGE);
 	assert_non_null(strstr(e.text, "carrier-pigeon:"));
 	assert_null(b);
 }
