@@ -57,7 +57,7 @@ static enum err_code code_of(enum pg_fault f, const char *state)
 static void one_line(char *s)
 {
 	for (; *s; s++)
-		if (*s == '\n')
+		if (*s == '\n' || *s == '\t')
 			*s = ' ';
 }
 

@@ -69,12 +69,8 @@ static void drop_schema(struct fixture *f)
 	pg_free(c);
 }
 
-int fixture_setup(void **state)
+void fixture_opts(struct fixture *f)
 {
-	struct fixture *f = mem_new(struct fixture);
-
-	f->a = arena_new();
-	f->tenant = 1;
 	presets = presets_new();
 	f->opts = (struct store_opts){
 		.fresh_ms = 24 * 3600 * 1000,
@@ -91,6 +87,15 @@ int fixture_setup(void **state)
 		.on_work = on_work,
 		.ctx = f,
 	};
+}
+
+int fixture_setup(void **state)
+{
+	struct fixture *f = mem_new(struct fixture);
+
+	f->a = arena_new();
+	f->tenant = 1;
+	fixture_opts(f);
 	/* In memory where that can be had: what a sync is worth is another test's business. */
 	snprintf(f->dir, sizeof f->dir, "%s/bulb-store-XXXXXX",
 		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");

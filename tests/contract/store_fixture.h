@@ -36,6 +36,7 @@ void clock_set(int64_t ms);
 void clock_add(int64_t ms);
 int64_t clock_now(void);
 
+void fixture_opts(struct fixture *f); /* what setup begins with */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_reopen(struct fixture *f); /* with the opts as they are now */
