@@ -60,7 +60,7 @@ static double variant_bytes(const struct variant *v, int w, int h)
 
 /* Lines that libvips keeps between its steps while a picture streams through them, and bytes a pixel
  * of them: measured on pictures of 8600 and of 40000 pixels a line. */
-enum { LINES = 1024, LINE_BYTES = 6 };
+enum { LINES = 1024, LINE_BYTES = 7 };
 
 static double streaming(const struct probe *p)
 {
@@ -74,7 +74,7 @@ static double streaming(const struct probe *p)
 
 static int64_t estimate(const struct probe *p, const struct recipe *r)
 {
-	double overhead = 12
+	double overhead = 16
 		<< 20; /* libraries, their tables, stacks, and the file's own buffers */
 	bool swap = p->h.orientation >= 5;
 	int w = swap ? p->h.height : p->h.width, h = swap ? p->h.width : p->h.height;
