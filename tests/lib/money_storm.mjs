@@ -31,7 +31,8 @@ async function held(s) {
   };
 }
 const answered = (s) => new Promise((ok) => s.bg.events.once('answered', ok));
-function standStill(t, s) {
+async function standStill(t, s) {
+  await until('the darkroom', async () => (await get(`${s.base}/readyz`)).status === 200 && plainRoom(s)?.children.length > 0);
   const { keeper, children } = plainRoom(s);
   return freeze(t, [keeper, ...children]);
 }
@@ -45,12 +46,12 @@ async function newBlob(s, release) {
 // asked for and nobody can know.
 export const points = {
   'before the intent': { ends: 'bought', reach: async (t, s) => {
-    standStill(t, s); // what is sent is made ready there
+    await standStill(t, s); // what is sent is made ready there
     await begin(s);
     await until('the cut to begin', () => count(s, 'task WHERE kind = 2 AND state = 1'));
   } },
   'while the intent is written': { ends: 'bought', reach: async (t, s) => {
-    const thaw = standStill(t, s);
+    const thaw = await standStill(t, s);
     await begin(s);
     await until('the cut to begin', () => count(s, 'task WHERE kind = 2 AND state = 1'));
     s.unlock = await lockDatabase(s.data);
@@ -80,14 +81,14 @@ export const points = {
   } },
   'after the books know, before the cut-out is made': { ends: 'bought', reach: async (t, s) => {
     const release = await held(s);
-    standStill(t, s);
+    await standStill(t, s);
     const before = await count(s, 'charge WHERE state = 1');
     release();
     await until('the books', async () => await count(s, 'charge WHERE state = 1') > before);
   } },
   'after the cut-out is made, before it is told': { ends: 'bought', reach: async (t, s) => {
     const release = await held(s);
-    const thaw = standStill(t, s);
+    const thaw = await standStill(t, s);
     const before = await count(s, 'charge WHERE state = 1');
     release();
     await until('the books', async () => await count(s, 'charge WHERE state = 1') > before);
