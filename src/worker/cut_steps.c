@@ -79,7 +79,7 @@ static enum err_code cut_flat(struct run *r, struct err *e)
 	if (code != OK || r->piece.done)
 		return code;
 	r->hopeless = true;
-	return err_set(e, ERR_MATTE_FAILED, "the background is not flat");
+	return err_set(e, ERR_MATTE_NOT_FLAT, "the background is not flat");
 }
 
 static enum err_code cut_local(struct run *r, struct err *e)

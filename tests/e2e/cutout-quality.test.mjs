@@ -122,7 +122,7 @@ test('a ground that is not flat is no job for the flat engine', { timeout: 30000
   assert.equal(job.status, 'partial');
   assert.equal(item.status, 'succeeded');
   assert.equal(item.cutout.status, 'failed');
-  assert.equal(item.cutout.error.code, 'matte_failed');
+  assert.equal(item.cutout.error.code, 'matte_not_flat');
   assert.match(item.cutout.error.detail, /not flat/);
 });
 

@@ -60,7 +60,7 @@ static void engine_flat_fails_at_once_where_the_ground_is_not(void **state)
 	(void)state;
 	const struct fake_task *t = do_cut("photo", CUT_FLAT, 0);
 	assert_int_equal(t->state, TASK_FAILED);
-	assert_int_equal(t->why.code, ERR_MATTE_FAILED);
+	assert_int_equal(t->why.code, ERR_MATTE_NOT_FLAT);
 	assert_string_equal(t->why.detail, "the background is not flat");
 	assert_string_equal(t->why.stage, "cut");
 	assert_int_equal(t->laters, 0);
