@@ -15,18 +15,26 @@ static int at_most(int v, int most)
 	return v < most ? v : most;
 }
 
-/* One row of the result: near and far are the rows of chroma above and below it. */
-static void widen_row(const uint8_t *near, const uint8_t *far, int from_w, uint8_t *out, int w)
+/* A sample of chroma between its two rows, in quarters. */
+static int quarters(const uint8_t *near, const uint8_t *far, int i)
 {
-	int last = 3 * near[0] + far[0], here = last;
-	for (int i = 0; 2 * i < w; i++) {
-		int k = at_most(i + 1, from_w - 1), next = 3 * near[k] + far[k];
-		out[2 * i] = (uint8_t)((3 * here + last + 8) >> 4);
-		if (2 * i + 1 < w)
-			out[2 * i + 1] = (uint8_t)((3 * here + next + 7) >> 4);
-		last = here;
-		here = next;
+	return 3 * near[i] + far[i];
+}
+
+/* One row of the result: near and far are the rows of chroma above and below it. The two ends repeat
+ * their sample; between them nothing depends on the step before, so that compilers take many at once. */
+static void widen_row(const uint8_t *restrict near, const uint8_t *restrict far, int from_w,
+	uint8_t *restrict out, int w)
+{
+	int last = from_w - 1;
+	out[0] = (uint8_t)((4 * quarters(near, far, 0) + 8) >> 4);
+	for (int i = 0; i < last; i++) {
+		int here = quarters(near, far, i), next = quarters(near, far, i + 1);
+		out[2 * i + 1] = (uint8_t)((3 * here + next + 7) >> 4);
+		out[2 * i + 2] = (uint8_t)((3 * next + here + 8) >> 4);
 	}
+	if (2 * last + 1 < w)
+		out[2 * last + 1] = (uint8_t)((4 * quarters(near, far, last) + 7) >> 4);
 }
 
 static void widen_half(const struct plane *from, struct plane *to)
@@ -64,22 +72,29 @@ static enum err_code widen(struct plane *p, int w, int h, struct err *e)
 	return code;
 }
 
-static uint8_t clamp(int v)
+static uint8_t clamp(int16_t v)
 {
 	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-/* JFIF 1.02, in 65536ths, rounded once. */
+/* JFIF 1.02, in 65536ths, rounded once. What is whole in a factor stands outside: the rest fits into 16
+ * bits, of which vectors hold many. */
+static void row_to_rgb(uint8_t *restrict a, uint8_t *restrict b, uint8_t *restrict c, size_t n)
+{
+	const int16_t red = 91881 - 65536, green_b = -22554, green_r = 65536 - 46802,
+		      blue = 116130 - 131072;
+	for (size_t k = 0; k < n; k++) {
+		int16_t y = a[k], cb = (int16_t)(b[k] - 128), cr = (int16_t)(c[k] - 128);
+		int half = 1 << 15;
+		a[k] = clamp((int16_t)(y + cr + ((red * cr + half) >> 16)));
+		b[k] = clamp((int16_t)(y - cr + ((green_b * cb + green_r * cr + half) >> 16)));
+		c[k] = clamp((int16_t)(y + 2 * cb + ((blue * cb + half) >> 16)));
+	}
+}
+
 void chroma_to_rgb(struct picture *p)
 {
-	uint8_t *a = p->planes[0].px, *b = p->planes[1].px, *c = p->planes[2].px;
-	size_t count = (size_t)p->w * (size_t)p->h;
-	for (size_t k = 0; k < count; k++) {
-		int y = (a[k] << 16) + (1 << 15), cb = b[k] - 128, cr = c[k] - 128;
-		a[k] = clamp((y + 91881 * cr) >> 16);
-		b[k] = clamp((y - 22554 * cb - 46802 * cr) >> 16);
-		c[k] = clamp((y + 116130 * cb) >> 16);
-	}
+	row_to_rgb(p->planes[0].px, p->planes[1].px, p->planes[2].px, (size_t)p->w * (size_t)p->h);
 	p->is_ycc = false;
 }
 

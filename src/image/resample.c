@@ -33,7 +33,9 @@ static double lanczos(double x)
 	return LOBES * sin(px) * sin(px / LOBES) / (px * px);
 }
 
-static void filter_row(struct filter *f, int i, double centre, double stretch, int size)
+/* each: room for the taps of a row. */
+static void filter_row(struct filter *f, int i, double centre, double stretch, int size,
+	double *each)
 {
 	double reach = LOBES * stretch;
 	int first = (int)ceil(centre - reach), last = (int)floor(centre + reach);
@@ -42,7 +44,7 @@ static void filter_row(struct filter *f, int i, double centre, double stretch, i
 	float *weights = f->weights + (size_t)i * (size_t)f->taps;
 	double sum = 0;
 	for (int k = first; k <= last; k++)
-		sum += lanczos((k - centre) / stretch);
+		sum += each[k - first] = lanczos((k - centre) / stretch);
 	f->start[i] = first;
 	f->count[i] = last - first + 1;
 	if (fabs(sum) < 1e-6) { /* a window beyond the plane: the nearest sample */
@@ -50,7 +52,7 @@ static void filter_row(struct filter *f, int i, double centre, double stretch, i
 		return;
 	}
 	for (int k = first; k <= last; k++)
-		weights[k - first] = (float)(lanczos((k - centre) / stretch) / sum);
+		weights[k - first] = (float)(each[k - first] / sum);
 }
 
 static size_t whole_groups(int n)
@@ -69,10 +71,11 @@ static enum err_code filter_init(struct filter *f, double from, double length, i
 	f->start = calloc(rows, sizeof(*f->start));
 	f->count = calloc(rows, sizeof(*f->count));
 	f->weights = calloc(rows * (size_t)f->taps, sizeof(*f->weights));
-	if (!f->start || !f->count || !f->weights)
+	autofree double *each = mem_try_alloc((size_t)f->taps * sizeof(*each));
+	if (!f->start || !f->count || !f->weights || !each)
 		return err_set(e, ERR_LIMIT_MEMORY, "resize: no memory for %d filters", n);
 	for (int i = 0; i < n; i++)
-		filter_row(f, i, from + (i + 0.5) * factor - 0.5, stretch, size);
+		filter_row(f, i, from + (i + 0.5) * factor - 0.5, stretch, size, each);
 	for (size_t i = (size_t)n; i < rows; i++)
 		f->start[i] = f->start[n - 1]; /* of weights that are all zero */
 	return OK;

@@ -20,10 +20,11 @@ static void clear_hidden(struct picture *p)
 {
 	size_t count = (size_t)p->w * (size_t)p->h;
 	const uint8_t *alpha = p->planes[3].px;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		uint8_t *px = p->planes[i].px;
 		for (size_t k = 0; k < count; k++)
-			if (alpha[k] == 0)
-				p->planes[i].px[k] = 0;
+			px[k] = alpha[k] == 0 ? 0 : px[k];
+	}
 }
 
 static int margin_of(const struct cut *c, struct matte_box box)

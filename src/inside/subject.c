@@ -26,15 +26,12 @@ static bool has_ground(const struct picture *p)
 	return clear * GROUND_PART >= count;
 }
 
-/* A copy as a model sees it: RGB, and on white where it is transparent. */
-static enum err_code small_copy(const struct picture *p, int w, int h, struct picture *ret,
-	struct err *e)
+/* As a model sees it: RGB, and on white where it is transparent. */
+static enum err_code make_opaque(struct picture *p, struct err *e)
 {
-	enum err_code code = picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, ret, e);
-	if (code == OK)
-		code = picture_make_rgb(ret, e);
-	if (code == OK && ret->n == 4)
-		picture_lay_on(ret, (struct rgba){ 255, 255, 255, 255 });
+	enum err_code code = picture_make_rgb(p, e);
+	if (code == OK && p->n == 4)
+		picture_lay_on(p, (struct rgba){ 255, 255, 255, 255 });
 	return code;
 }
 
@@ -43,11 +40,12 @@ static enum err_code make_guide(const struct picture *p, struct picture *ret, st
 	int longer = p->w > p->h ? p->w : p->h;
 	double scale = longer > MATTE_GUIDE_MAX ? (double)MATTE_GUIDE_MAX / longer : 1;
 	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
-	return small_copy(p, w > 0 ? w : 1, h > 0 ? h : 1, ret, e);
+	return picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w > 0 ? w : 1, h > 0 ? h : 1,
+		ret, e);
 }
 
-/* What is seen on the way: upright RGB at full size, and where a model may be asked, the middling copy,
- * which costs half as much while chroma is still small. */
+/* What is seen on the way: upright RGB at full size, and where a model may be asked, the middling copy.
+ * That one is made while chroma is still small, and all that is smaller is made of it. */
 struct view {
 	struct picture whole, guide;
 };
@@ -67,9 +65,11 @@ static enum err_code load(struct cut_job *job, struct view *v, struct cut_file *
 	v->whole = l.picture;
 	file->original.width = v->whole.w;
 	file->original.height = v->whole.h;
-	code = placeholder_make(&v->whole, &file->original, e);
-	if (code == OK && job->matte && job->action != CUT_DO_FLAT)
+	bool guided = job->matte && job->action != CUT_DO_FLAT;
+	if (guided)
 		code = make_guide(&v->whole, &v->guide, e);
+	if (code == OK)
+		code = placeholder_make(guided ? &v->guide : &v->whole, &file->original, e);
 	return code == OK ? picture_make_rgb(&v->whole, e) : code;
 }
 
@@ -86,20 +86,25 @@ static enum err_code look(const struct cut_job *job, const struct view *v, struc
 	autofree uint8_t *rgb = NULL;
 	int w, h;
 	matte_input_size(job->model, v->whole.w, v->whole.h, &w, &h);
-	bool enough = v->guide.w >= w && v->guide.h >= h;
-	enum err_code code = small_copy(enough ? &v->guide : &v->whole, w, h, &small, e);
+	const struct picture *from = v->guide.w >= w && v->guide.h >= h ? &v->guide : &v->whole;
+	enum err_code code = picture_resize(from, (struct rect){ 0, 0, from->w, from->h }, w, h,
+		&small, e);
+	if (code == OK)
+		code = make_opaque(&small, e);
 	if (code == OK)
 		code = picture_pack(&small, &rgb, e);
 	picture_done(&small);
 	return code == OK ? matte_run(job->matte, rgb, w, h, ret, e) : code;
 }
 
-static enum err_code refine(const struct cut_job *job, const struct view *v,
+static enum err_code refine(const struct cut_job *job, struct view *v,
 	const struct matte_mask *mask, uint8_t *alpha, struct err *e)
 {
 	autofree uint8_t *guide = NULL;
 	const struct matte_planes full = planes_of(&v->whole);
-	enum err_code code = picture_pack(&v->guide, &guide, e);
+	enum err_code code = make_opaque(&v->guide, e);
+	if (code == OK)
+		code = picture_pack(&v->guide, &guide, e);
 	if (code != OK)
 		return code;
 	return matte_refine(job->model, mask, guide, v->guide.w, v->guide.h, &full, alpha, e);

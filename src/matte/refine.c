@@ -16,7 +16,8 @@
 #include <math.h>
 #include <string.h>
 
-#define TILE 64
+#define TILE  64
+#define STRIP 8
 
 struct refine {
 	const struct matte_planes *full;
@@ -25,6 +26,7 @@ struct refine {
 	int reach;             /* how far a pixel of the mask can be felt */
 	int16_t *p;
 	v4 *coefs, *row; /* of guided_run: of a tile with a margin of 1, of a row of it */
+	v4 *drawn;       /* of the pixels of a row of the tile's full-size part */
 	int *at;         /* for each column of the tile's full-size part: left neighbour, */
 	float *weight;   /* and how much of the right one */
 	uint8_t *alpha;
@@ -103,16 +105,24 @@ static uint8_t to_byte(float v)
 	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-/* One row of the tile's part of the full picture. */
+/* One row of the tile's part of the full picture: first each pixel's coefficients, then all pixels
+ * at once, which compilers turn into vectors. */
 static void write_row(const struct refine *r, const v4 *coefs, size_t from, int n, int step)
 {
-	const uint8_t *red = r->full->r + from, *green = r->full->g + from,
-		      *blue = r->full->b + from;
-	uint8_t *out = r->alpha + from;
+	const uint8_t *restrict red = r->full->r + from, *restrict green = r->full->g + from,
+				*restrict blue = r->full->b + from;
+	const float *restrict k = (const float *)r->drawn;
+	uint8_t *restrict out = r->alpha + from;
 	for (int x = 0; x < n; x++) {
 		v4 a = coefs[r->at[x]], b = coefs[r->at[x] + step];
-		v4 c = (a + r->weight[x] * (b - a)) * (v4){ red[x], green[x], blue[x], 1 };
-		out[x] = to_byte(c[0] + c[1] + c[2] + c[3]);
+		r->drawn[x] = a + r->weight[x] * (b - a);
+	}
+	for (int x = 0; x < n; x++) {
+		float v = k[4 * x] * red[x] + k[4 * x + 1] * green[x] + k[4 * x + 2] * blue[x] +
+			k[4 * x + 3];
+		v = v * (255.0f / GUIDED_MAX) + 0.5f;
+		v = v > 0 ? v : 0;
+		out[x] = (uint8_t)(int)(v < 255 ? v : 255);
 	}
 }
 
@@ -124,9 +134,23 @@ static void plain_coefs(const struct guided_source *s, struct guided_area a, v4 
 			*out++ = (v4){ 0, 0, 0, s->p[(size_t)y * (size_t)s->w + (size_t)x] };
 }
 
-/* full: the part of the large picture that belongs to tile a. */
-static void write_tile(struct refine *r, struct guided_area a, struct guided_area full)
+static int scaled(int v, int from, int to)
 {
+	return (int)((int64_t)v * to / from);
+}
+
+/* The part of the large picture that belongs to tile a. */
+static struct guided_area full_of(const struct refine *r, struct guided_area a)
+{
+	const struct guided_source *s = &r->source;
+	const struct matte_planes *f = r->full;
+	return (struct guided_area){ scaled(a.x0, s->w, f->w), scaled(a.y0, s->h, f->h),
+		scaled(a.x1, s->w, f->w), scaled(a.y1, s->h, f->h) };
+}
+
+static void write_tile(struct refine *r, struct guided_area a)
+{
+	struct guided_area full = full_of(r, a);
 	const struct guided_source *s = &r->source;
 	struct guided_area m = { a.x0 - (a.x0 > 0), a.y0 - (a.y0 > 0), a.x1 + (a.x1 < s->w),
 		a.y1 + (a.y1 < s->h) };
@@ -148,34 +172,63 @@ static void write_tile(struct refine *r, struct guided_area a, struct guided_are
 	}
 }
 
-static void fill_tile(const struct refine *r, struct guided_area a, struct guided_area full)
+static void fill_tile(const struct refine *r, struct guided_area a)
 {
+	struct guided_area full = full_of(r, a);
 	uint8_t v = to_byte(r->source.p[(size_t)a.y0 * (size_t)r->source.w + (size_t)a.x0]);
 	for (int y = full.y0; y < full.y1; y++)
 		memset(r->alpha + (size_t)y * (size_t)r->full->w + (size_t)full.x0, v,
 			(size_t)(full.x1 - full.x0));
 }
 
-static int scaled(int v, int from, int to)
+/* Strips along the tile's sides in which nothing happens are filled and taken off. */
+static void trim(const struct refine *r, struct guided_area *a)
 {
-	return (int)((int64_t)v * to / from);
+	struct guided_area top = *a, bottom = *a, left, right;
+	for (; a->y0 + STRIP < a->y1; a->y0 = top.y1) {
+		top.y0 = a->y0;
+		top.y1 = a->y0 + STRIP;
+		if (!is_constant(r, top))
+			break;
+		fill_tile(r, top);
+	}
+	for (; a->y0 + STRIP < a->y1; a->y1 = bottom.y0) {
+		bottom.y0 = a->y1 - STRIP;
+		bottom.y1 = a->y1;
+		if (!is_constant(r, bottom))
+			break;
+		fill_tile(r, bottom);
+	}
+	left = right = *a;
+	for (; a->x0 + STRIP < a->x1; a->x0 = left.x1) {
+		left.x0 = a->x0;
+		left.x1 = a->x0 + STRIP;
+		if (!is_constant(r, left))
+			break;
+		fill_tile(r, left);
+	}
+	for (; a->x0 + STRIP < a->x1; a->x1 = right.x0) {
+		right.x0 = a->x1 - STRIP;
+		right.x1 = a->x1;
+		if (!is_constant(r, right))
+			break;
+		fill_tile(r, right);
+	}
 }
 
 static void write_tiles(struct refine *r)
 {
 	const struct guided_source *s = &r->source;
-	const struct matte_planes *f = r->full;
 	for (int y = 0; y < s->h; y += TILE)
 		for (int x = 0; x < s->w; x += TILE) {
 			struct guided_area a = { x, y, x + TILE < s->w ? x + TILE : s->w,
 				y + TILE < s->h ? y + TILE : s->h };
-			struct guided_area full = { scaled(a.x0, s->w, f->w),
-				scaled(a.y0, s->h, f->h), scaled(a.x1, s->w, f->w),
-				scaled(a.y1, s->h, f->h) };
-			if (is_constant(r, a))
-				fill_tile(r, a, full);
-			else
-				write_tile(r, a, full);
+			if (is_constant(r, a)) {
+				fill_tile(r, a);
+				continue;
+			}
+			trim(r, &a);
+			write_tile(r, a);
 		}
 }
 
@@ -185,9 +238,10 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 	r->p = mem_try_alloc(sizeof(*r->p) * (size_t)r->source.w * (size_t)r->source.h);
 	r->coefs = mem_try_alloc(sizeof(*r->coefs) * side * side);
 	r->row = mem_try_alloc(sizeof(*r->row) * side);
+	r->drawn = mem_try_alloc(sizeof(*r->drawn) * columns);
 	r->at = mem_try_alloc(sizeof(*r->at) * columns);
 	r->weight = mem_try_alloc(sizeof(*r->weight) * columns);
-	if (!r->p || !r->coefs || !r->row || !r->at || !r->weight)
+	if (!r->p || !r->coefs || !r->row || !r->drawn || !r->at || !r->weight)
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory to refine a mask of %d×%d",
 			r->source.w, r->source.h);
 	r->source.p = r->p;
@@ -215,6 +269,7 @@ enum err_code matte_refine(const struct matte_model *m, const struct matte_mask 
 	free(r.p);
 	free(r.coefs);
 	free(r.row);
+	free(r.drawn);
 	free(r.at);
 	free(r.weight);
 	return code;
