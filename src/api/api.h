@@ -25,6 +25,7 @@ struct api_opts {
 	int64_t max_open_items; /* queue_full above it; 0: none */
 	int64_t max_cost_month; /* thousandths of a credit, for /v1/usage to tell; -1: none */
 	const char *public_url, *events_url, *blob_url; /* or NULL */
+	struct blob *direct_links; /* --blob-links direct: blob, else NULL */
 	const char *listen_host;                        /* what --listen named */
 	const char *
 		self_url; /* where it listens: for answers to requests that named no host, or NULL */

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define LINK_HOUR_MS (3600 * 1000ll)
+
 static const char *media_type(const char *key)
 {
 	const char *dot = strrchr(key, '.');
@@ -20,6 +22,35 @@ static const char *media_type(const char *key)
 	return "application/octet-stream";
 }
 
+/* The store's own link at the hour's begin, good for two: what is kept of the redirect, for one hour,
+ * never outlives it, and within an hour everybody is sent to one URL. False: it has none. */
+static bool redirect(struct call *c, const char *key, struct err *e)
+{
+	int64_t hour_ms = view_link_hour(clock_wall_ms()) * LINK_HOUR_MS;
+	autofree char *url = NULL;
+
+	if (blob_link(c->api->o.blob, http_method(c->r), key, hour_ms, 2 * LINK_HOUR_MS / 1000,
+		    &url, e) != OK) {
+		call_fail_err(c, e);
+		return true;
+	}
+	if (!url)
+		return false;
+	http_set(c->r, "Location", url);
+	http_set(c->r, "Cache-Control", "private, max-age=3600");
+	http_set(c->r, "Cross-Origin-Resource-Policy", "cross-origin");
+	http_respond(c->r, 302, "", 0);
+	return true;
+}
+
+static bool may_read(const struct call *c, const char *key, struct err *e)
+{
+	if (strlen(key) > BLOB_KEY_LEN_MAX)
+		return err_set(e, ERR_BLOB_NOT_FOUND, "no key is so long") == OK;
+	return view_blob_check(key, call_query(c, "exp"), call_query(c, "sig"), c->api->o.link_key,
+		       clock_wall_ms(), e) == OK;
+}
+
 void blob_get_signed(struct call *c)
 {
 	const char *key = c->args[0];
@@ -27,12 +58,13 @@ void blob_get_signed(struct call *c)
 	int fd;
 	int64_t bytes;
 
-	if (strlen(key) > BLOB_KEY_LEN_MAX ||
-		view_blob_check(key, call_query(c, "exp"), call_query(c, "sig"), c->api->o.link_key,
-			clock_wall_ms(), &e) != OK ||
-		blob_get(c->api->o.blob, key, &fd, &bytes, &e) != OK) {
-		if (e.code == OK)
-			(void)err_set(&e, ERR_BLOB_NOT_FOUND, "no key is so long");
+	if (!may_read(c, key, &e)) {
+		call_fail_err(c, &e);
+		return;
+	}
+	if (redirect(c, key, &e))
+		return;
+	if (blob_get(c->api->o.blob, key, &fd, &bytes, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}

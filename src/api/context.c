@@ -93,6 +93,7 @@ struct view_links call_links(const struct call *c)
 	return (struct view_links){ .base_url = c->base_url,
 		.events_url = c->events_url,
 		.blob_url = c->api->blob_url,
+		.direct = o->direct_links,
 		.link_key = o->link_key,
 		.link_ttl_ms = o->link_ttl_ms,
 		.token_ttl_ms = o->token_ttl_ms,

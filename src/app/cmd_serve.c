@@ -40,6 +40,12 @@ static void news(void *ctx, const struct bus_hint *h)
 
 /* ---- putting it together ---------------------------------------------------------------------- */
 
+/* Whose own links answers carry: the store's, where that was asked for. */
+static struct blob *direct_links(const struct serve *s)
+{
+	return strcmp(s->conf->blob_links, "direct") == 0 ? s->engine.blob : NULL;
+}
+
 static struct api_opts api_settings(const struct serve *s)
 {
 	const struct conf *c = s->conf;
@@ -70,6 +76,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.public_url = c->public_url,
 		.events_url = c->events_url,
 		.blob_url = c->blob_url,
+		.direct_links = direct_links(s),
 		.listen_host = c->listen,
 		.self_url = s->url,
 		.allow_hosts = c->allow_host.v,
@@ -138,6 +145,7 @@ static enum err_code start(struct serve *s, struct err *e)
 		.link_key = s->engine.secrets.link_key,
 		.link_ttl_ms = c->link_ttl_ms,
 		.blob_url = c->blob_url,
+		.direct_links = direct_links(s),
 	};
 	if (push_new(&po, &s->push, e) != OK)
 		return e->code;

@@ -211,16 +211,11 @@ static enum err_code open_bus(struct engine *g, struct err *e)
 	return bus_open(&o, &g->bus, e);
 }
 
-/* Only who has an embedded store's lock may make its secret: two that start at once would keep two.
- * A secret of one process is of no use where several share a store. */
+/* Only who has an embedded store's lock may make its secret: two that start at once would keep two. */
 static enum err_code open_secrets(struct engine *g, struct err *e)
 {
 	if (g->conf->secret)
 		return secrets_from_text(g->conf->secret, &g->secrets, e);
-	if (g->shared)
-		return err_set(e, ERR_USAGE,
-			"--secret-file is needed: all that share a database must sign and seal alike "
-			"(openssl rand -hex 32 makes one)");
 	return secrets_load(g->data, &g->secrets, e);
 }
 
@@ -232,6 +227,10 @@ static enum err_code check_places(const struct engine *g, const struct engine_op
 			"bulb work joins a cluster, so --store is postgres://…; the database '%s' belongs "
 			"to one server, which works for itself",
 			g->store_url);
+	if (g->shared && !o->visitor && !g->conf->secret)
+		return err_set(e, ERR_USAGE,
+			"--secret-file is needed: all that share a database must sign and seal alike "
+			"(openssl rand -hex 32 makes one)");
 	return OK;
 }
 

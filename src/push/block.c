@@ -165,6 +165,7 @@ static void page_read(struct push *p, const struct rendition *r, int64_t after, 
 	struct view_links links = { .base_url = r->base_url,
 		.events_url = r->events_url,
 		.blob_url = p->o.blob_url,
+		.direct = p->o.direct_links,
 		.link_key = p->o.link_key,
 		.link_ttl_ms = p->o.link_ttl_ms,
 		.now_ms = clock_wall_ms() };

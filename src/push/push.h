@@ -13,6 +13,7 @@
 #include "view/view.h"
 
 struct push;
+struct blob;
 struct push_opts {
 	struct store *store;
 	size_t threads;     /* that read pages from the store: 1 or 2 */
@@ -23,7 +24,8 @@ struct push_opts {
 	bool (*may_read)(void *ctx, const char *job_id, const char *token, int64_t tenant);
 	const uint8_t *link_key;
 	int64_t link_ttl_ms;
-	const char *blob_url; /* or NULL */
+	const char *blob_url;      /* or NULL */
+	struct blob *direct_links; /* for struct view_links, or NULL */
 	void *ctx;
 };
 enum err_code push_new(const struct push_opts *o, struct push **ret, struct err *e) MUST_CHECK;

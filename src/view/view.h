@@ -10,11 +10,14 @@
 #include "base/json.h"
 #include "store/store.h"
 
+struct blob;
+
 /* How links are made. Every link is absolute. */
 struct view_links {
 	const char *base_url;    /* of requests, no slash at the end, path prefix included */
 	const char *events_url;  /* of sockets and bytes; the same where nothing else is set */
 	const char *blob_url;    /* --blob-url: plain links for ever; NULL: our own, signed */
+	struct blob *direct;     /* whose own links are given where it has some; or NULL */
 	const uint8_t *link_key; /* 32 bytes */
 	int64_t link_ttl_ms;     /* links live to the end of the hour plus this */
 	int64_t token_ttl_ms;    /* and so do the tokens in events_url */
