@@ -77,6 +77,13 @@ static uint8_t clamp(int16_t v)
 	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
+/* a × b in 65536ths, rounded; a is at most 256 in size, and its double still fits. */
+static inline int16_t part_of(int16_t a, int16_t b)
+{
+	int16_t floor = (int16_t)((int16_t)(2 * a) * b >> 16);
+	return (int16_t)((int16_t)(floor + 1) >> 1);
+}
+
 /* JFIF 1.02, in 65536ths, rounded once. What is whole in a factor stands outside: the rest fits into 16
  * bits, of which vectors hold many. */
 static void row_to_rgb(uint8_t *restrict a, uint8_t *restrict b, uint8_t *restrict c, size_t n)
@@ -85,10 +92,10 @@ static void row_to_rgb(uint8_t *restrict a, uint8_t *restrict b, uint8_t *restri
 		      blue = 116130 - 131072;
 	for (size_t k = 0; k < n; k++) {
 		int16_t y = a[k], cb = (int16_t)(b[k] - 128), cr = (int16_t)(c[k] - 128);
-		int half = 1 << 15;
-		a[k] = clamp((int16_t)(y + cr + ((red * cr + half) >> 16)));
-		b[k] = clamp((int16_t)(y - cr + ((green_b * cb + green_r * cr + half) >> 16)));
-		c[k] = clamp((int16_t)(y + 2 * cb + ((blue * cb + half) >> 16)));
+		int16_t green = (int16_t)((green_b * cb + green_r * cr + (1 << 15)) >> 16);
+		a[k] = clamp((int16_t)(y + cr + part_of(cr, red)));
+		b[k] = clamp((int16_t)(y - cr + green));
+		c[k] = clamp((int16_t)(y + 2 * cb + part_of(cb, blue)));
 	}
 }
 
