@@ -73,9 +73,9 @@ test('settings come from flags, then the environment, then a file; unknown ones 
     [['--keep', 'soon'], {}, /--keep.*soon/s],
     [['--config', `${dir}/none.conf`], {}, /none\.conf/],
     [['stray'], {}, /stray/],
-    [['--store', 'postgres://h/db'], {}, /postgres:.*sqlite:/],
-    [['--bus', 'nats://h'], {}, /nats:.*local:/],
-    [['--blob', 's3://b/p'], {}, /s3:.*file:/],
+    [['--store', 'mysql://h/db'], {}, /mysql:.*sqlite:/],
+    [['--bus', 'amqp://h'], {}, /amqp:.*local:/],
+    [['--blob', 'gs://b/p'], {}, /gs:.*file:/],
   ]) {
     const r = await run(['serve', ...args], { env, cwd: dir });
     assert.equal(r.code, 64, `${args}: ${r.err}`);
@@ -87,7 +87,7 @@ test('every command has --help and --version', async () => {
   const top = await run(['--help']);
   assert.equal(top.code, 0);
   const names = [...top.out.matchAll(/^ {2}(\w+) {2}/gm)].map((m) => m[1]);
-  assert.deepEqual(names, ['run', 'serve', 'submit', 'watch', 'cancel', 'retry', 'jobs', 'doctor', 'gc']);
+  assert.deepEqual(names, ['run', 'serve', 'work', 'submit', 'watch', 'cancel', 'retry', 'jobs', 'usage', 'model', 'doctor', 'gc']);
   for (const name of names) {
     const help = await run([name, '--help']);
     assert.equal(help.code, 0, name);
