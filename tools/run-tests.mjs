@@ -32,13 +32,37 @@ function sanitizers() {
 }
 const testEnv = { ...process.env, ...sanitizers() };
 
-function run(cmd, args, opts = {}) {
+const groups = new Set();
+const killGroup = (pid) => {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it ended meanwhile
+  }
+};
+for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]])
+  process.on(signal, () => {
+    groups.forEach(killGroup);
+    process.exit(code);
+  });
+
+// A group of processes of its own, so that what does not end within `limit` ms ends with all it started.
+function run(cmd, args, { limit, ...opts } = {}) {
   return new Promise((done) => {
-    const p = spawn(cmd, args, { cwd: root, env: testEnv, stdio: ['ignore', 'pipe', 'pipe'], ...opts });
+    const p = spawn(cmd, args, { cwd: root, env: testEnv, stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...opts });
     let out = '';
+    const timer = limit && setTimeout(() => {
+      out += `\nnot ok 1 - it had not ended after ${limit / 1000} s\n`;
+      killGroup(p.pid);
+    }, limit);
+    groups.add(p.pid);
     p.stdout.on('data', (d) => (out += d));
     p.stderr.on('data', (d) => (out += d));
-    p.on('close', (code, signal) => done({ code: code ?? signal, out }));
+    p.on('close', (code, signal) => {
+      clearTimeout(timer);
+      groups.delete(p.pid);
+      done({ code: code ?? signal, out });
+    });
   });
 }
 
@@ -108,6 +132,9 @@ async function unitTests() {
   }
 }
 
+// One file of tests, with room for a busy machine.
+const fileLimit = process.env.TEST_SOAK === '1' ? 0 : (testEnv.TEST_SANITIZE ? 5 : 1) * 400 * 1000;
+
 async function endToEnd() {
   const dir = join(root, 'tests', 'e2e');
   if (!existsSync(dir)) return;
@@ -117,7 +144,7 @@ async function endToEnd() {
   const lane = async () => {
     for (let f; (f = files.shift());) {
       const began = Date.now();
-      const r = await run(process.execPath, ['--test-reporter=tap', join(dir, f)], { env });
+      const r = await run(process.execPath, ['--test-reporter=tap', join(dir, f)], { env, limit: fileLimit });
       report(`e2e/${f}`, countTap(f, r.out, r.code), (Date.now() - began) / 1000, r.out);
     }
   };

@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { build, tempDir, bulb, run, post, get, ended, items, until } from './harness.mjs';
+import { after, build, tempDir, bulb, run, post, get, ended, items, until } from './harness.mjs';
 import { startOrigin } from './origin.mjs';
 import { startRemoveBg } from './removebg.mjs';
 import { alive, darkrooms } from './processes.mjs';
@@ -47,13 +47,13 @@ export async function cutSite(t, { args = [], env = {}, paid, gated, folder = mo
   const s = { dir, data, servers: [], files: 0, folder };
   if (origin) {
     s.origin = await startOrigin({ dir });
-    t.after(() => s.origin.close());
+    after(t, () => s.origin.close());
   }
   if (paid) {
     s.bg = await startRemoveBg({ key: KEY, rate: 1e6, ...paid });
-    t.after(() => s.bg.close());
+    after(t, () => s.bg.close());
     s.gate = gated && await startGate(s.bg.port);
-    if (gated) t.after(() => s.gate.close());
+    if (gated) after(t, () => s.gate.close());
     args = ['--provider-url', gated ? s.gate.url : s.bg.url, '--provider-rate', '0', ...args];
     env = { BULB_PROVIDER_KEY: KEY, ...env };
   }
@@ -144,7 +144,7 @@ export const mattes = (s) => matteRoom(s)?.children ?? [];
 export function freeze(t, pids) {
   pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
   const thaw = () => pids.splice(0).forEach((pid) => alive(pid) && process.kill(pid, 'SIGCONT'));
-  t.after(thaw);
+  after(t, thaw);
   return thaw;
 }
 

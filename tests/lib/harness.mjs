@@ -16,11 +16,32 @@ export const build = process.env.TEST_BUILD ?? join(root, 'build');
 export const bulbBin = process.env.TEST_BIN ?? join(build, 'bulb');
 export const photos = '/usr/share/backgrounds';
 
+const undos = new WeakMap();
+/** What is undone when the test ends, the last first: a folder goes when nobody writes to it any more.
+ * One that fails does not keep the others. */
+export function after(t, undo) {
+  if (!undos.has(t)) {
+    undos.set(t, []);
+    t.after(async () => {
+      let fault;
+      for (let fn; (fn = undos.get(t).pop());) {
+        try {
+          await fn();
+        } catch (e) {
+          fault ??= e;
+        }
+      }
+      if (fault) throw fault;
+    });
+  }
+  undos.get(t).push(undo);
+}
+
 /** A folder that goes away with the test. */
 export function tempDir(t) {
   const dir = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), 'bulb-test-'));
   chmodSync(dir, 0o755);
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  after(t, () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -57,9 +78,7 @@ export function start(t, cmd, args, { ready, env, cwd, ms = 20000 } = {}) {
     if (!server.ended) proc.kill(signal);
     return server.exit;
   };
-  t?.after(async () => {
-    await server.stop('SIGKILL');
-  });
+  if (t) after(t, () => server.stop('SIGKILL'));
   if (!ready) return Promise.resolve(server);
   return new Promise((ok, fail) => {
     const timer = setTimeout(() => fail(new Error(`${cmd} was not ready in ${ms} ms: ${server.err}`)), ms * slower);

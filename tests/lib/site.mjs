@@ -1,5 +1,5 @@
 // What most end-to-end tests begin with: an origin, and a server of ours that may reach it.
-import { bulb, tempDir } from './harness.mjs';
+import { after, bulb, tempDir } from './harness.mjs';
 import { startOrigin } from './origin.mjs';
 
 /** One small variant: quick to make, enough to see that it was. */
@@ -7,7 +7,7 @@ export const small = [{ name: 'a', width: 32, format: 'jpeg' }];
 
 export async function origin(t, opts) {
   const o = await startOrigin(opts);
-  t.after(() => o.close());
+  after(t, () => o.close());
   return o;
 }
 

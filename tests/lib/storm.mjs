@@ -4,7 +4,7 @@
 // comes from a seed; what was promised to the clients is kept for the checker.
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { start, bulb, bulbBin, call, ended, log } from './harness.mjs';
+import { after, start, bulb, bulbBin, call, ended, log } from './harness.mjs';
 import { ageTrash } from './database.mjs';
 import { born, darkroom, family } from './processes.mjs';
 import { random } from './random.mjs';
@@ -181,7 +181,7 @@ async function rage(s, data, source, count) {
 export async function storm(t, data, source, { seed, count }) {
   const s = { seed, rnd: random(seed), accepted: new Map(), unsure: [], doomed: new Set(), gone: [], seen: new Map(),
     kills: { server: 0, keeper: 0, child: 0, gc: 0 }, victims: [], collections: 0, recovered: 0, over: false };
-  t.after(() => Promise.all([s.server?.stop('SIGKILL'), s.gc?.stop('SIGKILL')]));
+  after(t, () => Promise.all([s.server?.stop('SIGKILL'), s.gc?.stop('SIGKILL')]));
   const collecting = collect(s, data);
   try {
     await rage(s, data, source, count);
