@@ -67,6 +67,7 @@ try {
 	const struct s3_call *call;
 	struct s3_answer *answer;
 	struct err *write_error;
+	bool document; /* what comes is XML, which no blob is: something went wrong */
 };
 
 static bool on_header(void *ctx, const char *name, const char *value)
@@ -76,6 +77,8 @@ static bool on_header(void *ctx, const char *name, const char *value)
 		snprintf(a->etag, sizeof(a->etag), "%s", value);
 	else if (strcasecmp(name, "date") == 0)
 		snprintf(a->date, sizeof(a->date), "%s", value);
+	else if (strcasecmp(name, "content-type") == 0)
+		((struct try *)ctx)->document = strncasecmp(value, "application/xml", 15) == 0;
 	else if (strcasecmp(name, "content-length") == 0)
 		a->length = strtoll(value, NULL, 10);
 	return true;
@@ -90,7 +93,7 @@ static bool on_status(void *ctx, int status)
 static bool on_body(void *ctx, const void *data, size_t n)
 {
 	struct try *t = ctx;
-	if (t->call->to_fd < 0 || t->answer->status != 200)
+	if (t->call->to_fd < 0 || t->answer->status != 200 || t->document)
 		return buf_add(&t->answer->text, data, n);
 	return io_write_all(t->call->to_fd, data, n, t->write_error) == OK;
 }

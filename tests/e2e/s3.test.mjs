@@ -264,6 +264,20 @@ test('an answer that comes a byte a second is given up and asked for again', nee
   assert.deepEqual(proxy.seen, ['drip GET']);
 });
 
+test('a document in place of a blob is no blob', needs, async (t) => {
+  const url = await bucket();
+  const proxy = await faulty(t, s3.port);
+  const env = { ...s3.env, AWS_ENDPOINT_URL_S3: proxy.url };
+  const file = join(tempDir(t), 'file');
+  writeFileSync(file, 'the bytes');
+  await good(env, url, 'put', 'k', file);
+  let left = 2;
+  proxy.next = () => (left-- > 0 ? 'error200' : null);
+  assert.equal((await good(env, url, 'get', 'k')).text, 'the bytes');
+  left = 100;
+  assert.match((await tool(env, url, 'get', 'k')).err, /^blob_io: .*200 InternalError \(6 tries\)/);
+});
+
 test('one connection serves many requests', needs, async (t) => {
   const url = await bucket();
   const proxy = await faulty(t, s3.port);

@@ -4,6 +4,7 @@
  *
  *   make-bucket · put KEY FILE · get KEY · head KEY · delete KEY · list · link METHOD KEY SECONDS WALL_MS
  *   uploads · abort-old WALL_MS · fill N BYTES
+ *   keys (for each line of standard input: the access key, the session token and the region)
  *
  * Results go to standard output; exit 1 with the error's name and text, 0 else. fill puts N objects
  * of random bytes, one after the other, and prints the microseconds that took.
@@ -110,10 +111,27 @@ static enum err_code fill(struct s3 *s, long n, size_t bytes, struct err *e)
 	return rc;
 }
 
+static enum err_code print_keys(struct s3 *s, struct err *e)
+{
+	char line[16];
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		struct aws_keys k = { 0 };
+		if (credentials_get(s->credentials, &k, e) != OK)
+			return e->code;
+		printf("%s %s %s %s\n", k.access_key, k.secret_key,
+			k.session_token != NULL ? k.session_token : "-", s->region);
+		fflush(stdout);
+		aws_keys_done(&k);
+	}
+	return OK;
+}
+
 static enum err_code run(struct s3 *s, int n, char **arg, struct err *e)
 {
 	if (n == 1 && strcmp(arg[0], "make-bucket") == 0)
 		return make_bucket(s, e);
+	if (n == 1 && strcmp(arg[0], "keys") == 0)
+		return print_keys(s, e);
 	if (n == 1 && strcmp(arg[0], "uploads") == 0)
 		return uploads(s, e);
 	if (n == 3 && strcmp(arg[0], "put") == 0)
