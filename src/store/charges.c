@@ -242,7 +242,7 @@ enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e)
 	if (code != OK || decided)
 		return code;
 	code = items_load(t,
-		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
+		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task = $1 AND " ITEM_IS_OPEN
 		" ORDER BY i.job, i.n",
 		SQL(sql_i(k->id)), &l, e);
 	if (code == OK && l.n == 0)

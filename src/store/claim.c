@@ -166,7 +166,7 @@ static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, str
 /* So many placeholders as TOGETHER says; 0 is no task. */
 #define ONE_OF_THEM                                                                                \
 	" IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"              \
-	" AND i.state = 1 AND i.started = 0 ORDER BY i.job, i.n"
+	" AND " ITEM_IS_OPEN " AND i.started = 0 ORDER BY i.job, i.n"
 
 /* All items of up to TOGETHER tasks of one kind or the other. */
 static enum err_code start_items(struct tx *t, const struct candidate *c, size_t n, bool cuts,
@@ -199,20 +199,51 @@ static enum err_code start_items(struct tx *t, const struct candidate *c, size_t
 	return code;
 }
 
-static enum err_code lend(struct tx *t, struct op_claim *op, const struct candidate *c,
-	struct err *e)
+/* Up to TOGETHER of them. */
+static enum err_code lend(struct tx *t, const struct claim *claim, const struct candidate *c,
+	size_t n, struct err *e)
 {
-	struct task *to = &op->tasks[op->n++];
+	struct sql_value v[2 + TOGETHER] = {
+		sql_t(claim->owner),
+		sql_i(t->now_ms + claim->lease_ms),
+	};
 
-	*to = c->task;
-	to->host = arena_strdup(op->arena, c->host);
-	to->input = arena_strdup(op->arena, c->task.input);
+	for (size_t i = 0; i < TOGETHER; i++)
+		v[2 + i] = sql_i(i < n ? c[i].task.id : 0);
 	return sql_run(t->db,
-		"UPDATE task SET state = 1, lease = $1, owner = $2, until_ms = $3,"
-		" step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id = $4",
-		SQL(sql_i(to->lease), sql_t(op->claim->owner),
-			sql_i(t->now_ms + op->claim->lease_ms), sql_i(to->id)),
-		NULL, e);
+		"UPDATE task SET state = 1, lease = lease + 1, owner = $1, until_ms = $2,"
+		" step = CASE WHEN kind = 0 THEN 1 ELSE 2 END WHERE id IN ($3, $4, $5, $6, $7, $8,"
+		" $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+		v, ARRAY_LEN(v), NULL, e);
+}
+
+static void answer(struct op_claim *op, const struct candidates *c)
+{
+	for (op->n = 0; op->n < c->n; op->n++) {
+		struct task *to = &op->tasks[op->n];
+		*to = c->v[op->n].task;
+		to->host = arena_strdup(op->arena, c->v[op->n].host);
+		to->input = arena_strdup(op->arena, to->input);
+	}
+}
+
+/* Where others write, too: the jobs of what is first in line, in their order, before any task is locked.
+ * Most claims then need no other. */
+static enum err_code lock_first_jobs(struct tx *t, const struct claim *claim, struct err *e)
+{
+	struct sql_rows r = sql_query(t->db,
+		"SELECT DISTINCT i.job FROM (SELECT id FROM task WHERE state = 0"
+		" ORDER BY turn, id LIMIT $1) k"
+		" JOIN item i ON i.task = k.id OR i.cut_task = k.id ORDER BY i.job",
+		SQL(sql_i((int64_t)claim->max)), e);
+
+	while (sql_next(&r)) {
+		struct tx_job *j;
+		r.code = tx_job_get(t, sql_int(&r, 0), &j, e);
+		if (r.code == ERR_NOT_FOUND)
+			r.code = OK;
+	}
+	return sql_end(&r);
 }
 
 enum err_code op_claim(struct tx *t, void *arg, struct err *e)
@@ -222,14 +253,18 @@ enum err_code op_claim(struct tx *t, void *arg, struct err *e)
 
 	op->n = 0;
 	op->tasks = arena_alloc(op->arena, op->claim->max * sizeof *op->tasks);
-	enum err_code code = find_ready(t, op->claim, &c, e);
+	enum err_code code = t->db->locks ? lock_first_jobs(t, op->claim, e) : OK;
+	if (code == OK)
+		code = find_ready(t, op->claim, &c, e);
 	if (code == OK)
 		code = drop_unwanted(t, &c, e);
-	for (size_t i = 0; code == OK && i < c.n; i++)
-		code = lend(t, op, &c.v[i], e);
+	if (code == OK)
+		answer(op, &c);
 	for (size_t i = 0; code == OK && i < c.n; i += TOGETHER) {
 		size_t n = c.n - i < TOGETHER ? c.n - i : TOGETHER;
-		code = start_items(t, &c.v[i], n, false, e);
+		code = lend(t, op->claim, &c.v[i], n, e);
+		if (code == OK)
+			code = start_items(t, &c.v[i], n, false, e);
 		if (code == OK)
 			code = start_items(t, &c.v[i], n, true, e);
 	}

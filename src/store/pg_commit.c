@@ -246,11 +246,9 @@ static enum err_code run_all(struct pg_committer *c, struct pg_op *batch, struct
 		code = usage_write(c->db, usage, e);
 	if (code == OK && *ret_wrote)
 		code = write_mark(c, now_ms, e);
-	if (code == OK)
-		code = pg_wait(conn, e);
 	if (code != OK)
 		return code;
-	*ret_doubt = true;
+	*ret_doubt = true; /* what fails before it keeps COMMIT from being run */
 	code = sql_run(c->db, "COMMIT", SQL_NONE, NULL, e);
 	return code == OK ? pg_wait(conn, e) : code;
 }

@@ -205,11 +205,12 @@ static enum err_code waiting(struct tx *t, const struct tx_task *k, struct tx_it
 {
 	if (k->kind == TASK_CUT)
 		return items_load(t,
-			"SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task = $1 AND i.state = 1"
+			"SELECT " ITEM_COLUMNS
+			" FROM item i WHERE i.cut_task = $1 AND " ITEM_IS_OPEN
 			" ORDER BY i.job, i.n LIMIT $2",
 			SQL(sql_i(k->id), sql_i(PASS_ROWS + 1)), ret, e);
 	return items_load(t,
-		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND i.state = 1"
+		"SELECT " ITEM_COLUMNS " FROM item i WHERE i.task = $1 AND " ITEM_IS_OPEN
 		" ORDER BY i.job, i.n LIMIT $2",
 		SQL(sql_i(k->id), sql_i(PASS_ROWS + 1)), ret, e);
 }
