@@ -50,7 +50,8 @@ struct s3_call {
 	size_t query_n;
 	const struct net_header *headers; /* names in lower case */
 	size_t headers_n;
-	const char *text;                /* the body, or NULL */
+	const void *data; /* the body, or NULL */
+	size_t data_n;
 	const struct net_upload *upload; /* or this */
 	int to_fd;                       /* where a good answer's body goes; -1: to answer.text */
 	bool condition; /* the key must not be taken yet: If-None-Match, where known */

@@ -41,7 +41,7 @@ static enum err_code begin(struct upload *u, const char *media_type, struct err 
 			.query_n = 1,
 			.headers = h,
 			.headers_n = s3_object_headers(u->s, media_type, h),
-			.text = "",
+			.data = "",
 			.to_fd = -1 },
 		&a, e);
 	if (rc == OK &&
@@ -89,7 +89,8 @@ static enum err_code complete(struct upload *u, int64_t bytes, struct err *e)
 			.query_n = 1,
 			.headers = &type,
 			.headers_n = 1,
-			.text = buf_str(&u->parts),
+			.data = buf_str(&u->parts),
+			.data_n = u->parts.len,
 			.to_fd = -1,
 			.slow = true },
 		&a, e);

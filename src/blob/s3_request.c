@@ -26,6 +26,7 @@ enum {
 	LOW_SPEED_BYTES = 1024,
 	LOW_SPEED_MS = 10000,
 	SLOW_MS = 10 * 60 * 1000,
+	SMALL_BYTES = 60 << 10, /* libcurl sends so much together with the head */
 	HEADERS_MAX = 12,
 };
 
@@ -109,8 +110,8 @@ static enum err_code digest_of(const struct s3 *s, const struct s3_call *c, char
 		return OK;
 	}
 	struct sha256 *sum = sha256_new();
-	if (c->text != NULL)
-		sha256_add(sum, c->text, strlen(c->text));
+	if (c->data != NULL)
+		sha256_add(sum, c->data, c->data_n);
 	int64_t left = c->upload != NULL ? c->upload->bytes : 0;
 	enum err_code rc = OK;
 	for (size_t got; rc == OK && left > 0; left -= (int64_t)got) {
@@ -190,8 +191,8 @@ static enum err_code try_once(struct s3 *s, const struct s3_call *c, const char 
 			.url = q.url,
 			.headers = q.headers,
 			.headers_n = q.headers_n,
-			.body = c->text,
-			.body_n = c->text != NULL ? strlen(c->text) : 0,
+			.body = c->data,
+			.body_n = c->data_n,
 			.upload = c->upload,
 			.path_as_is = true,
 			.proxy = true,
@@ -310,26 +311,52 @@ static enum err_code explain(const struct s3 *s, const struct s3_call *c, const 
 		s->prefix, key, a->status, a->code, a->tries);
 }
 
-enum err_code s3_do(struct s3 *s, const struct s3_call *c, struct s3_answer *a, struct err *e)
+/* A small body is read once, for its digest and for all tries. */
+static enum err_code load_small(struct s3_call *c, char **ret, struct err *e)
 {
-	char payload[HEX_MAX(SHA256_LEN)];
-	*a = (struct s3_answer){ .text = BUF_INIT(S3_TEXT_MAX), .length = -1 };
-	enum err_code rc = digest_of(s, c, payload, e);
-	if (rc != OK)
-		return err_set(e, ERR_BLOB_IO, "reading what is to be stored: %s",
-			e != NULL ? e->text : "");
-	struct err why = { 0 };
+	size_t n = 0;
+	if (c->upload == NULL || c->upload->bytes > SMALL_BYTES)
+		return OK;
+	size_t want = (size_t)c->upload->bytes;
+	*ret = mem_zalloc(want + 1);
+	enum err_code rc = io_pread(c->upload->fd, *ret, want, (off_t)c->upload->at, &n, e);
+	if (rc == OK && n < want)
+		rc = err_set(e, ERR_SYSTEM, "the blob is shorter than was said");
+	c->data = *ret;
+	c->data_n = n;
+	c->upload = NULL;
+	return rc;
+}
+
+/* The answer's last try stands in *a, and why it failed in *e. */
+static enum err_code try_all(struct s3 *s, const struct s3_call *c, const char *payload,
+	struct s3_answer *a, struct err *e)
+{
 	for (;;) {
 		a->tries++;
-		rc = try_once(s, c, payload, a, &why);
+		enum err_code rc = try_once(s, c, payload, a, e);
 		enum verdict v = judge(s, c, rc, a);
 		if (v == DONE)
 			return OK;
 		if (v == FAILED || a->tries == S3_TRIES_MAX)
-			break;
+			return explain(s, c, a, rc, e);
 		if (v == AGAIN_LATER)
 			pause_before(a->tries);
 	}
-	rc = explain(s, c, a, rc, &why);
-	return err_set(e, rc, "%s", why.text);
+}
+
+enum err_code s3_do(struct s3 *s, const struct s3_call *c, struct s3_answer *a, struct err *e)
+{
+	char payload[HEX_MAX(SHA256_LEN)];
+	struct s3_call call = *c;
+	autofree char *small = NULL;
+	struct err why = { 0 };
+	*a = (struct s3_answer){ .text = BUF_INIT(S3_TEXT_MAX), .length = -1 };
+	enum err_code rc = load_small(&call, &small, &why);
+	if (rc == OK)
+		rc = digest_of(s, &call, payload, &why);
+	if (rc != OK)
+		return err_set(e, ERR_BLOB_IO, "reading what is to be stored: %s", why.text);
+	rc = try_all(s, &call, payload, a, &why);
+	return rc == OK ? OK : err_set(e, rc, "%s", why.text);
 }

@@ -25,7 +25,7 @@ extern char **environ;
 static enum err_code make_bucket(struct s3 *s, struct err *e)
 {
 	struct s3_answer a;
-	enum err_code rc = s3_do(s, &(struct s3_call){ .method = "PUT", .text = "", .to_fd = -1 },
+	enum err_code rc = s3_do(s, &(struct s3_call){ .method = "PUT", .data = "", .to_fd = -1 },
 		&a, e);
 	s3_answer_done(&a);
 	return rc;
