@@ -71,7 +71,7 @@ function startOrigin({ host = '127.0.0.1', port = 0, dir } = {}) {
     if (validated(req, res, headers)) return undefined;
     res.writeHead(200, { 'content-type': types[file.split('.').pop().toLowerCase()] ?? 'application/octet-stream',
       'content-length': st.size, ...headers });
-    return createReadStream(file).pipe(res);
+    return createReadStream(file).on('error', () => res.destroy()).pipe(res); // the folder may go meanwhile
   }
 
   /** Writes chunk after chunk until `left` runs out or the other side goes. */
