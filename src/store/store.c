@@ -33,7 +33,9 @@ enum err_code store_open(const char *url, const struct store_opts *o, struct sto
 		*ret = s;
 		return OK;
 	}
-	return err_set(e, ERR_USAGE, "store '%s': not sqlite:PATH, memory: or postgres://…", url);
+	/* what follows the scheme may hold a password */
+	return err_set(e, ERR_USAGE, "store '%.*s…': not sqlite:PATH, memory: or postgres://…",
+		(int)strcspn(url, ":/"), url);
 }
 
 bool store_url_is_shared(const char *url)

@@ -8,6 +8,8 @@
  */
 #include "tests/contract/store_fixture.h"
 
+#include "tests/contract/pg_proxy.h"
+
 #include "base/clock.h"
 #include "pg/pg.h"
 #include "store/pg_commit.h"
@@ -371,13 +373,19 @@ static const struct {
 		"SELECT count(*) FROM item WHERE task IS NOT NULL OR cut_task IS NOT NULL" },
 };
 
-static void check_books(struct fixture *f, int submitted)
+static void check_books_of(struct fixture *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(books); i++) {
 		int64_t n = number(f, books[i].text);
 		if (n != 0)
 			fail_msg("%s: %lld", books[i].what, (long long)n);
 	}
+}
+
+/* Each request was made with a key of its own. */
+static void check_books(struct fixture *f, int submitted)
+{
+	check_books_of(f);
 	assert_int_equal(number(f, "SELECT count(*) FROM idempotency"), submitted);
 	assert_int_equal(number(f, "SELECT sum(jobs) FROM usage"), submitted);
 	assert_true(
@@ -509,6 +517,41 @@ static void a_deadlock_is_run_again(void **state)
 		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
+/* ---- a commit whose answer is lost ---- */
+
+/* The store, by a way that can break. */
+static void reopen_through(struct fixture *f, int port)
+{
+	snprintf(f->url, sizeof f->url,
+		"postgres://bulb@127.0.0.1:%d/postgres?options=-csearch_path%%3D%s", port,
+		f->schema);
+	fixture_reopen(f);
+}
+
+/* Whether it took place or not, it is there once, and so is what follows it. */
+static void a_commit_whose_answer_is_lost_is_done_once(void **state)
+{
+	static const enum proxy_break breaks[] = { PROXY_BEFORE_COMMIT, PROXY_AFTER_COMMIT };
+	struct fixture *f = *state;
+	int port;
+	struct pg_proxy *p = proxy_start(&port);
+
+	reopen_through(f, port);
+	for (int i = 0; i < 10; i++) {
+		proxy_arm(p, breaks[i % 2]);
+		(void)submit(f, "{'urls':['https://a.test/%d']}", i);
+		assert_int_equal(proxy_breaks(p), 2 * i + 1);
+		proxy_arm(p, breaks[i / 2 % 2]);
+		work(f);
+		assert_int_equal(proxy_breaks(p), 2 * i + 2);
+	}
+	assert_int_equal(f->downloads, 10);
+	assert_int_equal(number(f, "SELECT count(*) FROM job"), 10);
+	check_books_of(f);
+	store_free(TAKE(&f->s));
+	proxy_stop(p);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +561,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_server_that_crashes_loses_nothing, setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_deadlock_is_run_again, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_commit_whose_answer_is_lost_is_done_once, setup,
+			fixture_teardown),
 	};
 
 	if (argc == 5 && strcmp(argv[1], "child") == 0)
