@@ -123,7 +123,7 @@ test('unknown members, wrong values and limits are named with their place', asyn
     [{ urls: ['ftp://x.example/a'] }, 'request_invalid', '/urls/0', /http/],
     [{ urls: [{ url: u[0], headers: { Host: 'x' } }] }, 'request_invalid', '/urls/0/headers/Host', /./],
     [{ urls: u, variants: [{ name: 'a', width: 10, quality: 101 }] }, 'request_invalid', '/variants/0/quality', /100/],
-    [{ urls: u, background: { remove: true } }, 'request_unsupported', '/background', /./],
+    [{ urls: u, variants: [{ name: 'a', width: 9, format: 'gif' }] }, 'request_unsupported', '/variants/0/format', /jpeg/],
     [{ urls: u, tag: 'x'.repeat(65) }, 'request_limit', '/tag', /64/],
     [{ urls: u, variants: Array.from({ length: 21 }, (_, i) => ({ name: `v${i}`, width: 9 })) }, 'request_limit', '/variants', /20/],
   ]) {

@@ -73,7 +73,7 @@ test('settings come from flags, then the environment, then a file; unknown ones 
     [['--keep', 'soon'], {}, /--keep.*soon/s],
     [['--config', `${dir}/none.conf`], {}, /none\.conf/],
     [['stray'], {}, /stray/],
-    [['--store', 'mysql://h/db'], {}, /mysql:.*sqlite:/],
+    [['--store', 'mysql://h/db'], {}, /mysql.*sqlite:/],
     [['--bus', 'amqp://h'], {}, /amqp:.*local:/],
     [['--blob', 'gs://b/p'], {}, /gs:.*file:/],
   ]) {
