@@ -6,16 +6,29 @@
  */
 #include "api/api_impl.h"
 
+#include "base/clock.h"
 #include "base/embed.h"
 
 #include <string.h>
 
 extern const struct embedded api_page[]; /* generated from page/ */
 
+/* Where the store's own links lead, for a browser follows redirects only to origins that the policy
+ * names; NULL where it has none. Any key will do. */
+static const char *store_url(const struct call *c)
+{
+	autofree char *url = NULL;
+	struct err e;
+
+	if (blob_link(c->api->o.blob, "GET", "x", clock_wall_ms(), 1, &url, &e) != OK)
+		return NULL;
+	return arena_strdup(c->a, url);
+}
+
 /* The origins that pictures come from and sockets go to, in the four schemes they may have. */
 static const char *policy_hosts(const struct call *c)
 {
-	const char *const urls[] = { c->base_url, c->events_url, c->api->blob_url };
+	const char *const urls[] = { c->base_url, c->events_url, c->api->blob_url, store_url(c) };
 	const char *hosts = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {

@@ -215,6 +215,8 @@ test('--blob-links direct puts the bucket\'s own links into answers, the same wi
   assert.ok(Number(/Expires=(\d+)/.exec(first.variants[0].url)[1]) <= 7 * 86400);
   if (/X-Amz-Date=(\d{8}T\d\d)/.exec(second.variants[0].url)[1] === signedAt[1]) assert.deepEqual(second.variants, first.variants);
   assert.equal((await get(first.variants[0].url)).bytes.length, first.variants[0].bytes);
+  const page = await get(server.url);
+  assert.ok(page.headers['content-security-policy'].includes(s3.url), 'the page may show them');
 });
 
 test('doctor makes a round trip to the bucket and says what is wrong', needs, async (t) => {
