@@ -5,7 +5,8 @@
  * from server to server instead, each time with the name of the one that it asks.
  *
  * Messages come on threads of the library. A connection is given up only after the last of them has
- * left our code (on_complete).
+ * left our code (on_complete). The library itself is never closed: 3.4 would take OpenSSL's tables apart,
+ * which belong to libcurl and to us as well.
  */
 #include "bus/bus_impl.h"
 
@@ -42,27 +43,6 @@ struct nats_link {
 	pthread_cond_t over;
 	bool complete; /* or it will never be said */
 };
-
-/* ---- the library is opened once a process, and closed by the last ----------------------------- */
-
-static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
-static unsigned users;
-
-static void library_enter(void)
-{
-	pthread_mutex_lock(&library);
-	if (users++ == 0)
-		(void)nats_Open(-1);
-	pthread_mutex_unlock(&library);
-}
-
-static void library_leave(void)
-{
-	pthread_mutex_lock(&library);
-	if (--users == 0)
-		(void)nats_CloseAndWait(CONNECT_MS);
-	pthread_mutex_unlock(&library);
-}
 
 static enum err_code nats_fail(const char *what, natsStatus s, struct err *e)
 {
@@ -211,14 +191,12 @@ static void done(void *self)
 	}
 	free(b->subject);
 	free(b);
-	library_leave();
 }
 
 static enum err_code init(const struct bus_opts *o, void **ret, struct err *e)
 {
 	struct nats_bus *b = mem_new(struct nats_bus);
 	const char *subject = o->subject ? o->subject : "bulb";
-	library_enter();
 	b->subject = mem_strdup(subject);
 	enum err_code code = add_servers(b, o->url, e);
 	if (code == OK && strpbrk(subject, " *>"))
