@@ -267,13 +267,13 @@ static void it_ends_while_its_server_is_away(void **state)
 	server("start");
 }
 
+#define LOCAL_TESTS 4 /* the first; the others take the server away */
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_hint_reaches_every_listener_of_both_processes),
 	cmocka_unit_test(of_many_hints_of_a_job_the_last_is_heard_and_few_travel),
 	cmocka_unit_test(threads_publish_at_the_same_time),
 	cmocka_unit_test(many_jobs_are_not_mixed_up),
-};
-static const struct CMUnitTest remote_tests[] = {
+	/* with a server only */
 	cmocka_unit_test(subjects_do_not_hear_each_other),
 	cmocka_unit_test(without_its_server_a_bus_is_local_and_it_comes_back_by_itself),
 	cmocka_unit_test(it_opens_while_its_server_is_away),
@@ -292,8 +292,6 @@ int main(int argc, char **argv)
 						   : "local:";
 	if (argc > 2)
 		cmocka_set_test_filter(argv[2]);
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	if (!is_local())
-		failed += cmocka_run_group_tests(remote_tests, NULL, NULL);
-	return failed;
+	return _cmocka_run_group_tests("bus", tests, is_local() ? LOCAL_TESTS : ARRAY_LEN(tests),
+		NULL, NULL);
 }
