@@ -128,7 +128,7 @@ test('where variants were to be made of the cut-out and it fails, the item fails
   for (const apply of ['variants', 'both']) {
     const { job, items: [item] } = await cut(s, [url], { engine: 'flat', apply });
     assert.equal(job.status, 'failed');
-    assert.equal(item.error.code, 'matte_failed');
+    assert.equal(item.error.code, 'matte_not_flat');
     assert.deepEqual(item.variants, []);
   }
 });
