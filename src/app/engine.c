@@ -177,6 +177,7 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.lease_ms = g->conf->lease_ms,
 		.max_tries = (int)g->conf->max_tries,
 		.max_held_bytes = g->conf->held_memory_bytes,
+		.blob_key = g->conf->blob_key,
 		.wait_for_blobs = g->wait_for_blobs,
 		.poll_ms = g->shared ? SHARED_POLL_MS : 0,
 	};
@@ -198,6 +199,8 @@ static enum err_code open_blobs(struct engine *g, struct err *e)
 		.s3_kms_key = c->s3_kms_key,
 		.s3_storage_class = c->s3_storage_class,
 	};
+	if (c->blob_key && blob_key_check(c->blob_key, e) != OK)
+		return e->code;
 	return blob_open_with(g->blob_url, &o, &g->blob, e);
 }
 

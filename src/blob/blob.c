@@ -7,11 +7,9 @@
  */
 #include "blob/blob_impl.h"
 
-#include "base/id.h"
 #include "base/io.h"
 #include "base/mem.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,20 +38,9 @@ void blob_free(struct blob *b)
 		b->impl->free(b);
 }
 
-/* The folder is a piece of the id itself, from the middle, where all five bits of a character are
- * random: 1,024 folders. */
-void blob_key_new(const char *ext, char ret[BLOB_KEY_LEN_MAX + 1])
-{
-	char id[ID_LEN + 1];
-	id_new(id);
-	int n = snprintf(ret, BLOB_KEY_LEN_MAX + 1, "%.2s/%s.%s", id + 10, id, ext);
-	assert(n <= BLOB_KEY_LEN_MAX);
-	(void)n;
-}
-
 /* [a-z0-9/._-], no empty part and none that begins with '.': names like those are the store's own,
  * and ".." is one of them. */
-static bool key_is_good(const char *key)
+bool blob_key_is_good(const char *key)
 {
 	size_t n = strlen(key);
 	if (n == 0 || n > BLOB_KEY_LEN_MAX || key[n - 1] == '/')
@@ -71,14 +58,15 @@ static bool key_is_good(const char *key)
 
 static enum err_code check_key(const char *key, struct err *e)
 {
-	return key_is_good(key) ? OK
-				: err_set(e, ERR_BLOB_NOT_FOUND, "'%.60s' is no blob key", key);
+	return blob_key_is_good(key)
+		? OK
+		: err_set(e, ERR_BLOB_NOT_FOUND, "'%.60s' is no blob key", key);
 }
 
 enum err_code blob_put(struct blob *b, const char *key, int fd, int64_t bytes,
 	const char *media_type, struct err *e)
 {
-	if (!key_is_good(key))
+	if (!blob_key_is_good(key))
 		return err_set(e, ERR_BLOB_IO, "'%.60s' is no blob key", key);
 	return b->impl->put(b, key, fd, bytes, media_type, e);
 }
@@ -97,7 +85,7 @@ enum err_code blob_get(struct blob *b, const char *key, int *ret_fd, int64_t *re
 
 enum err_code blob_delete(struct blob *b, const char *key, struct err *e)
 {
-	return key_is_good(key) ? b->impl->remove(b, key, e) : OK;
+	return blob_key_is_good(key) ? b->impl->remove(b, key, e) : OK;
 }
 
 enum err_code blob_list(struct blob *b,
@@ -109,14 +97,15 @@ enum err_code blob_list(struct blob *b,
 
 char *blob_path(struct blob *b, const char *key)
 {
-	return key_is_good(key) ? b->impl->path(b, key) : NULL;
+	return blob_key_is_good(key) ? b->impl->path(b, key) : NULL;
 }
 
 enum err_code blob_link(struct blob *b, const char *method, const char *key, int64_t signed_ms,
 	int64_t seconds, char **ret, struct err *e)
 {
 	*ret = NULL;
-	return key_is_good(key) ? b->impl->link(b, method, key, signed_ms, seconds, ret, e) : OK;
+	return blob_key_is_good(key) ? b->impl->link(b, method, key, signed_ms, seconds, ret, e)
+				     : OK;
 }
 
 static enum err_code check_readable(struct blob *b, const char *key, const char *want, size_t n,

@@ -36,6 +36,21 @@ static inline void blob_freep(struct blob **b)
 
 /* A fresh key: two characters that spread folders, '/', 26 random ones, '.', ext. */
 void blob_key_new(const char *ext, char ret[BLOB_KEY_LEN_MAX + 1]);
+/* What a template's fields stand for: {tenant} {ref} {variant} {sha256} {sha8} {ext}. */
+struct blob_name {
+	int64_t tenant;
+	const char *ref;     /* or NULL */
+	const char *variant; /* "source" and "cutout" too */
+	const uint8_t *sha256;
+	const char *ext;
+};
+/* A fresh key that begins as the template says (NULL: none), has random characters before the
+ * extension, and no other than small letters, digits and . _ - in its parts. */
+void blob_key_make(const char *template, const struct blob_name *what,
+	char ret[BLOB_KEY_LEN_MAX + 1]);
+/* ERR_USAGE: no template, or one without {sha256} or {sha8}. */
+enum err_code blob_key_check(const char *template, struct err *e) MUST_CHECK;
+bool blob_key_is_good(const char *key);
 
 /* Store the `bytes` bytes of fd (from its start; fd stays the caller's). Not durable before
  * blob_sync; never visible half-written. ERR_BLOB_IO. */

@@ -23,6 +23,15 @@ static enum err_code get_original(const json_t *doc, struct original *ret, struc
 	return original_parse(text, ret, e);
 }
 
+char *task_ref(const char *input, struct arena *a)
+{
+	autojson *doc = NULL;
+	struct err none;
+	if (parse_object(input, &doc, &none) != OK)
+		return NULL;
+	return arena_strdup(a, json_get_str(doc, "ref", NULL));
+}
+
 char *fetch_input_text(const struct fetch_input *in)
 {
 	autojson *o = json_obj();
@@ -33,6 +42,8 @@ char *fetch_input_text(const struct fetch_input *in)
 		json_put_str(o, "etag", in->etag);
 	if (in->last_modified)
 		json_put_str(o, "last_modified", in->last_modified);
+	if (in->ref)
+		json_put_str(o, "ref", in->ref);
 	if (in->has_original)
 		json_put(o, "original", original_json(&in->original));
 	return json_text(o);
@@ -57,6 +68,7 @@ enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_
 		return err_set(e, ERR_INTERNAL, "task: its input has no url");
 	in.headers = arena_strdup(a, json_get_str(doc, "headers", NULL));
 	in.etag = arena_strdup(a, json_get_str(doc, "etag", NULL));
+	in.ref = arena_strdup(a, json_get_str(doc, "ref", NULL));
 	in.last_modified = arena_strdup(a, json_get_str(doc, "last_modified", NULL));
 	*ret = in;
 	return OK;
@@ -67,6 +79,8 @@ char *make_input_text(const struct make_input *in)
 	autojson *o = json_obj();
 	json_put(o, "original", original_json(&in->original));
 	json_put(o, "variants", recipe_json(&in->recipe));
+	if (in->ref)
+		json_put_str(o, "ref", in->ref);
 	return json_text(o);
 }
 
@@ -89,6 +103,8 @@ char *cut_input_text(const struct cut_input *in)
 	autojson *o = json_obj();
 	json_put(o, "original", original_json(&in->original));
 	json_put(o, "cut", cut_json(&in->cut));
+	if (in->ref)
+		json_put_str(o, "ref", in->ref);
 	return json_text(o);
 }
 

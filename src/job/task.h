@@ -68,6 +68,7 @@ struct fetch_input {
 	const char *url;
 	const char *headers;              /* sealed JSON object, or NULL */
 	const char *etag, *last_modified; /* of the copy we hold, or NULL */
+	const char *ref;                  /* as task_ref() */
 	bool has_original;
 	struct original original; /* what a 304 confirms */
 };
@@ -77,6 +78,7 @@ enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_
 struct make_input {
 	struct original original;
 	struct recipe recipe; /* only what has no result yet; recipe_done */
+	const char *ref;      /* for the text; task_ref() reads it */
 };
 enum err_code make_input_parse(const char *text, struct make_input *ret, struct err *e) MUST_CHECK;
 
@@ -84,9 +86,13 @@ enum err_code make_input_parse(const char *text, struct make_input *ret, struct 
 struct cut_input {
 	struct original original;
 	struct cut cut;
+	const char *ref; /* for the text; task_ref() reads it */
 };
 enum err_code cut_input_parse(const char *text, struct cut_input *ret, struct err *e) MUST_CHECK;
 
+/* The first reference of the item that the task was made for, from any input; NULL where it has none.
+ * Others may wait for the same task: names of blobs may hold it, nothing else. */
+char *task_ref(const char *input, struct arena *a);
 char *fetch_input_text(const struct fetch_input *in); /* the caller frees */
 char *make_input_text(const struct make_input *in);
 char *cut_input_text(const struct cut_input *in);

@@ -171,7 +171,7 @@ void cut_take(struct tx *t, struct tx_item *it, const struct cut_row *c)
 enum err_code cut_await(struct tx *t, struct tx_item *it, int64_t scope, const struct original *o,
 	const struct cut *c, enum task_state *ret, struct err *e)
 {
-	struct cut_input in = { .original = *o, .cut = *c };
+	struct cut_input in = { .original = *o, .cut = *c, .ref = tx_ref(t, it) };
 	uint8_t digest[SHA256_LEN];
 	autofree char *input = cut_input_text(&in);
 	bool joined;

@@ -200,7 +200,7 @@ static enum err_code give_up(struct tx *t, struct tx_item *it, struct err *e)
 static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	const struct tx_found *f, int tries, struct err *e)
 {
-	struct make_input in = { .original = f->subject };
+	struct make_input in = { .original = f->subject, .ref = tx_ref(t, it) };
 	uint8_t(*digests)[VARIANT_DIGEST_LEN];
 	enum task_state state;
 	int64_t id;

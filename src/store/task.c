@@ -192,7 +192,7 @@ static const char *host_of(struct tx *t, const char *text)
 enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const char *headers,
 	int tries, int64_t *ret_id, enum task_state *ret_state, bool *ret_joined, struct err *e)
 {
-	struct fetch_input in = { .url = it->url, .headers = headers };
+	struct fetch_input in = { .url = it->url, .headers = headers, .ref = tx_ref(t, it) };
 	autofree char *input = fetch_input_text(&in);
 	struct task_new n = {
 		.scope = scope,

@@ -369,6 +369,18 @@ enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **re
 	return OK;
 }
 
+const char *tx_ref(struct tx *t, const struct tx_item *it)
+{
+	struct item_extra x;
+	struct err none;
+
+	if (!it->extra || item_extra_parse(it->extra, &x, &none) != OK)
+		return NULL;
+	const char *ref = arena_strdup(t->arena, json_string_value(json_array_get(x.refs, 0)));
+	item_extra_done(&x);
+	return ref;
+}
+
 int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers)
 {
 	return t->opts->share_sources && !has_headers ? 0 : it->job->tenant;

@@ -133,6 +133,8 @@ int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers)
 /* Sealed headers of an item or NULL. */
 enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **ret, struct err *e)
 	MUST_CHECK;
+/* The item's first reference, in the arena; NULL where it has none. */
+const char *tx_ref(struct tx *t, const struct tx_item *it);
 
 /* ---- events.c ------------------------------------------------------------------------------ */
 

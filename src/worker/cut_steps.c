@@ -202,7 +202,8 @@ static enum err_code store_cutout(struct run *r, struct err *e)
 	struct cut_product *p = &r->cutout;
 	enum err_code code = describe(r, p, e);
 	if (code == OK)
-		code = run_put(r, r->piece.output.fd, p->bytes, p->format, p->key, e);
+		code = run_put(r, r->piece.output.fd, p->bytes, p->format, "cutout", p->sha256,
+			p->key, e);
 	if (code == OK)
 		code = run_sync(r, e);
 	run_took(r, &r->outcome.store_ms, clock_mono_ms() - since);

@@ -104,7 +104,8 @@ static enum err_code keep_original(struct run *r, struct err *e)
 	memcpy(o.sha256, r->got.sha256, sizeof(o.sha256));
 	enum err_code code = io_pread(r->fd, head, sizeof(head), 0, &n, e);
 	if (code == OK)
-		code = run_put(r, r->fd, o.bytes, format_sniff(head, n), o.key, e);
+		code = run_put(r, r->fd, o.bytes, format_sniff(head, n), "source", o.sha256, o.key,
+			e);
 	if (code == OK)
 		code = run_sync(r, e);
 	run_took(r, &r->outcome.store_ms, clock_mono_ms() - since);

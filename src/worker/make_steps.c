@@ -92,7 +92,9 @@ static enum err_code store_one(struct run *r, const struct darkroom_output *o, s
 		.bytes = o->bytes };
 	variant_digest(&r->recipe.variants[o->index], r->w->codecs, p->recipe);
 	enum err_code code = sha256_fd(o->fd, p->sha256, e);
-	return code == OK ? run_put(r, o->fd, o->bytes, o->format, p->key, e) : code;
+	return code == OK ? run_put(r, o->fd, o->bytes, o->format,
+				    r->recipe.variants[o->index].name, p->sha256, p->key, e)
+			  : code;
 }
 
 static enum err_code store_products(struct run *r, struct err *e)

@@ -128,12 +128,26 @@ void run_leave_host(struct run *r)
 	r->in_host = false;
 }
 
-enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f,
-	char ret_key[BLOB_KEY_MAX + 1], struct err *e)
+/* The arena's reference is looked for only where a name may hold it. */
+static void new_key(struct run *r, const char *variant, const uint8_t sha256[SHA256_LEN],
+	enum format f, char ret[BLOB_KEY_MAX + 1])
+{
+	const char *template = r->w->o.blob_key;
+	const struct task *t = &r->l->task;
+	struct blob_name what = { .tenant = t->scope,
+		.ref = template ? task_ref(t->input, r->l->arena) : NULL,
+		.variant = variant,
+		.sha256 = sha256,
+		.ext = format_extension(f) };
+	blob_key_make(template, &what, ret);
+}
+
+enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f, const char *variant,
+	const uint8_t sha256[SHA256_LEN], char ret_key[BLOB_KEY_MAX + 1], struct err *e)
 {
 	static_assert(BLOB_KEY_MAX == BLOB_KEY_LEN_MAX, "one length of keys");
 	char *key = r->written[r->written_n++];
-	blob_key_new(format_extension(f), key);
+	new_key(r, variant, sha256, f, key);
 	enum err_code code = blob_put(r->w->o.blob, key, fd, bytes, format_media_type(f), e);
 	if (code == OK)
 		memcpy(ret_key, key, BLOB_KEY_MAX + 1);

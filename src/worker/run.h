@@ -55,8 +55,8 @@ void run_task(struct lane *l);
 void run_took(struct run *r, int64_t *stage_ms, int64_t ms);
 void run_leave_host(struct run *r);
 /* A blob under a fresh key, noted as written. Not durable yet. */
-enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f,
-	char ret_key[BLOB_KEY_MAX + 1], struct err *e) MUST_CHECK;
+enum err_code run_put(struct run *r, int fd, int64_t bytes, enum format f, const char *variant,
+	const uint8_t sha256[SHA256_LEN], char ret_key[BLOB_KEY_MAX + 1], struct err *e) MUST_CHECK;
 enum err_code run_sync(struct run *r, struct err *e) MUST_CHECK;
 /* The original in memory, as `fd`; the fetch before may have left it there. */
 enum err_code run_get_original(struct run *r, struct err *e) MUST_CHECK;

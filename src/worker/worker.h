@@ -57,6 +57,7 @@ struct worker_opts {
 	int64_t lease_ms;       /* 60 s */
 	int max_tries;          /* of what may pass: 4 */
 	int64_t max_held_bytes; /* originals held in memory by all lanes: above it none is begun */
+	const char *blob_key;   /* template of their names (blob_key_check), or NULL */
 	bool wait_for_blobs;    /* a disk that takes no blobs costs an item time, but no try */
 	int64_t poll_ms;        /* longest sleep without a hint; 0: 5 s */
 	int64_t keep_ms;        /* between two looks at the leases; 0: 500 */

@@ -219,6 +219,22 @@ test('--blob-links direct puts the bucket\'s own links into answers, the same wi
   assert.ok(page.headers['content-security-policy'].includes(s3.url), 'the page may show them');
 });
 
+test('--blob-key names what people look for in a bucket', needs, async (t) => {
+  const source = await origin(t);
+  const url = await bucket();
+  const data = tempDir(t);
+  const server = await bulb(t, data, ['--blob', url, '--blob-key', '{tenant}/{ref}/{variant}-{sha8}.{ext}'], s3.env);
+  const job = (await post(`${server.url}/v1/jobs`, { urls: [{ url: `${source.url}/png?seed=1`, ref: 'Shoe 42' }], variants: small }, { headers: { prefer: 'wait=20' } })).json;
+  const [it] = await items(server.url, job.id);
+  for (const [name, v] of [['source', it.source], ...it.variants.map((x) => [x.name, x])]) {
+    assert.match(v.key, new RegExp(`^\\d+/shoe-42/${name}-${v.sha256.slice(0, 8)}\\.[0-9a-z]{26}\\.`));
+    assert.equal((await fetched(v.url)).bytes.length, v.bytes);
+  }
+  const bad = await run(['serve', '--data', tempDir(t), '--listen', '127.0.0.1:0', '--blob-key', '{ref}/{variant}.{ext}']);
+  assert.equal(bad.code, 64, bad.err);
+  assert.match(bad.err, /two results could meet/);
+});
+
 test('doctor makes a round trip to the bucket and says what is wrong', needs, async (t) => {
   const url = await bucket();
   const data = tempDir(t);

@@ -113,7 +113,50 @@ static void the_round_trip_for_doctor_fails_without_the_folder(void **state)
 }
 
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+static void a_template_says_how_a_key_begins_and_no_two_are_equal(void **state)
+{
+	(void)state;
+	static const char template[] = "{tenant}/{ref}/{variant}-{sha8}.{ext}";
+	uint8_t sha[32] = { 0xab, 0xcd, 0x01, 0x23 };
+	struct blob_name what = { .tenant = 7,
+		.ref = "../My Photo.v1/\xC3\xBC",
+		.variant = "Large_2x",
+		.sha256 = sha,
+		.ext = "webp" };
+	char a[BLOB_KEY_LEN_MAX + 1], b[BLOB_KEY_LEN_MAX + 1];
+	static const char begin[] = "7/-.-my-photo.v1---/large_2x-abcd0123.";
+	blob_key_make(template, &what, a);
+	blob_key_make(template, &what, b);
+	assert_memory_equal(a, begin, strlen(begin));
+	assert_int_equal(strlen(a), strlen(begin) + 26 + strlen(".webp"));
+	assert_string_not_equal(a, b);
+	assert_true(blob_key_is_good(a));
+	what.ref = NULL;
+	blob_key_make("all/{ref}.{sha256}.{ext}", &what, a);
+	assert_memory_equal(a, "all/-.abcd0123000000", 20);
+	blob_key_make(NULL, &what, a);
+	assert_int_equal(strlen(a), 2 + 1 + 26 + strlen(".webp"));
+}
+
+static void a_template_that_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	static const char *const good[] = { "{sha256}.{ext}",
+		"{tenant}/{ref}/{variant}-{sha8}.{ext}" };
+	static const char *const bad[] = { "", "{ext}", "{variant}.{ext}", "{ref}/{variant}.{ext}",
+		"{sha8}", "{sha8}.jpg", "../{sha8}.{ext}", "{sha8}/{what}.{ext}", "A/{sha8}.{ext}",
+		"/{sha8}.{ext}", "a b/{sha8}.{ext}", "{sha8.{ext}" };
+	struct err e = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_ok(blob_key_check(good[i], &e));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (blob_key_check(bad[i], &e) != ERR_USAGE)
+			fail_msg("'%s' was taken", bad[i]);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_template_says_how_a_key_begins_and_no_two_are_equal),
+	cmocka_unit_test(a_template_that_cannot_be_is_refused),
 	cmocka_unit_test(an_unknown_scheme_is_refused_and_named),
 	cmocka_unit_test(a_fresh_key_is_a_folder_an_id_and_an_extension),
 	WITH_DIR(keys_that_lead_elsewhere_are_refused),
