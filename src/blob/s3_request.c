@@ -295,6 +295,8 @@ static void pause_before(int next_try)
 		;
 }
 
+/* Keys that cannot be had now may be had in a moment: that too is a failure of the store, by which no
+ * item ends for good. */
 static enum err_code explain(const struct s3 *s, const struct s3_call *c, const struct s3_answer *a,
 	enum err_code rc, struct err *e)
 {
@@ -305,8 +307,8 @@ static enum err_code explain(const struct s3 *s, const struct s3_call *c, const 
 	if (rc == OK && a->status == 404 && strcmp(a->code, "NoSuchBucket") != 0)
 		return err_set(e, ERR_BLOB_NOT_FOUND, "there is no blob '%.200s'", key);
 	if (rc != OK)
-		return err_set(e, rc == ERR_USAGE ? ERR_USAGE : ERR_BLOB_IO,
-			"S3 %s %s/%s%.100s: %s", c->method, s->bucket, s->prefix, key, why.text);
+		return err_set(e, ERR_BLOB_IO, "S3 %s %s/%s%.100s: %s", c->method, s->bucket,
+			s->prefix, key, why.text);
 	return err_set(e, ERR_BLOB_IO, "S3 %s %s/%s%.100s: %d %s (%d tries)", c->method, s->bucket,
 		s->prefix, key, a->status, a->code, a->tries);
 }

@@ -139,6 +139,8 @@ test('a wrong secret is refused and stands in no text', needs, async () => {
   const r = await tool({ ...s3.env, AWS_SECRET_ACCESS_KEY: 'quite-wrong' }, url, 'list');
   assert.match(r.err, /^blob_io: .*403 SignatureDoesNotMatch \(1 tries\)/);
   assert.doesNotMatch(r.err, /quite-wrong|testing/);
+  const none = await tool({ AWS_ENDPOINT_URL_S3: s3.url, AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nonexistent' }, url, 'list');
+  assert.match(none.err, /^blob_io: .*no AWS keys/, 'a role that is away for a moment fails no item for good');
 });
 
 // ---- the server over it ---------------------------------------------------------------------------
