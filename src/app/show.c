@@ -120,12 +120,12 @@ static void print_item(const struct show *s, const char *type, const json_t *ite
 			json_get_str(error, "detail", ""));
 	} else if (s->kind == SHOW_LINES && strcmp(type, "item.succeeded") == 0) {
 		const json_t *t = json_object_get(item, "timing_ms");
+		int64_t ms = json_get_int(t, "download", 0) + json_get_int(t, "process", 0) +
+			json_get_int(t, "store", 0);
 		autofree char *cutout = cutout_text(item);
 		fprintf(out, "succeeded  %s  %zu variants%s, cache %s, %lld ms\n", url,
 			json_array_size(json_object_get(item, "variants")), cutout,
-			json_get_str(item, "cache", "?"),
-			(long long)(json_get_int(t, "download", 0) + json_get_int(t, "process", 0) +
-				json_get_int(t, "store", 0)));
+			json_get_str(item, "cache", "?"), (long long)ms);
 	} else if (strcmp(type, "item.canceled") == 0) {
 		fprintf(out, "canceled   %s\n", url);
 	}

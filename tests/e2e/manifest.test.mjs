@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { tempDir, bulb, ended, items, post } from '../lib/harness.mjs';
+import { tempDir, bulb, ended, items, post, sanitized } from '../lib/harness.mjs';
 
 const ITEMS = 10000, READERS = 30;
 const BOUND_MB = 96; // most of it are the page caches of the store's 16 readers; the manifests are 340 MB
@@ -42,5 +42,5 @@ test(`${READERS} readers of a manifest of ${ITEMS} items cost the server less th
   assert.equal(manifest.job.id, job.id);
   assert.deepEqual(manifest.items, await items(server.url, job.id));
   assert.equal(new Set(all.map((r) => r.digest)).size, 1);
-  assert.ok(grown < BOUND_MB, `${grown} MB`);
+  assert.ok(sanitized || grown < BOUND_MB, `${grown} MB`);
 });
