@@ -359,6 +359,20 @@ enum err_code pg_script(struct pg *c, const char *text, struct err *e)
 	return pg_simple(c, text, e);
 }
 
+/* A pooler tells process numbers of its own. */
+enum err_code pg_is_pooled(struct pg *c, bool *ret, struct err *e)
+{
+	struct pg_stmt st = { .text = "SELECT pg_backend_pid()" };
+	struct pg_rows *r = NULL;
+	enum err_code code = pg_ask(c, &st, NULL, 0, &r, e);
+
+	if (code != OK)
+		return code;
+	*ret = pg_int(r, 0, 0) != PQbackendPID(c->conn);
+	pg_rows_free(r);
+	return OK;
+}
+
 int64_t pg_changes(const struct pg *c)
 {
 	return c->changes;

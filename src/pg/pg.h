@@ -26,6 +26,10 @@ void pg_free(struct pg *c); /* NULL is fine */
 /* The URL without a parameter that only we understand; *ret_was: it was there. The caller frees. */
 char *pg_url_without(const char *url, const char *param, bool *ret_was);
 
+/* Does something stand in between that may give each transaction another session? Then nothing can be
+ * prepared. */
+enum err_code pg_is_pooled(struct pg *c, bool *ret, struct err *e) MUST_CHECK;
+
 /* Why the last call failed. */
 enum pg_fault {
 	PG_FINE,

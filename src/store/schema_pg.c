@@ -75,12 +75,15 @@ static enum err_code script(struct sql *db, size_t i, struct err *e)
 	return pg_script(sql_pg_conn(db), text, e);
 }
 
-/* 0: there is none. */
+/* 0: there is none. Not asked by to_regclass, whose cache may not have heard yet of what was made while
+ * we waited for the lock. */
 static enum err_code version_of(struct sql *db, int64_t *ret, struct err *e)
 {
 	int64_t there = 0;
-	enum err_code code = sql_get(db, "SELECT 1 WHERE to_regclass('meta') IS NOT NULL", SQL_NONE,
-		&there, e);
+	enum err_code code = sql_get(db,
+		"SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
+		" AND tablename = 'meta'",
+		SQL_NONE, &there, e);
 
 	*ret = 0;
 	if (code != OK || !there)

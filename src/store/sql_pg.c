@@ -247,16 +247,22 @@ static const struct sql_impl impl = {
 
 enum err_code sql_pg_open(const char *url, bool reads, struct sql **ret, struct err *e)
 {
-	struct pg *conn;
+	struct pg *conn = NULL;
+	bool pooled = false;
 	enum err_code code = pg_open(url, &conn, e);
 
-	if (code != OK)
+	if (code == OK)
+		code = pg_is_pooled(conn, &pooled, e);
+	if (code != OK) {
+		pg_free(conn);
 		return code;
+	}
 	struct pg_db *d = mem_new(struct pg_db);
 	d->base.impl = &impl;
 	d->base.locks = reads ? NULL : &d->locks;
 	d->conn = conn;
 	d->reads = reads;
+	d->unprepared = pooled;
 	*ret = &d->base;
 	return OK;
 }

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -231,8 +232,10 @@ static int child_main(const char *url, uint64_t seed, int steps)
 
 static int64_t number(struct fixture *f, const char *text)
 {
-	autofree char *full = mem_printf("SET search_path = \"%s\"", f->schema);
-	struct pg_stmt st = { .text = text };
+	const char *last = strrchr(text, ';'); /* what stands before it is a script */
+	autofree char *full = mem_printf("SET search_path = \"%s\"; %.*s", f->schema,
+		last ? (int)(last - text) : 0, text);
+	struct pg_stmt st = { .text = last ? last + 1 : text };
 	struct pg_rows *r = NULL;
 	struct err e;
 	struct pg *c;
@@ -552,9 +555,172 @@ static void a_commit_whose_answer_is_lost_is_done_once(void **state)
 	proxy_stop(p);
 }
 
+/* ---- many at the start ---- */
+
+struct opener {
+	struct fixture *f;
+	struct store *s;
+	enum err_code code;
+	struct err e;
+	pthread_t thread;
+};
+
+static void *open_main(void *ctx)
+{
+	struct opener *o = ctx;
+
+	o->code = store_open(o->f->url, &o->f->opts, &o->s, &o->e);
+	return NULL;
+}
+
+static void the_tables_are_made_once_whoever_comes_first(void **state)
+{
+	struct fixture *f = *state;
+	struct opener o[6];
+
+	store_free(TAKE(&f->s));
+	for (int round = 0; round < 5; round++) {
+		struct err e;
+		struct pg *c;
+		assert_ok(pg_open(getenv("TEST_POSTGRES"), &c, &e));
+		autofree char *text = mem_printf("DROP SCHEMA \"%s\" CASCADE;"
+						 " CREATE SCHEMA \"%s\"",
+			f->schema, f->schema);
+		assert_ok(pg_script(c, text, &e));
+		pg_free(c);
+		for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+			o[i] = (struct opener){ .f = f };
+			assert_int_equal(pthread_create(&o[i].thread, NULL, open_main, &o[i]), 0);
+		}
+		for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+			pthread_join(o[i].thread, NULL);
+			if (o[i].code != OK)
+				fail_msg("%s", o[i].e.text);
+			store_free(o[i].s);
+		}
+		assert_int_equal(number(f, "SELECT count(*) FROM meta"), 1);
+	}
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = NULL;
+	struct err e;
+
+	(void)number(f, "UPDATE meta SET version = 1000 RETURNING 1");
+	assert_err(store_open(f->url, &f->opts, &s, &e), ERR_STORE_NEWER);
+}
+
+static void a_worker_waits_for_the_tables(void **state)
+{
+	struct fixture *f = *state;
+	struct opener worker = { .f = f }, server = { .f = f };
+	struct fixture waits = *f;
+
+	store_free(TAKE(&f->s));
+	(void)number(f, "ALTER TABLE meta RENAME TO later; SELECT 1");
+	waits.opts.await_schema = true;
+	worker.f = &waits;
+	assert_int_equal(pthread_create(&worker.thread, NULL, open_main, &worker), 0);
+	while (number(f,
+		       "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_tables%'"
+		       " AND pid <> pg_backend_pid() AND state = 'idle'") == 0)
+		usleep(1000);
+	(void)number(f, "ALTER TABLE later RENAME TO meta; SELECT 1");
+	pthread_join(worker.thread, NULL);
+	assert_int_equal(worker.code, OK);
+	store_free(worker.s);
+	open_main(&server);
+	assert_int_equal(server.code, OK);
+	store_free(server.s);
+}
+
+/* ---- a server that forgets ---- */
+
+static void one_that_may_forget_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = NULL;
+	struct err e;
+
+	autofree char *weak = mem_printf("%s%%20-csynchronous_commit%%3Doff", f->url);
+	assert_err(store_open(weak, &f->opts, &s, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "synchronous_commit"));
+	autofree char *allowed = mem_printf("%s&durability=any", weak);
+	assert_ok(store_open(allowed, &f->opts, &s, &e));
+	store_free(s);
+}
+
+/* ---- a pooler in between ---- */
+
+static pid_t pooler;
+
+/* Also after a failure. */
+static int stop_pooler(void **state)
+{
+	if (pooler > 0) {
+		kill(pooler, SIGINT);
+		waitpid(pooler, NULL, 0);
+		pooler = 0;
+	}
+	return fixture_teardown(state);
+}
+
+static void start_pooler(struct fixture *f, int *ret_port)
+{
+	autofree char *conf = mem_printf("%s/pgbouncer.ini", f->dir);
+	struct pg_proxy *p = proxy_start(ret_port); /* a port that was free a moment ago */
+
+	proxy_stop(p);
+	FILE *out = fopen(conf, "w");
+	assert_non_null(out);
+	fprintf(out,
+		"[databases]\npostgres = host=127.0.0.1 port=%s user=bulb\n[pgbouncer]\n"
+		"listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\n"
+		"pool_mode = transaction\ndefault_pool_size = 5\nmax_client_conn = 500\n%s",
+		getenv("TEST_POSTGRES_PORT"), *ret_port, getuid() == 0 ? "user = postgres\n" : "");
+	fclose(out);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	char name[] = "/usr/sbin/pgbouncer", quiet[] = "-q";
+	char *argv[] = { name, quiet, conf, NULL };
+	assert_int_equal(posix_spawn(&pooler, name, NULL, NULL, argv, environ), 0);
+}
+
+/* Sessions are lent a transaction at a time: search_path comes from the database, then. */
+static void a_pooler_may_stand_in_between(void **state)
+{
+	struct fixture *f = *state;
+	int port;
+
+	if (access("/usr/sbin/pgbouncer", X_OK) != 0)
+		skip();
+	store_free(TAKE(&f->s));
+	autofree char *text =
+		mem_printf("ALTER DATABASE postgres SET search_path = \"%s\"; SELECT 1", f->schema);
+	(void)number(f, text);
+	start_pooler(f, &port);
+	snprintf(f->url, sizeof f->url, "postgres://bulb@127.0.0.1:%d/postgres", port);
+	for (int i = 0; !f->s && i < 500; i++, usleep(10000))
+		(void)!store_open(f->url, &f->opts, &f->s, &f->e);
+	if (!f->s)
+		fail_msg("%s", f->e.text);
+	together(f, 150, NULL);
+	store_free(TAKE(&f->s));
+	(void)number(f, "ALTER DATABASE postgres RESET search_path; SELECT 1");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_tables_are_made_once_whoever_comes_first, setup,
+			fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_worker_waits_for_the_tables, setup,
+			fixture_teardown),
+		cmocka_unit_test_setup_teardown(one_that_may_forget_is_refused, setup,
+			fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_pooler_may_stand_in_between, setup, stop_pooler),
 		cmocka_unit_test_setup_teardown(four_processes_agree, setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(lost_connections_lose_nothing, setup,
 			fixture_teardown),
