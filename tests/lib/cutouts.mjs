@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { after, build, tempDir, bulb, run, post, get, ended, items, until } from './harness.mjs';
 import { startOrigin } from './origin.mjs';
 import { startRemoveBg } from './removebg.mjs';
-import { alive, darkrooms } from './processes.mjs';
+import { darkrooms } from './processes.mjs';
 import { ageBlobs, ageTrash } from './database.mjs';
 
 export const models = process.env.TEST_MODELS ?? join(build, 'models');
@@ -143,7 +143,14 @@ export const mattes = (s) => matteRoom(s)?.children ?? [];
 /** Processes stand still until the answer is called, or the test ends. */
 export function freeze(t, pids) {
   pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
-  const thaw = () => pids.splice(0).forEach((pid) => alive(pid) && process.kill(pid, 'SIGCONT'));
+  const wake = (pid) => {
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // it ended meanwhile
+    }
+  };
+  const thaw = () => pids.splice(0).forEach(wake);
   after(t, thaw);
   return thaw;
 }

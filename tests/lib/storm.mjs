@@ -151,7 +151,7 @@ async function rage(s, data, source, count) {
   const rnd = s.rnd;
   while (total(s.kills) < count) {
     if (rnd.chance(0.1)) {
-      const early = await start(null, bulbBin, ['serve', '--listen', '127.0.0.1:0', '--data', data]);
+      const early = await start(null, bulbBin, ['serve', '--listen', '127.0.0.1:0', '--data', data, '--allow-address', '127.0.0.0/8', ...args]);
       await pause(rnd.below(120));
       await killServer(s, early);
       continue;
