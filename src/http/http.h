@@ -71,7 +71,7 @@ enum err_code http_listen_fd(int fd, char ret_url[128], struct err *e) MUST_CHEC
 bool http_listens_on_loopback(int fd);
 enum err_code http_server_new(const struct http_opts *o, struct http_server **ret, struct err *e)
 	MUST_CHECK; /* starts its threads */
-/* Stop accepting; idle connections close; streams are closed (WebSocket 1001) spread over a
+/* Stop listening: who comes now is refused. Idle connections close; streams are closed (WebSocket 1001) spread over a
  * second; requests under way are answered with Connection: close. Returns at once. */
 void http_server_drain(struct http_server *s);
 /* After a drain: returns when the last connection is gone, or after so long. */

@@ -128,10 +128,13 @@ struct http_server {
 	pthread_mutex_t last_lock;
 	pthread_cond_t last; /* conns has become 0 */
 	_Atomic bool draining;
+	_Atomic size_t listeners; /* reactors that accept, and 1 until the server drains: whoever is
+	                           * the last closes listen_fd */
 	_Atomic int64_t full_logged_ms, refused_logged_ms;
 	_Atomic size_t refused; /* since the last of them that was logged */
 };
 void server_show_conns(struct http_server *s);
+void server_leave_listener(struct http_server *s);
 /* Strangers cause these lines: at most one in every_ms. */
 bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms);
 

@@ -100,6 +100,7 @@ static void stop_accepting(struct reactor *rt)
 		return;
 	rt->accepting = false;
 	uv_close((uv_handle_t *)&rt->accept, NULL);
+	server_leave_listener(rt->server);
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
@@ -232,6 +233,7 @@ static void init_handles(struct reactor *rt)
 	uv_timer_start(&rt->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
 	if (uv_poll_init(&rt->loop, &rt->accept, rt->server->o.listen_fd) == 0) {
 		rt->accepting = true;
+		atomic_fetch_add(&rt->server->listeners, 1);
 		uv_poll_start(&rt->accept, UV_READABLE, on_acceptable);
 	}
 }
@@ -250,8 +252,10 @@ enum err_code reactor_start(struct reactor *rt, struct http_server *s, struct er
 	init_handles(rt);
 	rt->inbox = inbox_new(wake_loop, rt);
 	error = pthread_create(&rt->thread, NULL, reactor_main, rt);
-	if (error)
+	if (error) {
+		stop_accepting(rt);
 		return err_sys(e, ERR_SYSTEM, error, "event loop's thread");
+	}
 	return OK;
 }
 

@@ -59,6 +59,7 @@ enum err_code http_server_new(const struct http_opts *o, struct http_server **re
 	s->limits.client = o->client;
 	s->limits.ctx = o->ctx;
 	set_options(o->listen_fd);
+	atomic_store(&s->listeners, 1);
 	s->reactors = mem_array(s->o.reactors, sizeof(*s->reactors));
 	atomic_store(&s->full_logged_ms, INT64_MIN / 2);
 	atomic_store(&s->refused_logged_ms, INT64_MIN / 2);
@@ -88,12 +89,21 @@ bool server_may_log(_Atomic int64_t *last_ms, int64_t every_ms)
 	return now - last >= every_ms && atomic_compare_exchange_strong(last_ms, &last, now);
 }
 
+/* A connection that nobody will accept must be refused: left in the queue of an open listener, its
+ * client would wait until the process ends. */
+void server_leave_listener(struct http_server *s)
+{
+	if (atomic_fetch_sub(&s->listeners, 1) == 1)
+		close(s->o.listen_fd);
+}
+
 void http_server_drain(struct http_server *s)
 {
 	if (atomic_exchange(&s->draining, true))
 		return;
 	for (size_t i = 0; i < s->reactors_n; i++)
 		(void)inbox_post(s->reactors[i].inbox, &s->reactors[i].drain_post);
+	server_leave_listener(s);
 }
 
 void server_conn_closed(struct http_server *s)
@@ -120,12 +130,13 @@ void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
-	atomic_store(&s->draining, true);
+	bool listens = !atomic_exchange(&s->draining, true);
 	for (size_t i = 0; i < s->reactors_n; i++)
 		reactor_join(&s->reactors[i]);
 	pool_stop(&s->pool);
 	server_show_conns(s);
-	close(s->o.listen_fd);
+	if (listens)
+		server_leave_listener(s);
 	pthread_cond_destroy(&s->last);
 	pthread_mutex_destroy(&s->last_lock);
 	free(s->reactors);
