@@ -92,7 +92,7 @@ static void put_finish(json_t *o, const struct cut *c)
 		json_put_int(o, "margin", c->margin);
 }
 
-static json_t *credits(int64_t thousandths)
+json_t *cut_credits_json(int64_t thousandths)
 {
 	if (thousandths % CREDIT == 0)
 		return json_integer(thousandths / CREDIT);
@@ -110,7 +110,7 @@ json_t *cut_json(const struct cut *c)
 	json_put_str(o, "model", c->model);
 	json_put_str(o, "apply", cut_apply_name(c->apply));
 	put_finish(o, c);
-	json_put(o, "max_cost", credits(c->max_cost));
+	json_put(o, "max_cost", cut_credits_json(c->max_cost));
 	json_put_bool(o, "confirm_charge", c->confirm_charge);
 	return o;
 }
@@ -121,11 +121,7 @@ enum err_code cut_from_json(const json_t *doc, struct cut *ret, struct err *e)
 
 	if (cut_parse(doc, "", ret, &f))
 		return OK;
-	const json_t *first = json_array_get(f.list, 0);
-	err_set(e, ERR_INTERNAL, "background%s: %s", json_get_str(first, "pointer", ""),
-		json_get_str(first, "detail", ""));
-	faults_done(&f);
-	return ERR_INTERNAL;
+	return faults_internal(&f, "background", e);
 }
 
 /* ---- digests ---- */

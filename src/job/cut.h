@@ -14,6 +14,7 @@
 #define CUT_IDENT_MAX  96
 #define CUT_MARGIN_MAX 500  /* pixels; 50 in per cent */
 #define CREDIT         1000 /* costs are kept in thousandths of the provider's credit */
+json_t *cut_credits_json(int64_t thousandths); /* as people count: 1, or 0.25 */
 
 /* The numbers are stored: never change one. */
 enum cut_engine { CUT_LOCAL = 0, CUT_AUTO = 1, CUT_REMOTE = 2, CUT_FLAT = 3 };

@@ -34,6 +34,15 @@ void faults_add(struct faults *f, enum err_code code, const char *pointer, const
 	json_push(f->list, fault);
 }
 
+enum err_code faults_internal(struct faults *f, const char *what, struct err *e)
+{
+	const json_t *first = json_array_get(f->list, 0);
+	err_set(e, ERR_INTERNAL, "%s%s: %s", what, json_get_str(first, "pointer", ""),
+		json_get_str(first, "detail", ""));
+	faults_done(f);
+	return ERR_INTERNAL;
+}
+
 void faults_done(struct faults *f)
 {
 	json_decref(f->list);

@@ -90,6 +90,8 @@ void faults_add(struct faults *f, enum err_code code, const char *pointer, const
 /* One more will only be counted: whoever makes pointers and hints for it may spare them. */
 bool faults_full(const struct faults *f);
 void faults_done(struct faults *f);
+/* Faults in text of our own: ERR_INTERNAL with the first one's place and detail; f is done. */
+enum err_code faults_internal(struct faults *f, const char *what, struct err *e) MUST_CHECK;
 
 /* Parse a JSON array of variants found at `pointer`. false: faults were added. */
 bool recipe_parse(const json_t *variants, const char *pointer, struct recipe *ret,

@@ -256,9 +256,5 @@ enum err_code recipe_from_json(const json_t *variants, struct recipe *ret, struc
 	struct faults f = { 0 };
 	if (recipe_parse(variants, "", ret, &f))
 		return OK;
-	const json_t *first = json_array_get(f.list, 0);
-	err_set(e, ERR_INTERNAL, "variants%s: %s", json_get_str(first, "pointer", ""),
-		json_get_str(first, "detail", ""));
-	faults_done(&f);
-	return ERR_INTERNAL;
+	return faults_internal(&f, "variants", e);
 }

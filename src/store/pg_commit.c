@@ -97,7 +97,7 @@ void committer_done(struct pg_committer *c)
 /* ---- one operation ---- */
 
 /* Out of turn: the next transaction begins with it. */
-static void want_lock(struct pg_op *op, int64_t job)
+static void want_lock(struct op *op, int64_t job)
 {
 	size_t at = 0;
 
@@ -133,7 +133,7 @@ static enum err_code undo(struct pg_committer *c, const struct sql_locks *before
 	return code;
 }
 
-static enum err_code try_op(struct pg_committer *c, struct pg_op *op, struct err *e)
+static enum err_code try_op(struct pg_committer *c, struct op *op, struct err *e)
 {
 	enum err_code code = sql_run(c->db, "SAVEPOINT op", SQL_NONE, NULL, e);
 
@@ -147,7 +147,7 @@ static enum err_code try_op(struct pg_committer *c, struct pg_op *op, struct err
 }
 
 /* OK: the transaction goes on, whatever became of the operation. */
-static enum err_code run_op(struct pg_committer *c, struct pg_op *op, int64_t now_ms,
+static enum err_code run_op(struct pg_committer *c, struct op *op, int64_t now_ms,
 	struct tx_usages *usage, struct err *e)
 {
 	struct sql_locks *locks = c->db->locks, before = *locks;
@@ -198,11 +198,11 @@ static enum err_code begin(struct pg_committer *c, int64_t *ret_now_ms, struct e
 		: code;
 }
 
-static int64_t next_lock(const struct pg_op *batch, int64_t after)
+static int64_t next_lock(const struct op *batch, int64_t after)
 {
 	int64_t least = INT64_MAX;
 
-	for (const struct pg_op *op = batch; op; op = op->next)
+	for (const struct op *op = batch; op; op = op->next)
 		for (size_t i = 0; i < op->locks_n; i++)
 			if (op->locks[i] > after && op->locks[i] < least)
 				least = op->locks[i];
@@ -210,7 +210,7 @@ static int64_t next_lock(const struct pg_op *batch, int64_t after)
 }
 
 /* All that operations of this batch are known to need, ascending. */
-static enum err_code lock_jobs(struct pg_committer *c, const struct pg_op *batch, struct err *e)
+static enum err_code lock_jobs(struct pg_committer *c, const struct op *batch, struct err *e)
 {
 	enum err_code code = OK;
 
@@ -230,7 +230,7 @@ static enum err_code write_mark(struct pg_committer *c, int64_t now_ms, struct e
 }
 
 /* *ret_doubt: COMMIT was sent, and *ret_wrote: it says so in the committer's row. */
-static enum err_code run_all(struct pg_committer *c, struct pg_op *batch, struct tx_usages *usage,
+static enum err_code run_all(struct pg_committer *c, struct op *batch, struct tx_usages *usage,
 	bool *ret_doubt, bool *ret_wrote, struct err *e)
 {
 	struct pg *conn = sql_pg_conn(c->db);
@@ -239,7 +239,7 @@ static enum err_code run_all(struct pg_committer *c, struct pg_op *batch, struct
 
 	if (code == OK)
 		code = lock_jobs(c, batch, e);
-	for (struct pg_op *op = batch; code == OK && op; op = op->next)
+	for (struct op *op = batch; code == OK && op; op = op->next)
 		code = run_op(c, op, now_ms, usage, e);
 	*ret_wrote = pg_changes(conn) != before || usage->n > 0;
 	if (code == OK)
@@ -300,7 +300,7 @@ static void undo_all(struct pg_committer *c)
 }
 
 /* One attempt. *ret_fault: why it failed. */
-static enum err_code attempt(struct pg_committer *c, struct pg_op *batch, enum pg_fault *ret_fault,
+static enum err_code attempt(struct pg_committer *c, struct op *batch, enum pg_fault *ret_fault,
 	struct err *e)
 {
 	struct tx_usages usage = { 0 };
@@ -322,14 +322,14 @@ static enum err_code attempt(struct pg_committer *c, struct pg_op *batch, enum p
 		metric_add(METRIC_COMMITS, wrote, NULL, NULL, NULL);
 		return OK;
 	}
-	for (struct pg_op *op = batch; op; op = op->next)
+	for (struct op *op = batch; op; op = op->next)
 		tx_done(&op->tx);
 	if (c->db)
 		undo_all(c);
 	return code;
 }
 
-enum err_code committer_run(struct pg_committer *c, struct pg_op *batch, struct err *e)
+enum err_code committer_run(struct pg_committer *c, struct op *batch, struct err *e)
 {
 	int lost = 0;
 

@@ -5,26 +5,10 @@
 #ifndef BULB_STORE_PG_COMMIT_H
 #define BULB_STORE_PG_COMMIT_H
 
-#include "store/tx.h"
+#include "store/commit_queue.h"
 
 #include "base/id.h"
 
-#include <semaphore.h>
-
-/* An operation that its caller waits for. */
-struct pg_op {
-	struct pg_op *next;
-	tx_fn fn;
-	void *arg;
-	struct tx tx;
-	enum err_code code;
-	struct err *e;
-	bool again;     /* undone, and to be run in another transaction, */
-	int tries;      /* for the so-many-th time, */
-	int64_t *locks; /* with these jobs locked first: heap, ascending */
-	size_t locks_n;
-	sem_t done;
-};
 struct pg_committer {
 	const char *url;
 	const struct store_opts *opts;
@@ -38,7 +22,7 @@ struct pg_committer {
 /* Commit all of them in one transaction, however often that takes. An operation that failed has left
  * no trace, its code says why, or `again`. Not OK: nothing of any was done, or (the server has been
  * away since) nobody knows. */
-enum err_code committer_run(struct pg_committer *c, struct pg_op *batch, struct err *e) MUST_CHECK;
+enum err_code committer_run(struct pg_committer *c, struct op *batch, struct err *e) MUST_CHECK;
 /* Connect, unless that failed a moment ago. */
 enum err_code committer_connect(struct pg_committer *c, struct err *e) MUST_CHECK;
 void committer_done(struct pg_committer *c);

@@ -14,7 +14,6 @@
 #include "store/store_readers.h"
 
 #include "base/buf.h"
-#include "base/metrics.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -28,11 +27,8 @@ struct pg_store {
 	struct store base;
 	char *url;
 	struct store_readers *readers;
-	pthread_mutex_t lock;
-	pthread_cond_t queued;
-	struct pg_op *head, **tail;
-	size_t threads_n, under_way;
-	bool stopping;
+	struct commit_queue queue;
+	size_t threads_n;
 	struct pg_thread {
 		struct pg_store *s;
 		struct pg_committer c;
@@ -47,98 +43,23 @@ static struct pg_store *down(struct store *s)
 
 /* ---- the threads ---- */
 
-/* Called with the lock held. */
-static struct pg_op *take_batch(struct pg_store *s)
-{
-	struct pg_op *batch = s->head, **end = &s->head;
-
-	for (size_t n = 0; *end && n < BATCH_MAX; n++)
-		end = &(*end)->next;
-	s->head = *end;
-	*end = NULL;
-	if (!s->head)
-		s->tail = &s->head;
-	return batch;
-}
-
-/* Before all others: it has waited once. */
-static void put_back(struct pg_store *s, struct pg_op *op)
-{
-	tx_done(&op->tx);
-	pthread_mutex_lock(&s->lock);
-	op->next = s->head;
-	if (!s->head)
-		s->tail = &op->next;
-	s->head = op;
-	pthread_cond_signal(&s->queued);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void commit_and_answer(struct pg_store *s, struct pg_committer *c, struct pg_op *batch)
-{
-	struct err e = { 0 };
-	enum err_code code = committer_run(c, batch, &e);
-	double n = 0;
-
-	for (struct pg_op *op = batch, *next; op; op = next) {
-		next = op->next; /* op belongs to its caller again once it is answered */
-		if (code == OK && op->again) {
-			put_back(s, op);
-			continue;
-		}
-		n++;
-		if (code != OK)
-			op->code = err_set(op->e, code, "%s", e.text);
-		else if (op->code == OK)
-			tx_tell(&op->tx);
-		sem_post(&op->done);
-	}
-	metric_add(METRIC_OPERATIONS, n, NULL, NULL, NULL);
-}
-
 static void *thread_main(void *ctx)
 {
 	struct pg_thread *t = ctx;
-	struct pg_store *s = t->s;
+	struct commit_queue *q = &t->s->queue;
 
 	pthread_setname_np(pthread_self(), "store");
-	pthread_mutex_lock(&s->lock);
-	while (s->under_way > 0 || !s->stopping) {
-		if (!s->head) {
-			pthread_cond_wait(&s->queued, &s->lock);
-			continue;
-		}
-		struct pg_op *batch = take_batch(s);
-		pthread_mutex_unlock(&s->lock);
-		commit_and_answer(s, &t->c, batch);
-		pthread_mutex_lock(&s->lock);
+	for (struct op *batch; (batch = commit_queue_take(q, BATCH_MAX, false)) != NULL;) {
+		struct err e = { 0 };
+		enum err_code code = committer_run(&t->c, batch, &e);
+		commit_queue_answer(q, batch, code, &e);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
 static enum err_code pg_write(struct store *base, tx_fn fn, void *arg, struct err *e)
 {
-	struct pg_store *s = down(base);
-	struct pg_op op = { .fn = fn, .arg = arg, .e = e };
-
-	sem_init(&op.done, 0, 0);
-	pthread_mutex_lock(&s->lock);
-	*s->tail = &op;
-	s->tail = &op.next;
-	s->under_way++;
-	pthread_cond_signal(&s->queued);
-	pthread_mutex_unlock(&s->lock);
-	while (sem_wait(&op.done) != 0)
-		;
-	sem_destroy(&op.done);
-	pthread_mutex_lock(&s->lock);
-	if (--s->under_way == 0 && s->stopping)
-		pthread_cond_broadcast(&s->queued);
-	pthread_mutex_unlock(&s->lock);
-	tx_done(&op.tx);
-	free(op.locks);
-	return op.code;
+	return commit_queue_run(&down(base)->queue, fn, arg, e);
 }
 
 static enum err_code pg_read(struct store *base, tx_fn fn, void *arg, struct err *e)
@@ -208,17 +129,13 @@ static void pg_store_free(struct store *base)
 {
 	struct pg_store *s = down(base);
 
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_broadcast(&s->queued);
-	pthread_mutex_unlock(&s->lock);
+	commit_queue_stop(&s->queue);
 	for (size_t i = 0; i < s->threads_n; i++)
 		pthread_join(s->threads[i].thread, NULL);
 	for (size_t i = 0; i < s->threads_n; i++)
 		committer_done(&s->threads[i].c);
 	readers_free(s->readers);
-	pthread_cond_destroy(&s->queued);
-	pthread_mutex_destroy(&s->lock);
+	commit_queue_done(&s->queue);
 	mem_wipe(s->url, strlen(s->url));
 	free(s->url);
 	free(s);
@@ -231,9 +148,7 @@ static enum err_code open_as(const char *scheme, const char *rest, const struct 
 	bool any;
 
 	s->url = url_of(scheme, rest, &any);
-	s->tail = &s->head;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->queued, NULL);
+	commit_queue_init(&s->queue);
 	s->readers = readers_new(&(struct readers_opts){
 		.open = open_reader,
 		.is_bad = reader_is_bad,

@@ -11,10 +11,10 @@
  * the next one starts with a new connection if the old one is doubtful. So the store comes back by
  * itself when there is room again.
  */
+#include "store/commit_queue.h"
 #include "store/schema.h"
 #include "store/sql_sqlite.h"
 #include "store/store_readers.h"
-#include "store/tx.h"
 
 #include "base/io.h"
 #include "base/metrics.h"
@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,18 +32,6 @@
 #define VISITOR_BUSY_MS  20000
 #define VISITOR_PAUSE_US 2000 /* between two commits, so that the owner gets its turn */
 #define CHECKPOINT_PAGES 1000
-#define GATHER_STEP_US   200 /* several callers: as long as each step brings another … */
-#define GATHER_STEPS     8   /* … and no longer */
-
-struct op {
-	struct op *next;
-	tx_fn fn;
-	void *arg;
-	struct tx tx;
-	enum err_code code;
-	struct err *e;
-	sem_t done;
-};
 
 struct sqlite_store {
 	struct store base;
@@ -54,11 +41,8 @@ struct sqlite_store {
 	int lock_fd;
 	struct sql *db; /* of the thread */
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t queued;
-	struct op *head, **tail;
-	size_t queued_n;
-	bool visitor, stopping;
+	struct commit_queue queue;
+	bool visitor;
 };
 
 static struct sqlite_store *down(struct store *s)
@@ -134,79 +118,24 @@ static enum err_code commit(struct sqlite_store *s, struct op *batch, struct err
 	return code == OK ? OK : ERR_STORE_UNAVAILABLE;
 }
 
-static void commit_and_answer(struct sqlite_store *s, struct op *batch)
-{
-	struct err e;
-	enum err_code code = commit(s, batch, &e);
-	double n = 0;
-
-	for (struct op *op = batch, *next; op; op = next) {
-		next = op->next; /* op belongs to its caller again once it is answered */
-		n++;
-		if (code != OK)
-			op->code = err_set(op->e, code, "%s", e.text);
-		else if (op->code == OK)
-			tx_tell(&op->tx);
-		sem_post(&op->done);
-	}
-	metric_add(METRIC_OPERATIONS, n, NULL, NULL, NULL);
-}
-
-/* Called with the lock held. One caller alone waits for nobody. */
-static void gather(struct sqlite_store *s)
-{
-	size_t before = 1;
-
-	for (int i = 0; i < GATHER_STEPS && s->queued_n > before && !s->stopping; i++) {
-		before = s->queued_n;
-		pthread_mutex_unlock(&s->lock);
-		usleep(GATHER_STEP_US);
-		pthread_mutex_lock(&s->lock);
-	}
-}
-
 static void *writer_main(void *ctx)
 {
 	struct sqlite_store *s = ctx;
 
 	pthread_setname_np(pthread_self(), "store");
-	pthread_mutex_lock(&s->lock);
-	while (s->head || !s->stopping) {
-		if (!s->head) {
-			pthread_cond_wait(&s->queued, &s->lock);
-			continue;
-		}
-		gather(s);
-		struct op *batch = TAKE(&s->head);
-		s->tail = &s->head;
-		s->queued_n = 0;
-		pthread_mutex_unlock(&s->lock);
-		commit_and_answer(s, batch);
+	for (struct op *batch; (batch = commit_queue_take(&s->queue, SIZE_MAX, true)) != NULL;) {
+		struct err e = { 0 };
+		enum err_code code = commit(s, batch, &e);
+		commit_queue_answer(&s->queue, batch, code, &e);
 		if (s->visitor)
 			usleep(VISITOR_PAUSE_US);
-		pthread_mutex_lock(&s->lock);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
 static enum err_code sqlite_write(struct store *base, tx_fn fn, void *arg, struct err *e)
 {
-	struct sqlite_store *s = down(base);
-	struct op op = { .fn = fn, .arg = arg, .e = e };
-
-	sem_init(&op.done, 0, 0);
-	pthread_mutex_lock(&s->lock);
-	*s->tail = &op;
-	s->tail = &op.next;
-	s->queued_n++;
-	pthread_cond_signal(&s->queued);
-	pthread_mutex_unlock(&s->lock);
-	while (sem_wait(&op.done) != 0)
-		;
-	sem_destroy(&op.done);
-	tx_done(&op.tx);
-	return op.code;
+	return commit_queue_run(&down(base)->queue, fn, arg, e);
 }
 
 static enum err_code sqlite_read(struct store *base, tx_fn fn, void *arg, struct err *e)
@@ -281,8 +210,7 @@ static void dispose(struct sqlite_store *s)
 	readers_free(s->readers);
 	sql_free(s->db);
 	fd_close(&s->lock_fd);
-	pthread_cond_destroy(&s->queued);
-	pthread_mutex_destroy(&s->lock);
+	commit_queue_done(&s->queue);
 	free(s->path);
 	free(s->vfs);
 	free(s);
@@ -339,10 +267,8 @@ static enum err_code sqlite_open(const char *rest, const struct store_opts *o, s
 	struct sqlite_store *s = mem_new(struct sqlite_store);
 
 	s->lock_fd = -1;
-	s->tail = &s->head;
 	s->visitor = o->short_visitor;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->queued, NULL);
+	commit_queue_init(&s->queue);
 	enum err_code code = prepare(s, rest, e);
 	if (code != OK) {
 		dispose(s);
@@ -356,10 +282,7 @@ static void sqlite_free(struct store *base)
 {
 	struct sqlite_store *s = down(base);
 
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->queued);
-	pthread_mutex_unlock(&s->lock);
+	commit_queue_stop(&s->queue);
 	pthread_join(s->thread, NULL);
 	dispose(s);
 }

@@ -39,11 +39,7 @@ static void put_hex(json_t *o, const char *name, const uint8_t digest[SHA256_LEN
 /* Thousandths as credits: a whole number where it is one. */
 void view_credits(json_t *o, const char *name, int64_t thousandths)
 {
-	bool whole = thousandths % CREDIT == 0;
-
-	json_put(o, name,
-		whole ? json_integer(thousandths / CREDIT)
-		      : json_real((double)thousandths / CREDIT));
+	json_put(o, name, cut_credits_json(thousandths));
 }
 
 /* JSON text that we stored ourselves; `dflt` (taken over) where there is none. */
