@@ -181,39 +181,41 @@ static void fill_tile(const struct refine *r, struct guided_area a)
 			(size_t)(full.x1 - full.x0));
 }
 
+enum side { TOP, BOTTOM, LEFT, RIGHT };
+
+/* A strip along one side, and what it leaves; false when that would be nothing. */
+static bool split(struct guided_area a, enum side side, struct guided_area *strip,
+	struct guided_area *rest)
+{
+	*strip = *rest = a;
+	if ((side <= BOTTOM ? a.y1 - a.y0 : a.x1 - a.x0) <= STRIP)
+		return false;
+	switch (side) {
+	case TOP:
+		strip->y1 = rest->y0 = a.y0 + STRIP;
+		break;
+	case BOTTOM:
+		strip->y0 = rest->y1 = a.y1 - STRIP;
+		break;
+	case LEFT:
+		strip->x1 = rest->x0 = a.x0 + STRIP;
+		break;
+	case RIGHT:
+		strip->x0 = rest->x1 = a.x1 - STRIP;
+		break;
+	}
+	return true;
+}
+
 /* Strips along the tile's sides in which nothing happens are filled and taken off. */
 static void trim(const struct refine *r, struct guided_area *a)
 {
-	struct guided_area top = *a, bottom = *a, left, right;
-	for (; a->y0 + STRIP < a->y1; a->y0 = top.y1) {
-		top.y0 = a->y0;
-		top.y1 = a->y0 + STRIP;
-		if (!is_constant(r, top))
-			break;
-		fill_tile(r, top);
-	}
-	for (; a->y0 + STRIP < a->y1; a->y1 = bottom.y0) {
-		bottom.y0 = a->y1 - STRIP;
-		bottom.y1 = a->y1;
-		if (!is_constant(r, bottom))
-			break;
-		fill_tile(r, bottom);
-	}
-	left = right = *a;
-	for (; a->x0 + STRIP < a->x1; a->x0 = left.x1) {
-		left.x0 = a->x0;
-		left.x1 = a->x0 + STRIP;
-		if (!is_constant(r, left))
-			break;
-		fill_tile(r, left);
-	}
-	for (; a->x0 + STRIP < a->x1; a->x1 = right.x0) {
-		right.x0 = a->x1 - STRIP;
-		right.x1 = a->x1;
-		if (!is_constant(r, right))
-			break;
-		fill_tile(r, right);
-	}
+	struct guided_area strip, rest;
+	for (enum side side = TOP; side <= RIGHT; side++)
+		while (split(*a, side, &strip, &rest) && is_constant(r, strip)) {
+			fill_tile(r, strip);
+			*a = rest;
+		}
 }
 
 static void write_tiles(struct refine *r)
