@@ -7,7 +7,7 @@
 
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Make the tables where there are none, and bring older ones up to this version, in one
  * transaction. ERR_STORE_NEWER when a newer bulb made them. */

@@ -185,4 +185,4 @@ CREATE TABLE usage (
 CREATE TABLE committer (id TEXT PRIMARY KEY, commits INTEGER NOT NULL, at_ms INTEGER NOT NULL)
   WITH (fillfactor = 50);
 */
-INSERT INTO meta (version, ping) VALUES (2, 0);
+INSERT INTO meta (version, ping) VALUES (3, 0);

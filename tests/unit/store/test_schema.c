@@ -92,7 +92,7 @@ static void a_folder_of_version_1_opens_and_goes_on(void **state)
 
 	run(f, ROWS);
 	fixture_reopen(f);
-	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "2\n");
+	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "3\n");
 	assert_int_equal(job(f, &old)->counts.succeeded, 1);
 	assert_int_equal(job(f, &old)->counts.cutouts.failed, 0);
 	assert_int_equal(item(f, &old, 1)->cut, CUT_OFF);
@@ -147,7 +147,7 @@ static void a_step_that_fails_leaves_everything_as_it_was(void **state)
 		"0\n");
 	run(f, "DROP TABLE usage");
 	fixture_reopen(f);
-	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "2\n");
+	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "3\n");
 }
 
 static void a_newer_folder_is_refused(void **state)
@@ -155,10 +155,10 @@ static void a_newer_folder_is_refused(void **state)
 	struct fixture *f = *state;
 	struct err e;
 
-	run(f, "UPDATE meta SET version = 3");
+	run(f, "UPDATE meta SET version = 4");
 	assert_err(store_open(f->url, &f->opts, &f->s, &e), ERR_STORE_NEWER);
 	f->s = NULL;
-	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "3\n");
+	assert_string_equal(ask_db(f, "SELECT version FROM meta"), "4\n");
 }
 
 /* ---- what plain jobs pay for all this ---- */
