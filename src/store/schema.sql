@@ -6,8 +6,36 @@
 -- AUTOINCREMENT.
 CREATE TABLE meta (
   version INTEGER NOT NULL,     -- of this schema; a bulb refuses one newer than its own
-  ping INTEGER NOT NULL         -- written by store_ping: a commit of nothing that matters
+  ping INTEGER NOT NULL,        -- written by store_ping: a commit of nothing that matters
+  access INTEGER NOT NULL DEFAULT 0, -- counts the changes of tenant and api_key: who knows them looks here
+  id TEXT,                      -- of this store, once somebody asked: a copy of it knows whose it is
+  secret TEXT,                  -- fingerprint of the secret that its processes must share
+  copy_of TEXT,                 -- id of the store that is or was copied here, until this one is used
+  copying INTEGER NOT NULL DEFAULT 0 -- 1: and not all of it is here yet
 ) STRICT;
+-- Who owns jobs, caches and usage. Number 1 is for who needs no key, and for the root key.
+CREATE TABLE tenant (
+  no INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  limits TEXT NOT NULL,         -- limits_text(); shared by all its keys
+  webhook TEXT, webhook_old TEXT, -- sealed secrets that sign: the newest, and the one before it for
+                                -- as long as receivers need to change over
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE api_key (
+  id TEXT PRIMARY KEY,
+  tenant INTEGER NOT NULL,
+  hash BLOB NOT NULL,           -- SHA-256 of the secret, which has 256 random bits
+  name TEXT NOT NULL,
+  scopes INTEGER NOT NULL,      -- bits of enum key_scope
+  created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER,
+  used_ms INTEGER               -- last use, to a minute or so
+) STRICT, WITHOUT ROWID;
+-- Submit tokens that were used, and how often; the rest of a token is inside it, signed.
+CREATE TABLE token (
+  id TEXT PRIMARY KEY, jobs INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_expiry ON token (expires_ms);
 CREATE TABLE job (
   no INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL,
@@ -42,6 +70,7 @@ CREATE TABLE job (
   base_url TEXT NOT NULL,
   created_ms INTEGER NOT NULL, ended_ms INTEGER, expires_ms INTEGER NOT NULL,
   deadline_ms INTEGER,
+  first_turn INTEGER NOT NULL DEFAULT 0, -- the turn it came in at: its tenant's next one comes after it
   UNIQUE (tenant, id),
   CHECK (fresh >= 0 AND waiting >= 0 AND running >= 0),
   CHECK (fresh + waiting + running + succeeded + failed + canceled = total)
@@ -52,6 +81,8 @@ CREATE INDEX job_list ON job (tenant, no);
 CREATE INDEX job_tag ON job (tenant, tag, no) WHERE tag IS NOT NULL;
 CREATE INDEX job_plan ON job (turn, no) WHERE fresh > 0 AND cancel IS NULL;
 CREATE INDEX job_open ON job (no) WHERE ended_ms IS NULL;
+CREATE INDEX job_queued ON job (tenant, first_turn) WHERE state = 0 AND ended_ms IS NULL;
+CREATE INDEX job_busy ON job (tenant) WHERE ended_ms IS NULL;
 CREATE INDEX job_cancel ON job (no) WHERE cancel IS NOT NULL AND ended_ms IS NULL;
 CREATE INDEX job_retry ON job (no) WHERE retrying = 1;
 CREATE INDEX job_hidden ON job (no) WHERE hidden > 0;
@@ -177,12 +208,28 @@ CREATE TABLE usage (
   unknown INTEGER NOT NULL, unknown_calls INTEGER NOT NULL,
   saved_downloads INTEGER NOT NULL, saved_encodes INTEGER NOT NULL, saved_paid INTEGER NOT NULL,
   saved_cost INTEGER NOT NULL,
+  urls INTEGER NOT NULL DEFAULT 0,   -- of jobs that were accepted
+  cpu_ms INTEGER NOT NULL DEFAULT 0, -- of processors, in darkrooms
+  stored INTEGER NOT NULL DEFAULT 0, -- bytes put into the blob store less those dropped: the sum over
+                                     -- all days is what there is
   /*pg shard INTEGER NOT NULL, -- one a connection or so: else all commits of a tenant wait in line */
   PRIMARY KEY (tenant, day /*pg , shard */)
 ) STRICT, WITHOUT ROWID;
+-- The manifest of a job that has ended, a blob whose name is made of the job's: it may be used again. So what is done to it
+-- is done in turn; whoever is at it has it until until_ms.
+CREATE TABLE manifest (
+  blob TEXT PRIMARY KEY,
+  job INTEGER NOT NULL,         -- 0: the job is gone, and its manifest is to go
+  change INTEGER NOT NULL,      -- counts the changes of what is to be there,
+  due INTEGER NOT NULL,         -- and 1: it is not there yet
+  until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX manifest_due ON manifest (until_ms) WHERE due = 1;
+CREATE INDEX manifest_job ON manifest (job) WHERE job > 0;
 /*pg
 -- Who commits, and the last of its commits: whether one that was never answered took place.
 CREATE TABLE committer (id TEXT PRIMARY KEY, commits INTEGER NOT NULL, at_ms INTEGER NOT NULL)
   WITH (fillfactor = 50);
 */
 INSERT INTO meta (version, ping) VALUES (3, 0);
+INSERT INTO tenant (name, limits, created_ms) VALUES ('default', '', 0);
