@@ -84,6 +84,8 @@ lint: ## clang-tidy and cppcheck over src, gcc and clang without a warning
 
 docs: bulb ## write the man page and the tables in docs/ anew from src/*/*.def
 	@tools/gen-docs $(BUILD)
+	@if [ -d tests/node_modules/yaml ]; then node tools/gen-api-documents.mjs; \
+	else echo "the API documents stay: make test installs what makes them"; fi
 
 install: bulb ## into PREFIX (default /usr/local), under DESTDIR if set
 	@meson configure $(BUILD) -Dprefix=$(or $(PREFIX),/usr/local)

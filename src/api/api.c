@@ -32,6 +32,8 @@ static const struct route routes[] = {
 	{ "GET", "/", page_get, ROUTE_OPEN },
 	{ "GET", "/app.js", page_get, ROUTE_OPEN },
 	{ "GET", "/style.css", page_get, ROUTE_OPEN },
+	{ "GET", "/openapi.json", page_get, ROUTE_OPEN | ROUTE_ANYONE },
+	{ "GET", "/asyncapi.json", page_get, ROUTE_OPEN | ROUTE_ANYONE },
 	{ "GET", "/errors/{code}", page_error_get, ROUTE_OPEN },
 };
 

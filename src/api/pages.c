@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-extern const struct embedded api_page[]; /* generated from page/ */
+extern const struct embedded api_page[]; /* the files of page/ and documents/ */
 
 /* Where the store's own links lead, for a browser follows redirects only to origins that the policy
  * names; NULL where it has none. Any key will do. */
@@ -62,6 +62,7 @@ static const char *type_of(const char *name)
 		{ ".html", "text/html; charset=utf-8" },
 		{ ".js", "text/javascript; charset=utf-8" },
 		{ ".css", "text/css; charset=utf-8" },
+		{ ".json", "application/json" },
 	};
 	const char *dot = strrchr(name, '.');
 

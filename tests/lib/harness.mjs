@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { checkAnswer, checkEvent } from './api_documents.mjs';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const build = process.env.TEST_BUILD ?? join(root, 'build');
@@ -176,13 +177,14 @@ export function listens(port, host = '127.0.0.1') {
   });
 }
 
-/** One HTTP call on a connection of its own. Any header may be set, Host too. */
-export function call(method, url, { headers = {}, body, json } = {}) {
+/** One HTTP call on a connection of its own. Any header may be set, Host too. What bulb answers is held to
+ *  its documents; `foreign` is for calls to others. */
+export function call(method, url, { headers = {}, body, json, ms, foreign = false } = {}) {
   const payload = json !== undefined ? JSON.stringify(json) : body;
   const all = { ...(json !== undefined ? { 'content-type': 'application/json' } : {}), ...headers };
   if (payload !== undefined) all['content-length'] = Buffer.byteLength(payload);
   return new Promise((ok, fail) => {
-    const req = http.request(url, { method, headers: all, agent: false }, (res) => {
+    const req = http.request(url, { method, headers: all, agent: false, signal: ms && AbortSignal.timeout(ms) }, (res) => {
       const parts = [];
       res.on('data', (d) => parts.push(d));
       res.on('error', fail);
@@ -191,7 +193,12 @@ export function call(method, url, { headers = {}, body, json } = {}) {
         const type = res.headers['content-type'] ?? '';
         const answer = { status: res.statusCode, headers: res.headers, bytes, text: bytes.toString() };
         if (/json/.test(type) && bytes.length) answer.json = JSON.parse(answer.text);
-        ok(answer);
+        try {
+          if (!foreign) checkAnswer(method, url, answer);
+          ok(answer);
+        } catch (e) {
+          fail(e);
+        }
       });
     });
     req.on('error', fail);
@@ -200,6 +207,11 @@ export function call(method, url, { headers = {}, body, json } = {}) {
 }
 export const get = (url, opts) => call('GET', url, opts);
 export const post = (url, json, opts) => call('POST', url, { json, ...opts });
+/** Of a blob, wherever its link leads. */
+export async function fetched(url) {
+  const first = await get(url);
+  return first.status === 302 ? get(first.headers.location) : first;
+}
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
@@ -209,6 +221,7 @@ export async function log(base, job, after = 0) {
   for (let next = after; ;) {
     const r = await get(`${base}/v1/jobs/${job}/events?after=${next}`);
     if (r.status !== 200) throw new Error(`events: ${r.status} ${r.text}`);
+    r.json.events.forEach(checkEvent);
     events.push(...r.json.events);
     if (r.json.done || r.json.events.length === 0) return { events, done: r.json.done };
     next = r.json.next;
