@@ -35,7 +35,6 @@ test('the committed JSON is what the YAML says, and what the server serves', asy
     const r = await get(`${base}/${name}.json`);
     assert.equal(r.status, 200);
     assert.match(r.headers['content-type'], /^application\/json/);
-    assert.equal(r.headers['access-control-allow-origin'], undefined);
     assert.equal(r.text, readFileSync(join(root, `src/api/documents/${name}.json`), 'utf8'));
     assert.deepEqual(r.json, doc, `${name}: run make docs`);
     assert.equal(doc.info.version, version);
@@ -65,6 +64,6 @@ test('what differs from the documents is noticed', async (t) => {
   assert.throws(but({ headers: { ...r.headers, 'content-type': 'text/plain' } }), /media types/);
   const event = { specversion: '1.0', id: 'a.000000000001', source: '/v1/jobs/a', type: 'job.created', time: '2026-01-01T00:00:00.000Z', sequence: '000000000001', data: {} };
   assert.throws(() => checkEvent(event), /must have required/);
-  assert.throws(() => checkEvent({ ...event, sequence: '1' }), /pattern/);
+  assert.throws(() => checkEvent({ ...event, sequence: '1' }), /sequence must match pattern/);
   assert.throws(() => checkMessage('heartbeat', { type: 'heartbeat' }), /sequence/);
 });

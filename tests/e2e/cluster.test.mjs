@@ -63,14 +63,14 @@ test('without the bus news is a second late, and it comes back by itself', { tim
   const c = cluster(t, { store: db.url, bus: hints.url });
   const [a, b] = [await c.serve(), await c.serve()];
   const w = await c.work();
-  hints.stop();
+  await hints.stop();
   for (const s of [a, b, w]) await until('the loss to be told', () => s.err.includes('bus_lost'));
   const job = await submit(b.url, pictures(source, 10, 1));
   const there = watch(at(a.url.replace('http', 'ws'), job.events_url));
   assert.equal(await there.closed, 1000);
   assert.equal((await ended(a.url, job.id)).counts.succeeded, 10);
   assert.equal((await get(`${w.url}/readyz`)).status, 200, 'a worker without the bus works');
-  hints.start();
+  await hints.start();
   for (const s of [a, b, w]) await until('hints to travel', async () => await metric(s.url, 'bulb_bus_up') === 1);
 });
 

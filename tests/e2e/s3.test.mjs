@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
-import { build, bulb, call, ended, get, items, post, run, sha256, tempDir } from '../lib/harness.mjs';
+import { build, bulb, call, ended, fetched, get, items, post, run, sha256, tempDir } from '../lib/harness.mjs';
 import { ageTrash, sql } from '../lib/database.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { faulty } from '../lib/s3_faults.mjs';
@@ -51,11 +51,6 @@ async function origin(t) {
   const o = await startOrigin();
   t.after(() => o.close());
   return o;
-}
-
-async function fetched(url) {
-  const first = await get(url);
-  return first.status === 302 ? get(first.headers.location) : first;
 }
 
 // ---- the client ---------------------------------------------------------------------------------

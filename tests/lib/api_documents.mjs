@@ -6,7 +6,7 @@ import addFormats from 'ajv-formats';
 import { documents } from '../../tools/gen-api-documents.mjs';
 
 const { openapi, asyncapi } = documents();
-const ajv = addFormats(new Ajv2020({ strict: false, allErrors: false }));
+const ajv = addFormats(new Ajv2020({ strict: false, allErrors: true }));
 ajv.addSchema({ $id: 'openapi', ...openapi });
 ajv.addSchema({ $id: 'asyncapi', ...asyncapi });
 

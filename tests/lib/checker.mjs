@@ -3,8 +3,8 @@
 // after it was read, counts that disagree, a repeated request that makes a second job, a blob that is
 // missing or has other bytes. Used after every kind of crash; tests prove that it catches planted
 // bugs.
-import { existsSync, readFileSync } from 'node:fs';
-import { get, post, log, items, sha256 } from './harness.mjs';
+import { readFileSync } from 'node:fs';
+import { fetched, get, post, log, items, sha256 } from './harness.mjs';
 import { sql, blobKeys, blobPath } from './database.mjs';
 
 const itemEnd = new Set(['item.succeeded', 'item.failed', 'item.canceled']);
@@ -79,7 +79,7 @@ function checkSeen(id, events, seen, faults) {
 async function checkBlob(id, what, blob, known, faults) {
   if (!blob?.key || known.has(blob.key)) return;
   known.add(blob.key);
-  const r = await get(blob.url);
+  const r = await fetched(blob.url);
   if (r.status !== 200) faults.push(`${id}: ${what} ${blob.key} answers ${r.status}`);
   else if (sha256(r.bytes) !== blob.sha256) faults.push(`${id}: ${what} ${blob.key} has other bytes`);
   else if (r.bytes.length !== blob.bytes) faults.push(`${id}: ${what} ${blob.key} is ${r.bytes.length} bytes long`);
@@ -129,17 +129,28 @@ export async function check(base, ids, { blobs = true, keys = [], seen = new Map
   return faults;
 }
 
-/** Looks at a folder after a collection: each row has its blob, each blob its row. */
-export async function checkFolder(data) {
-  const rows = await sql(data, `SELECT blob, lower(hex(sha256)) FROM original WHERE blob IS NOT NULL
-    UNION ALL SELECT blob, json_extract(data, '$.sha256') FROM result
-    UNION ALL SELECT blob, '' FROM charge WHERE blob IS NOT NULL`); // paid answers
+/** Every blob that a row names, with the digest it should have or nothing. hex and field: how a database
+ * says so of bytes, and of what a JSON document holds. */
+export const namedBlobs = (hex, field) => `SELECT blob, ${hex('sha256')} FROM original WHERE blob IS NOT NULL
+    UNION ALL SELECT blob, ${field('data', 'sha256')} FROM result
+    UNION ALL SELECT blob, '' FROM charge WHERE blob IS NOT NULL`; // paid answers
+
+/** Rows of namedBlobs and keys of what lies there: each row has its blob, each blob its row. read(key): the
+ * bytes of a blob. */
+export function compareBlobs(rows, keys, read) {
   const faults = [];
+  const there = new Set(keys);
   const named = new Set(rows.map(([key]) => key));
   for (const [key, digest] of rows) {
-    if (!existsSync(blobPath(data, key))) faults.push(`a row names ${key}, which is not there`);
-    else if (digest && sha256(readFileSync(blobPath(data, key))) !== digest) faults.push(`${key} has other bytes than its row says`);
+    if (!there.has(key)) faults.push(`a row names ${key}, which is not there`);
+    else if (digest && read && sha256(read(key)) !== digest) faults.push(`${key} has other bytes than its row says`);
   }
-  for (const key of blobKeys(data)) if (!named.has(key)) faults.push(`${key} lies there and no row names it`);
+  for (const key of keys) if (!named.has(key)) faults.push(`${key} lies there and no row names it`);
   return faults;
+}
+
+/** Looks at a folder after a collection. */
+export async function checkFolder(data) {
+  const rows = await sql(data, namedBlobs((x) => `lower(hex(${x}))`, (x, f) => `json_extract(${x}, '$.${f}')`));
+  return compareBlobs(rows, blobKeys(data), (key) => readFileSync(blobPath(data, key)));
 }

@@ -8,6 +8,7 @@
 //   drip       the server's answer comes a byte a second
 //   error200   200, and an error inside
 //   aged       the server's answer, with every time in it years ago
+// It may also give a promise of one: the request is held until then.
 import http from 'node:http';
 import { once } from 'node:events';
 
@@ -38,13 +39,13 @@ async function forward(port, req, body, agent) {
 
 const aged = (body) => Buffer.from(body.toString().replace(/<(LastModified|Initiated)>[^<]*/g, '<$1>2020-01-01T00:00:00.000Z'));
 
-export async function faulty(t, port) {
+export async function faulty(t, port, host = '127.0.0.1') {
   const agent = new http.Agent({ keepAlive: true });
   const faults = { next: () => null, seen: [], requests: 0, connections: 0 };
   const server = http.createServer(async (req, res) => {
     try {
       faults.requests++;
-      const fault = faults.next(req);
+      const fault = await faults.next(req);
       if (fault) faults.seen.push(`${fault} ${req.method}`);
       const body = await bodyOf(req);
       if (fault === 'reset') return req.socket.resetAndDestroy();
@@ -64,9 +65,10 @@ export async function faulty(t, port) {
   });
   server.on('connection', () => faults.connections++);
   server.keepAliveTimeout = 60000;
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   t.after(() => { server.closeAllConnections(); server.close(); agent.destroy(); });
-  faults.url = `http://127.0.0.1:${server.address().port}`;
+  faults.port = server.address().port;
+  faults.url = `http://${host}:${faults.port}`;
   return faults;
 }

@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
-import { freePort, listens, start, tempDir, until } from './harness.mjs';
+import { after, freePort, listens, start, tempDir, until } from './harness.mjs';
 import { createConnection } from 'node:net';
 
 export const keys = { AWS_ACCESS_KEY_ID: 'test:tester', AWS_SECRET_ACCESS_KEY: 'testing', AWS_REGION: 'us-east-1' };
@@ -104,8 +104,8 @@ ${more}`);
   const processes = [await start(t, 'memcached', ['-u', root ? 'nobody' : user, '-l', '127.0.0.1', '-p', `${ports.cache}`])];
   for (const name of ['account', 'container', 'object', 'proxy'])
     processes.push(await start(t, `swift-${name}-server`, [join(etc, `${name}.conf`)], { env }));
-  // Each server leads a group of its own, in which its worker outlives it.
-  t.after(() => processes.slice(1).forEach(({ pid }) => { try { process.kill(-pid, 'SIGKILL'); } catch { /* it has ended */ } }));
+  // Each server leads a group of its own, in which its worker outlives it and holds its pipes: before them.
+  after(t, () => processes.slice(1).forEach(({ pid }) => { try { process.kill(-pid, 'SIGKILL'); } catch { /* it has ended */ } }));
   await Promise.all(Object.entries(ports).map(([name, port]) => until(`swift's ${name} to listen`, async () => {
     const ended = processes.find((p) => p.ended);
     if (ended) throw new Error(`a part of swift ended: ${ended.err}`);
