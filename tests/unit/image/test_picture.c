@@ -8,6 +8,7 @@
 #include "image/picture.h"
 #include "image/save.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Slopes in every plane, so that a sample in the wrong place is seen. */
@@ -69,6 +70,50 @@ static void flat_colours_stay_exact(void **state)
 		assert_int_equal(p.planes[2].px[k], 0);
 	}
 	picture_done(&p);
+}
+
+/* Of chroma half as large: three parts the nearer sample and one part the farther, both ways. */
+static int widened(const struct plane *p, int x, int y)
+{
+	int sum = 0;
+	for (int k = 0; k < 4;
+		k++) { /* the farther one counts once: k is what it is off by, x and y */
+		int i = x / 2 + (k & 1 ? (x % 2 ? 1 : -1) : 0),
+		    j = y / 2 + (k & 2 ? (y % 2 ? 1 : -1) : 0);
+		i = i < 0 ? 0 : i < p->w ? i : p->w - 1;
+		j = j < 0 ? 0 : j < p->h ? j : p->h - 1;
+		sum += p->px[j * p->w + i] * (k & 1 ? 1 : 3) * (k & 2 ? 1 : 3);
+	}
+	return (sum + (x % 2 ? 7 : 8)) >> 4;
+}
+
+static void chroma_of_half_the_size_is_widened_as_decoders_do(void **state)
+{
+	(void)state;
+	struct err e;
+	struct picture p, ycc;
+	uint32_t noise = 1;
+	assert_ok(picture_init(&p, 203, 51, true, 3, &e));
+	assert_ok(picture_init(&ycc, 203, 51, true, 3, &e));
+	for (int i = 0; i < 3; i++)
+		for (int k = 0; k < p.planes[i].w * p.planes[i].h; k++) {
+			noise = noise * 1664525 + 1013904223;
+			p.planes[i].px[k] = ycc.planes[i].px[k] = (uint8_t)(noise >> 24);
+		}
+	assert_ok(picture_make_rgb(&p, &e));
+	for (int y = 0; y < 51; y++)
+		for (int x = 0; x < 203; x++) {
+			int k = y * 203 + x, light = ycc.planes[0].px[k];
+			int cb = widened(&ycc.planes[1], x, y) - 128,
+			    cr = widened(&ycc.planes[2], x, y) - 128;
+			double want[3] = { light + 1.402 * cr,
+				light - 0.344136 * cb - 0.714136 * cr, light + 1.772 * cb };
+			for (int i = 0; i < 3; i++)
+				assert_true(fabs(fmin(255, fmax(0, want[i])) - p.planes[i].px[k]) <
+					0.51);
+		}
+	picture_done(&p);
+	picture_done(&ycc);
 }
 
 static void a_crop_in_place_keeps_its_window(void **state)
@@ -144,6 +189,7 @@ static void a_webp_made_of_strips_has_no_seams(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rgb_in_place_is_what_a_copy_is),
 	cmocka_unit_test(flat_colours_stay_exact),
+	cmocka_unit_test(chroma_of_half_the_size_is_widened_as_decoders_do),
 	cmocka_unit_test(a_crop_in_place_keeps_its_window),
 	cmocka_unit_test(laid_in_place_is_flattened),
 	cmocka_unit_test(a_webp_made_of_strips_has_no_seams),
