@@ -321,6 +321,15 @@ int64_t usage_day(int64_t ms);
 /* First day of the calendar month (UTC) that the day is in. */
 int64_t usage_month(int64_t day);
 
+/* ---- access.c, quota.c ---------------------------------------------------------------------- */
+
+struct limits;
+enum err_code tenant_limits(struct tx *t, int64_t tenant, struct limits *ret, struct err *e)
+	MUST_CHECK;
+/* What counts against each limit that is set, of windows longer than a second. */
+enum err_code quota_used(struct tx *t, int64_t tenant, const struct limits *l, int64_t *ret,
+	struct err *e) MUST_CHECK;
+
 /* ---- task.c -------------------------------------------------------------------------------- */
 
 struct tx_task {
