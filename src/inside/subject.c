@@ -100,14 +100,11 @@ static enum err_code look(const struct cut_job *job, const struct view *v, struc
 static enum err_code refine(const struct cut_job *job, struct view *v,
 	const struct matte_mask *mask, uint8_t *alpha, struct err *e)
 {
-	autofree uint8_t *guide = NULL;
-	const struct matte_planes full = planes_of(&v->whole);
 	enum err_code code = make_opaque(&v->guide, e);
-	if (code == OK)
-		code = picture_pack(&v->guide, &guide, e);
 	if (code != OK)
 		return code;
-	return matte_refine(job->model, mask, guide, v->guide.w, v->guide.h, &full, alpha, e);
+	const struct matte_planes guide = planes_of(&v->guide), full = planes_of(&v->whole);
+	return matte_refine(job->model, mask, &guide, &full, alpha, e);
 }
 
 /* Alpha of the picture itself stays: what was transparent cannot become solid. */

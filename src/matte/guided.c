@@ -63,11 +63,13 @@ static void load(struct guided *g, const struct guided_source *s, int x0, int y0
 		memset(out, 0, (size_t)w * sizeof(*out));
 		if (y0 + y < 0 || y0 + y >= s->h)
 			continue;
-		for (int x = first; x < last; x++) {
-			size_t from = (size_t)(y0 + y) * (size_t)s->w + (size_t)(x0 + x);
-			const uint8_t *c = s->rgb + 3 * from;
-			out[x] = (v4){ c[0], c[1], c[2], s->p[from] };
-		}
+		size_t from = (size_t)(y0 + y) * (size_t)s->w + (size_t)(x0 + first);
+		const uint8_t *red = s->r + from, *green = s->g + from, *blue = s->b + from;
+		const int16_t *p = s->p +
+			(size_t)(y0 + y - s->of_p.y0) * (size_t)(s->of_p.x1 - s->of_p.x0) +
+			(size_t)(x0 + first - s->of_p.x0);
+		for (int x = 0; x < last - first; x++)
+			out[first + x] = (v4){ red[x], green[x], blue[x], p[x] };
 	}
 }
 

@@ -18,16 +18,18 @@ struct guided_area {
 	int x0, y0, x1, y1; /* half open */
 };
 struct guided_source {
-	const uint8_t *rgb; /* packed */
-	const int16_t *p;   /* 0 … GUIDED_MAX */
+	const uint8_t *r, *g, *b; /* w × h */
 	int w, h;
+	const int16_t *p; /* 0 … GUIDED_MAX, of this part of the picture: */
+	struct guided_area of_p;
 };
 struct guided;
 /* For areas of at most side × side. ERR_LIMIT_MEMORY. */
 enum err_code guided_new(int side, int radius, double eps, struct guided **ret, struct err *e)
 	MUST_CHECK;
 void guided_free(struct guided *g);
-/* ret: rows of x1 - x0, the value is in p's unit, colours 0 … 255. */
+/* p has to be there as far as two radii around a, or to the border. ret: rows of a's width; the value is in
+ * p's unit, colours 0 … 255. */
 void guided_run(struct guided *g, const struct guided_source *s, struct guided_area a, v4 *ret);
 
 #endif

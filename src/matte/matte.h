@@ -45,16 +45,15 @@ enum err_code matte_run(struct matte *m, const uint8_t *rgb, int w, int h, struc
 
 /* Sharpen the mask's edge along the picture's: contrast and a colour guided filter as the model's
  * manifest says (nothing where it says none), on the guide's size, then written at the full size,
- * 8 bit. guide: packed RGB, long side at most MATTE_GUIDE_MAX; full: packed or planar RGB of the whole
- * picture, read row by row. ERR_LIMIT_MEMORY. */
+ * 8 bit. guide: the picture with a long side of at most MATTE_GUIDE_MAX; full: all of it. ERR_LIMIT_MEMORY. */
 #define MATTE_GUIDE_MAX 1024
 struct matte_planes {
 	const uint8_t *r, *g, *b; /* each w × h, no gaps */
 	int w, h;
 };
 enum err_code matte_refine(const struct matte_model *m, const struct matte_mask *mask,
-	const uint8_t *guide, int guide_w, int guide_h, const struct matte_planes *full,
-	uint8_t *ret_alpha, struct err *e) MUST_CHECK;
+	const struct matte_planes *guide, const struct matte_planes *full, uint8_t *ret_alpha,
+	struct err *e) MUST_CHECK;
 
 struct matte_box {
 	int x, y, w, h; /* w == 0: nothing */

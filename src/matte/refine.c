@@ -8,6 +8,7 @@
  * tile: where the mask is constant for as far as the filter can see, so is the result, and on most
  * of a picture nothing is computed at all. Scratch memory is that of a tile.
  */
+#include "matte/enlarge.h"
 #include "matte/guided.h"
 #include "matte/matte.h"
 
@@ -21,82 +22,33 @@
 
 struct refine {
 	const struct matte_planes *full;
+	struct enlarged *mask; /* at the guide's size */
 	struct guided_source source;
 	struct guided *guided; /* NULL: the mask as it is */
-	int reach;             /* how far a pixel of the mask can be felt */
-	int16_t *p;
-	v4 *coefs, *row; /* of guided_run: of a tile with a margin of 1, of a row of it */
-	v4 *drawn;       /* of the pixels of a row of the tile's full-size part */
-	int *at;         /* for each column of the tile's full-size part: left neighbour, */
-	float *weight;   /* and how much of the right one */
+	int radius;            /* a pixel of the mask is felt twice as far */
+	int16_t *p;            /* the mask where it is felt by a tile */
+	v4 *coefs, *row;       /* of guided_run: of a tile with a margin of 1, of a row of it */
+	v4 *drawn;             /* of the pixels of a row of the tile's full-size part */
+	int *at;               /* for each column of the tile's full-size part: left neighbour, */
+	float *weight;         /* and how much of the right one */
 	uint8_t *alpha;
 };
 
-/* Where sample i of n lies among m, both ends included: position, and weight of the next one. */
-static int place(int i, int n, int m, float *ret_weight)
+static int at_least(int v, int least)
 {
-	double at = (i + 0.5) * m / n - 0.5;
-	if (m < 2 || at <= 0) {
-		*ret_weight = 0;
-		return 0;
-	}
-	int left = at >= m - 1 ? m - 2 : (int)at;
-	*ret_weight = (float)fmin(1, at - left);
-	return left;
+	return v > least ? v : least;
 }
 
-/* The mask at the guide's size with its contrast. */
-static enum err_code enlarge(const struct matte_mask *mask, double contrast, struct refine *r,
-	struct err *e)
+static int at_most(int v, int most)
 {
-	int w = r->source.w, h = r->source.h;
-	float *line = mem_try_alloc(sizeof(float) * ((size_t)mask->w + (size_t)w));
-	int *at = mem_try_alloc(sizeof(int) * (size_t)w);
-	if (!line || !at) {
-		free(line);
-		free(at);
-		return err_set(e, ERR_LIMIT_MEMORY, "no memory for the mask");
-	}
-	float *weight = line + mask->w, steep = contrast > 0 ? (float)contrast : 1;
-	int step = mask->w > 1;
-	for (int x = 0; x < w; x++)
-		at[x] = place(x, w, mask->w, &weight[x]);
-	for (int y = 0; y < h; y++) {
-		float t;
-		const float *a = mask->v + (size_t)place(y, h, mask->h, &t) * (size_t)mask->w,
-			    *b = mask->h > 1 ? a + mask->w : a;
-		for (int x = 0; x < mask->w; x++)
-			line[x] = ((a[x] + t * (b[x] - a[x])) - 0.5f) * steep * GUIDED_MAX +
-				0.5f * GUIDED_MAX + 0.5f;
-		int16_t *out = r->p + (size_t)y * (size_t)w;
-		for (int x = 0; x < w; x++) {
-			float v = line[at[x]] + weight[x] * (line[at[x] + step] - line[at[x]]);
-			out[x] = (int16_t)(v < 0 ? 0 : v > GUIDED_MAX ? GUIDED_MAX : v);
-		}
-	}
-	free(line);
-	free(at);
-	return OK;
+	return v < most ? v : most;
 }
 
-/* Whether the mask has one value in the tile and as far around as it reaches. */
-static bool is_constant(const struct refine *r, struct guided_area a)
+/* a and so much around it, as far as the picture goes. */
+static struct guided_area grown(const struct guided_source *s, struct guided_area a, int by)
 {
-	const struct guided_source *s = &r->source;
-	int x0 = a.x0 - r->reach > 0 ? a.x0 - r->reach : 0,
-	    x1 = a.x1 + r->reach < s->w ? a.x1 + r->reach : s->w;
-	int y0 = a.y0 - r->reach > 0 ? a.y0 - r->reach : 0,
-	    y1 = a.y1 + r->reach < s->h ? a.y1 + r->reach : s->h;
-	int16_t first = s->p[(size_t)y0 * (size_t)s->w + (size_t)x0];
-	for (int y = y0; y < y1; y++) {
-		const int16_t *p = s->p + (size_t)y * (size_t)s->w;
-		int other = 0;
-		for (int x = x0; x < x1; x++)
-			other |= p[x] ^ first;
-		if (other)
-			return false;
-	}
-	return true;
+	return (struct guided_area){ at_least(a.x0 - by, 0), at_least(a.y0 - by, 0),
+		at_most(a.x1 + by, s->w), at_most(a.y1 + by, s->h) };
 }
 
 static uint8_t to_byte(float v)
@@ -127,11 +79,11 @@ static void write_row(const struct refine *r, const v4 *coefs, size_t from, int 
 }
 
 /* The coefficients of the mask itself. */
-static void plain_coefs(const struct guided_source *s, struct guided_area a, v4 *out)
+static void plain_coefs(const struct guided_source *s, v4 *out)
 {
-	for (int y = a.y0; y < a.y1; y++)
-		for (int x = a.x0; x < a.x1; x++)
-			*out++ = (v4){ 0, 0, 0, s->p[(size_t)y * (size_t)s->w + (size_t)x] };
+	int n = (s->of_p.x1 - s->of_p.x0) * (s->of_p.y1 - s->of_p.y0);
+	for (int i = 0; i < n; i++)
+		out[i] = (v4){ 0, 0, 0, s->p[i] };
 }
 
 static int scaled(int v, int from, int to)
@@ -151,19 +103,21 @@ static struct guided_area full_of(const struct refine *r, struct guided_area a)
 static void write_tile(struct refine *r, struct guided_area a)
 {
 	struct guided_area full = full_of(r, a);
-	const struct guided_source *s = &r->source;
-	struct guided_area m = { a.x0 - (a.x0 > 0), a.y0 - (a.y0 > 0), a.x1 + (a.x1 < s->w),
-		a.y1 + (a.y1 < s->h) };
+	struct guided_source *s = &r->source;
+	struct guided_area m = grown(s, a, 1);
+	s->of_p = grown(s, m, 2 * r->radius);
+	enlarged_get(r->mask, s->of_p, r->p);
 	if (r->guided)
 		guided_run(r->guided, s, m, r->coefs);
 	else
-		plain_coefs(s, m, r->coefs);
+		plain_coefs(s, r->coefs);
 	int w = m.x1 - m.x0, h = m.y1 - m.y0;
 	for (int x = full.x0; x < full.x1; x++)
-		r->at[x - full.x0] = place(x, r->full->w, s->w, &r->weight[x - full.x0]) - m.x0;
+		r->at[x - full.x0] = place_among(x, r->full->w, s->w, &r->weight[x - full.x0]) -
+			m.x0;
 	for (int y = full.y0; y < full.y1; y++) {
 		float t;
-		int row = place(y, r->full->h, s->h, &t) - m.y0;
+		int row = place_among(y, r->full->h, s->h, &t) - m.y0;
 		const v4 *p = r->coefs + (size_t)row * (size_t)w, *q = h > 1 ? p + w : p;
 		for (int i = 0; i < w; i++)
 			r->row[i] = p[i] + t * (q[i] - p[i]);
@@ -172,13 +126,18 @@ static void write_tile(struct refine *r, struct guided_area a)
 	}
 }
 
-static void fill_tile(const struct refine *r, struct guided_area a)
+/* Where the mask has one value in the tile and as far around as it is felt, so has the result. */
+static bool fill_tile(const struct refine *r, struct guided_area a)
 {
+	int16_t level;
 	struct guided_area full = full_of(r, a);
-	uint8_t v = to_byte(r->source.p[(size_t)a.y0 * (size_t)r->source.w + (size_t)a.x0]);
+	if (!enlarged_is_constant(r->mask, grown(&r->source, a, 2 * r->radius + 2), &level))
+		return false;
+	uint8_t v = to_byte(level);
 	for (int y = full.y0; y < full.y1; y++)
 		memset(r->alpha + (size_t)y * (size_t)r->full->w + (size_t)full.x0, v,
 			(size_t)(full.x1 - full.x0));
+	return true;
 }
 
 enum side { TOP, BOTTOM, LEFT, RIGHT };
@@ -212,10 +171,8 @@ static void trim(const struct refine *r, struct guided_area *a)
 {
 	struct guided_area strip, rest;
 	for (enum side side = TOP; side <= RIGHT; side++)
-		while (split(*a, side, &strip, &rest) && is_constant(r, strip)) {
-			fill_tile(r, strip);
+		while (split(*a, side, &strip, &rest) && fill_tile(r, strip))
 			*a = rest;
-		}
 }
 
 static void write_tiles(struct refine *r)
@@ -225,10 +182,8 @@ static void write_tiles(struct refine *r)
 		for (int x = 0; x < s->w; x += TILE) {
 			struct guided_area a = { x, y, x + TILE < s->w ? x + TILE : s->w,
 				y + TILE < s->h ? y + TILE : s->h };
-			if (is_constant(r, a)) {
-				fill_tile(r, a);
+			if (fill_tile(r, a))
 				continue;
-			}
 			trim(r, &a);
 			write_tile(r, a);
 		}
@@ -237,7 +192,9 @@ static void write_tiles(struct refine *r)
 static enum err_code prepare(struct refine *r, const struct matte_model *m, struct err *e)
 {
 	size_t side = TILE + 2, columns = (size_t)scaled(TILE, r->source.w, r->full->w) + 2;
-	r->p = mem_try_alloc(sizeof(*r->p) * (size_t)r->source.w * (size_t)r->source.h);
+	size_t felt = side + 4 * (size_t)m->gf_radius;
+	r->radius = m->gf_radius;
+	r->p = mem_try_alloc(sizeof(*r->p) * felt * felt);
 	r->coefs = mem_try_alloc(sizeof(*r->coefs) * side * side);
 	r->row = mem_try_alloc(sizeof(*r->row) * side);
 	r->drawn = mem_try_alloc(sizeof(*r->drawn) * columns);
@@ -247,26 +204,26 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory to refine a mask of %d×%d",
 			r->source.w, r->source.h);
 	r->source.p = r->p;
-	r->reach = 2 * m->gf_radius + 2;
 	return m->gf_radius > 0 ? guided_new((int)side, m->gf_radius, m->gf_eps, &r->guided, e)
 				: OK;
 }
 
 enum err_code matte_refine(const struct matte_model *m, const struct matte_mask *mask,
-	const uint8_t *guide, int guide_w, int guide_h, const struct matte_planes *full,
-	uint8_t *ret_alpha, struct err *e)
+	const struct matte_planes *guide, const struct matte_planes *full, uint8_t *ret_alpha,
+	struct err *e)
 {
 	struct refine r = { .full = full,
 		.alpha = ret_alpha,
-		.source = { .rgb = guide, .w = guide_w, .h = guide_h } };
-	if (guide_w < 1 || guide_h < 1 || guide_w > full->w || guide_h > full->h)
+		.source = { guide->r, guide->g, guide->b, guide->w, guide->h, NULL, { 0 } } };
+	if (guide->w < 1 || guide->h < 1 || guide->w > full->w || guide->h > full->h)
 		return err_set(e, ERR_MATTE_FAILED, "a guide of %d×%d for a picture of %d×%d",
-			guide_w, guide_h, full->w, full->h);
+			guide->w, guide->h, full->w, full->h);
 	enum err_code code = prepare(&r, m, e);
 	if (code == OK)
-		code = enlarge(mask, m->contrast, &r, e);
+		code = enlarged_new(mask, m->contrast, guide->w, guide->h, &r.mask, e);
 	if (code == OK)
 		write_tiles(&r);
+	enlarged_free(r.mask);
 	guided_free(r.guided);
 	free(r.p);
 	free(r.coefs);

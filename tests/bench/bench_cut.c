@@ -75,10 +75,10 @@ TIMED(PLACEHOLDER, placeholder_make,
 	(const struct picture *p, struct image_summary *ret, struct err *e), (p, ret, e))
 TIMED(RGB, picture_make_rgb, (struct picture * p, struct err *e), (p, e))
 TIMED(REFINE, matte_refine,
-	(const struct matte_model *m, const struct matte_mask *mask, const uint8_t *guide,
-		int guide_w, int guide_h, const struct matte_planes *full, uint8_t *ret_alpha,
-		struct err *e),
-	(m, mask, guide, guide_w, guide_h, full, ret_alpha, e))
+	(const struct matte_model *m, const struct matte_mask *mask,
+		const struct matte_planes *guide, const struct matte_planes *full,
+		uint8_t *ret_alpha, struct err *e),
+	(m, mask, guide, full, ret_alpha, e))
 TIMED(COLOURS, matte_foreground,
 	(uint8_t * r, uint8_t *g, uint8_t *b, const uint8_t *alpha, int w, int h,
 		struct matte_box box, struct err *e),

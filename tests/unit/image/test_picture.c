@@ -76,8 +76,7 @@ static void flat_colours_stay_exact(void **state)
 static int widened(const struct plane *p, int x, int y)
 {
 	int sum = 0;
-	for (int k = 0; k < 4;
-		k++) { /* the farther one counts once: k is what it is off by, x and y */
+	for (int k = 0; k < 4; k++) { /* bits: the farther column, the farther row */
 		int i = x / 2 + (k & 1 ? (x % 2 ? 1 : -1) : 0),
 		    j = y / 2 + (k & 2 ? (y % 2 ? 1 : -1) : 0);
 		i = i < 0 ? 0 : i < p->w ? i : p->w - 1;

@@ -125,6 +125,17 @@ uint8_t *scene_pack(const struct scene *s, int w, int h)
 	return out;
 }
 
+uint8_t *scene_guide(const struct scene *s, int w, int h, struct matte_planes *ret)
+{
+	size_t n = (size_t)w * (size_t)h;
+	autofree uint8_t *packed = scene_pack(s, w, h);
+	uint8_t *planes = mem_array(3 * n, 1);
+	for (size_t i = 0; i < 3 * n; i++)
+		planes[i % 3 * n + i / 3] = packed[i];
+	*ret = (struct matte_planes){ planes, planes + n, planes + 2 * n, w, h };
+	return planes;
+}
+
 static double gauss(int x, int y, unsigned seed)
 {
 	double sum = 0;

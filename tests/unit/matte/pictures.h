@@ -25,6 +25,8 @@ uint8_t *blank_new(int kind, int w, int h, const char **ret_name);
 
 /* Packed RGB at w × h by the mean of what each pixel covers. The caller frees. */
 uint8_t *scene_pack(const struct scene *s, int w, int h);
+/* The same as planes, which lie in what is returned. */
+uint8_t *scene_guide(const struct scene *s, int w, int h, struct matte_planes *ret);
 struct matte_planes scene_planes(const struct scene *s);
 
 /* 0 … 1 from a place and a seed: always the same. */

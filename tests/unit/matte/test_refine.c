@@ -38,10 +38,10 @@ static uint8_t *refine(const struct matte_model *m, const struct matte_mask *mas
 	const struct scene *s, int gw, int gh)
 {
 	struct err e;
-	struct matte_planes p = scene_planes(s);
-	autofree uint8_t *guide = scene_pack(s, gw, gh);
+	struct matte_planes p = scene_planes(s), guide;
+	autofree uint8_t *planes = scene_guide(s, gw, gh, &guide);
 	uint8_t *alpha = mem_array((size_t)s->w * (size_t)s->h, 1);
-	assert_ok(matte_refine(m, mask, guide, gw, gh, &p, alpha, &e));
+	assert_ok(matte_refine(m, mask, &guide, &p, alpha, &e));
 	return alpha;
 }
 
@@ -204,14 +204,14 @@ static void a_guide_larger_than_the_picture_is_refused(void **state)
 	(void)state;
 	struct err e;
 	float v[4] = { 0 };
-	uint8_t px[16] = { 0 }, guide[48] = { 0 };
+	uint8_t px[16] = { 0 };
 	struct matte_mask mask = { .v = v, .w = 2, .h = 2 };
-	struct matte_planes p = { px, px, px, 2, 2 };
+	struct matte_planes p = { px, px, px, 2, 2 }, guide = { px, px, px, 4, 4 };
 	struct matte_model m = model(8, 3);
-	assert_err(matte_refine(&m, &mask, guide, 4, 4, &p, px, &e), ERR_MATTE_FAILED);
+	assert_err(matte_refine(&m, &mask, &guide, &p, px, &e), ERR_MATTE_FAILED);
 }
 
-static void an_absurd_size_is_out_of_memory(void **state)
+static void an_absurd_mask_is_out_of_memory(void **state)
 {
 	(void)state;
 	if (SANITIZED)
@@ -219,10 +219,10 @@ static void an_absurd_size_is_out_of_memory(void **state)
 	struct err e;
 	float v[4] = { 0 };
 	uint8_t px[16] = { 0 };
-	struct matte_mask mask = { .v = v, .w = 2, .h = 2 };
-	struct matte_planes p = { px, px, px, 1 << 24, 1 << 24 };
+	struct matte_mask mask = { .v = v, .w = 1 << 24, .h = 1 << 24 };
+	struct matte_planes p = { px, px, px, 4, 4 };
 	struct matte_model m = model(8, 3);
-	assert_err(matte_refine(&m, &mask, px, 1 << 24, 1 << 24, &p, px, &e), ERR_LIMIT_MEMORY);
+	assert_err(matte_refine(&m, &mask, &p, &p, px, &e), ERR_LIMIT_MEMORY);
 	assert_non_null(strstr(e.text, "memory"));
 }
 
@@ -231,7 +231,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_sure_stays),
 	cmocka_unit_test(the_filter_is_the_one_of_the_paper),
 	cmocka_unit_test(strange_sizes_do),
-	cmocka_unit_test(an_absurd_size_is_out_of_memory),
+	cmocka_unit_test(an_absurd_mask_is_out_of_memory),
 	cmocka_unit_test(a_guide_larger_than_the_picture_is_refused),
 };
 TEST_MAIN(tests)

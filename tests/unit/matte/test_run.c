@@ -350,12 +350,13 @@ static void fast_finds_the_subject(void **state)
 	for (int kind = 0; kind < SUBJECTS; kind++) {
 		struct matte_mask mask;
 		struct scene s = scene_new(960, 640, kind, 3, 50u + (unsigned)kind);
-		struct matte_planes p = scene_planes(&s);
-		autofree uint8_t *in = scene_pack(&s, 320, 320), *guide = scene_pack(&s, 960, 640),
+		struct matte_planes p = scene_planes(&s), guide;
+		autofree uint8_t *in = scene_pack(&s, 320, 320),
+				 *planes = scene_guide(&s, 960, 640, &guide),
 				 *alpha = mem_array(960 * 640, 1);
 		assert_ok(matte_run(m, in, 320, 320, &mask, &e));
 		assert_false(mask.no_subject);
-		assert_ok(matte_refine(&model, &mask, guide, 960, 640, &p, alpha, &e));
+		assert_ok(matte_refine(&model, &mask, &guide, &p, alpha, &e));
 		double iou = overlap(&s, alpha);
 		print_message("# subject %d: IoU %.4f, confidence %.3f\n", kind, iou,
 			mask.confidence);
