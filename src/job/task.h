@@ -19,6 +19,7 @@ struct task {
 	const char *host;  /* of a fetch; NULL else */
 	const char *input; /* JSON text: struct fetch_input …, below */
 	int tries, crashes, lost;
+	const char *key_prefix; /* what the names of its blobs begin with, whatever --blob-key says; or NULL */
 };
 struct claim {
 	const char *owner;

@@ -54,6 +54,7 @@ static void set_task(struct lane *l, const struct task *t)
 	l->task = *t;
 	l->task.host = arena_strdup(l->arena, t->host);
 	l->task.input = arena_strdup(l->arena, t->input);
+	l->task.key_prefix = arena_strdup(l->arena, t->key_prefix);
 }
 
 void lane_give(struct lane *l, const struct task *t)

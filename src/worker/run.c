@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HOST_FULL_MS 100 /* tried again soon: the claim that lent it did not see who else began */
@@ -134,6 +135,12 @@ static void new_key(struct run *r, const char *variant, const uint8_t sha256[SHA
 {
 	const char *template = r->w->o.blob_key;
 	const struct task *t = &r->l->task;
+	char own[BLOB_KEY_MAX + 1];
+	if (t->key_prefix) {
+		blob_key_new(format_extension(f), own);
+		snprintf(ret, BLOB_KEY_MAX + 1, "%s%s", t->key_prefix, own);
+		return;
+	}
 	struct blob_name what = { .tenant = t->scope,
 		.ref = template ? task_ref(t->input, r->l->arena) : NULL,
 		.variant = variant,
