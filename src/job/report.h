@@ -8,6 +8,9 @@
  * A task that is lent has a name, "ID.LEASE", that means nothing to a function. From it and one key of
  * the server's come a secret, which signs the report of this lease and no other, and a prefix, with
  * which every key has to begin that the function makes: nothing has to be remembered to check either.
+ *
+ * Keys are whole ones in the documents, as the bucket knows them, and without the store's own prefix
+ * in the structures, as struct blob knows them: `prefix`, "" or "…/", is what stands between the two.
  */
 #ifndef BULB_JOB_REPORT_H
 #define BULB_JOB_REPORT_H
@@ -57,14 +60,14 @@ struct event_task {
 	const struct event_header *headers;
 	size_t headers_n;
 	const char *etag, *last_modified; /* or NULL: ask for what is not this */
-	/* make: what to make them from; its key is a whole one, as the bucket knows it */
+	/* make: what to make them from */
 	bool has_source;
 	struct original source;
 	/* make: all of these. fetch: what those who wait now want, so that one report may bring all;
 	 * names need not be unique there. n may be 0. Memory of the arena: no recipe_done. */
 	struct recipe recipe;
 	uint8_t (*digests)[VARIANT_DIGEST_LEN]; /* "recipe", in hex, of each: to be given back */
-	/* Every key that is made begins with it (a whole one), and goes on with something that no other
+	/* Every key that is made begins with it, and goes on with something that no other
 	 * invocation makes: an event may be delivered twice at the same time. */
 	const char *key_prefix;
 	struct event_limits limits;
@@ -80,11 +83,11 @@ struct event {
 	struct event_task *tasks;
 	size_t n;
 };
-json_t *event_task_json(const struct event_task *t);
+json_t *event_task_json(const struct event_task *t, const char *prefix);
 json_t *event_json(const struct event *ev);
 /* Everything lives in the arena. ERR_REQUEST_INVALID, with a JSON pointer in the text. */
-enum err_code event_task_parse(const json_t *doc, struct arena *a, struct event_task *ret,
-	struct err *e) MUST_CHECK;
+enum err_code event_task_parse(const json_t *doc, const char *prefix, struct arena *a,
+	struct event_task *ret, struct err *e) MUST_CHECK;
 enum err_code event_parse(const json_t *doc, struct arena *a, struct event *ret, struct err *e)
 	MUST_CHECK;
 
@@ -108,7 +111,7 @@ struct report_result {
 	struct err fault; /* code is not OK: the rest cannot be used */
 	enum report_status status;
 	bool has_source;
-	struct original source;           /* keys here and below are whole ones */
+	struct original source;
 	const char *etag, *last_modified; /* or NULL */
 	struct report_variant *variants;
 	size_t variants_n;
@@ -120,11 +123,11 @@ struct report {
 	struct report_result *results;
 	size_t n;
 };
-json_t *report_json(const struct report *r);
+json_t *report_json(const struct report *r, const char *prefix);
 /* In the arena. A result that makes no sense has its fault; ERR_REQUEST_MALFORMED, _INVALID, _LIMIT
  * are faults of the whole. */
-enum err_code report_parse(const void *body, size_t n, struct arena *a, struct report *ret,
-	struct err *e) MUST_CHECK;
+enum err_code report_parse(const void *body, size_t n, const char *prefix, struct arena *a,
+	struct report *ret, struct err *e) MUST_CHECK;
 
 /* A report as it is sent: body, and the three headers of Standard Webhooks, with one signature for each
  * result in their order. */
@@ -134,8 +137,9 @@ struct report_letter {
 	size_t body_n;
 };
 /* secrets[i] is that of results[i], as the event's tasks said it. ERR_USAGE: one is none. */
-enum err_code report_sign(const struct report *r, const char *const *secrets, const char *id,
-	int64_t wall_ms, struct arena *a, struct report_letter *ret, struct err *e) MUST_CHECK;
+enum err_code report_sign(const struct report *r, const char *prefix, const char *const *secrets,
+	const char *id, int64_t wall_ms, struct arena *a, struct report_letter *ret, struct err *e)
+	MUST_CHECK;
 /* Is result i signed with the secret of its task and lease? Says nothing of the time. */
 bool report_is_signed(const struct report_letter *l, const struct report *r, size_t i,
 	const uint8_t key[32]);
@@ -153,10 +157,10 @@ struct report_answer {
 	enum report_verdict verdict;
 	const char *why;               /* of refused; or NULL */
 	const struct event_task *next; /* a make, lent to whoever fetched its bytes; or NULL */
-	const struct original *source; /* the original that stands, its key a whole one; or NULL */
+	const struct original *source; /* the original that stands; or NULL */
 };
-json_t *report_answers_json(const struct report_answer *v, size_t n);
-enum err_code report_answers_parse(const json_t *doc, struct arena *a, struct report_answer **ret,
-	size_t *ret_n, struct err *e) MUST_CHECK;
+json_t *report_answers_json(const struct report_answer *v, size_t n, const char *prefix);
+enum err_code report_answers_parse(const json_t *doc, const char *prefix, struct arena *a,
+	struct report_answer **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 
 #endif
