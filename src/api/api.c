@@ -19,6 +19,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/jobs/{id}/items", items_list, ROUTE_TOKEN },
 	{ "GET", "/v1/jobs/{id}/items/{item}", item_get, ROUTE_TOKEN },
 	{ "GET", "/v1/jobs/{id}/manifest", manifest_get, ROUTE_TOKEN },
+	{ "GET", "/v1/jobs/{id}/archive", archive_get, ROUTE_TOKEN },
 	{ "GET", "/v1/jobs/{id}/events", events_get, ROUTE_TOKEN },
 	{ "POST", "/v1/jobs/{id}/cancel", job_cancel, 0 },
 	{ "POST", "/v1/jobs/{id}/retry", job_retry, 0 },

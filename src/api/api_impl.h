@@ -81,8 +81,9 @@ bool cors_preflight(struct call *c); /* true: it was one, and is answered */
 /* respond.c: every answer goes through here. */
 void call_respond(struct call *c, int status, const char *type, const void *body, size_t n);
 void call_json(struct call *c, int status, json_t *doc); /* takes doc */
-/* 200 and JSON, part by part (http_respond_parts). */
-void call_parts(struct call *c, http_part_fn *fn, void *ctx);
+/* 200, part by part (http_respond_parts). */
+void call_parts(struct call *c, const char *type, http_part_fn *fn, void (*done)(void *ctx),
+	void *ctx);
 void call_count(void *call, int status); /* of every answer, by http */
 void call_fail(struct call *c, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void call_fail_err(struct call *c, const struct err *e);
@@ -118,6 +119,7 @@ void job_delete(struct call *c);
 void items_list(struct call *c);
 void item_get(struct call *c);
 void manifest_get(struct call *c);
+void archive_get(struct call *c);
 void events_get(struct call *c);
 void events_many(struct call *c);
 void blob_get_signed(struct call *c);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Items of a job: a page of them, one, or all as a manifest. Both lists may be large, so an item is
- * a JSON tree only until it is text, and a manifest is read from the store as it is sent.
+ * Items of a job: a page of them, one, or all as a manifest. Both lists may be large, so a
+ * manifest is read from the store as it is sent.
  */
 #include "api/api_impl.h"
 
 #include <string.h>
 
-#define PAGE_DEFAULT  100
-#define PAGE_MAX      1000
-#define MANIFEST_PAGE 16 /* items in memory at a time, for each reader */
-#define TEXT_MAX      ((size_t)512 << 20)
+#define PAGE_DEFAULT 100
+#define PAGE_MAX     1000
+#define TEXT_MAX     ((size_t)512 << 20)
 
 static bool is_item_status(const char *s)
 {
@@ -18,24 +17,6 @@ static bool is_item_status(const char *s)
 		if (strcmp(s, item_statuses[i]) == 0)
 			return true;
 	return false;
-}
-
-static void put_json(struct buf *b, json_t *doc)
-{
-	autofree char *text = json_text(doc);
-
-	json_decref(doc);
-	buf_puts(b, text);
-}
-
-static void put_rows(struct buf *b, const struct item_row *rows, size_t n, const char *job_id,
-	const struct view_links *l)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_putc(b, ',');
-		put_json(b, view_item(&rows[i], job_id, l));
-	}
 }
 
 static void respond_text(struct call *c, const struct buf *b)
@@ -84,7 +65,7 @@ void items_list(struct call *c)
 	CLEANUP(buf_done) struct buf b = BUF_INIT(TEXT_MAX);
 	size_t shown = n < q.max ? n : q.max - 1;
 	buf_puts(&b, "{\"items\":[");
-	put_rows(&b, rows, shown, job->id, &links);
+	view_items(rows, shown, job->id, &links, &b);
 	buf_putc(&b, ']');
 	if (n > shown)
 		buf_printf(&b, ",\"next_page_token\":\"%s\"",
@@ -125,45 +106,21 @@ void item_get(struct call *c)
 
 /* ---- manifest ------------------------------------------------------------------------------- */
 
-/* How far it has been written; in the arena of the request. */
+/* In the arena of the request. */
 struct manifest {
-	struct call *call;
-	const struct job_row *job;
-	struct view_links links;
-	int64_t after_n;
+	struct store *store;
+	struct view_manifest text;
 };
-
-static void put_head(const struct manifest *m, struct buf *out)
-{
-	buf_puts(out, "{\"bulb\":");
-	json_quote(out, BULB_VERSION);
-	buf_puts(out, ",\"job\":");
-	put_json(out, view_job(m->job, &m->links));
-	buf_puts(out, ",\"items\":[");
-}
 
 static enum http_part put_items(void *ctx, struct buf *out)
 {
 	struct manifest *m = ctx;
-	struct item_query q = { .job_no = m->job->no, .after_n = m->after_n, .max = MANIFEST_PAGE };
-	CLEANUP(arena_freep) struct arena *a = arena_new();
-	struct item_row *rows;
 	struct err e = { 0 };
-	size_t n;
+	bool more;
 
-	if (store_items(m->call->api->o.store, &q, a, &rows, &n, &e) != OK)
+	if (view_manifest_next(&m->text, m->store, out, &more, &e) != OK)
 		return HTTP_PART_BROKEN;
-	if (m->after_n == 0)
-		put_head(m, out);
-	else if (n > 0)
-		buf_putc(out, ',');
-	put_rows(out, rows, n, m->job->id, &m->links);
-	if (n == q.max) {
-		m->after_n = rows[n - 1].n;
-		return HTTP_PART_MORE;
-	}
-	buf_puts(out, "]}");
-	return HTTP_PART_LAST;
+	return more ? HTTP_PART_MORE : HTTP_PART_LAST;
 }
 
 void manifest_get(struct call *c)
@@ -173,6 +130,7 @@ void manifest_get(struct call *c)
 
 	if (!job)
 		return;
-	*m = (struct manifest){ .call = c, .job = job, .links = call_links(c) };
-	call_parts(c, put_items, m);
+	*m = (struct manifest){ .store = c->api->o.store,
+		.text = { .job = job, .links = call_links(c) } };
+	call_parts(c, "application/json", put_items, NULL, m);
 }

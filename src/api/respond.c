@@ -44,10 +44,11 @@ static void set_fields(struct call *c, const char *type)
 		http_set(c->r, "Cache-Control", c->cache_control);
 }
 
-void call_parts(struct call *c, http_part_fn *fn, void *ctx)
+void call_parts(struct call *c, const char *type, http_part_fn *fn, void (*done)(void *ctx),
+	void *ctx)
 {
-	set_fields(c, "application/json");
-	http_respond_parts(c->r, 200, fn, ctx);
+	set_fields(c, type);
+	http_respond_parts(c->r, 200, fn, done, ctx);
 }
 
 void call_respond(struct call *c, int status, const char *type, const void *body, size_t n)

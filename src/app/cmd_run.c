@@ -7,7 +7,7 @@
 #include "app/engine.h"
 #include "app/export.h"
 #include "app/inputs.h"
-#include "app/names.h"
+#include "view/names.h"
 #include "app/say.h"
 #include "app/show.h"
 #include "app/signals.h"

@@ -5,7 +5,7 @@
  */
 #include "app/export.h"
 
-#include "app/names.h"
+#include "view/names.h"
 #include "base/io.h"
 #include "base/mem.h"
 

@@ -100,10 +100,12 @@ void http_on_answer(struct http_request *r, void (*fn)(void *ctx, int status), v
 /* An answer of any length, of which no more is in memory than the part in hand: fn appends one to out
  * (some 64 KiB), is called again when the socket has taken it, and not any more after LAST, nor
  * when the client has gone. BROKEN ends the connection, so that the client sees that it has not
- * got all. ctx lives in the request's arena. fn runs on request threads, one at a time. */
+ * got all. ctx lives in the request's arena. fn runs on request threads, one at a time. done (or NULL) is
+ * the last call with ctx, once, whatever became of the answer; on any thread. */
 enum http_part { HTTP_PART_MORE, HTTP_PART_LAST, HTTP_PART_BROKEN };
 typedef enum http_part http_part_fn(void *ctx, struct buf *out);
-void http_respond_parts(struct http_request *r, int status, http_part_fn *fn, void *ctx);
+void http_respond_parts(struct http_request *r, int status, http_part_fn *fn,
+	void (*done)(void *ctx), void *ctx);
 /* A range of a file; the server owns fd from here. HEAD, If-None-Match on the ETag that was set,
  * Range (one range; 206, 416) are the server's work. */
 void http_respond_file(struct http_request *r, int fd, int64_t bytes);

@@ -65,6 +65,7 @@ struct http_request {
 	struct http_out out;
 	struct http_parked parked;
 	http_part_fn *part; /* makes the next part of the answer; NULL: it is whole */
+	void (*part_done)(void *ctx); /* or NULL: called as the request goes */
 	void *part_ctx;
 	struct turn *turn; /* only while a handler runs that has not answered */
 	struct http_stream *stream;

@@ -55,7 +55,8 @@ void parts_next(struct http_request *r)
 	hand_over(r, &out);
 }
 
-void http_respond_parts(struct http_request *r, int status, http_part_fn *fn, void *ctx)
+void http_respond_parts(struct http_request *r, int status, http_part_fn *fn,
+	void (*done)(void *ctx), void *ctx)
 {
 	struct buf out = BUF_INIT(PART_BYTES_MAX + HEAD_BYTES_MAX);
 	bool keep_alive = r->m.keep_alive && is_chunked(r) && !atomic_load(&r->server->draining);
@@ -63,12 +64,13 @@ void http_respond_parts(struct http_request *r, int status, http_part_fn *fn, vo
 	if (is_chunked(r))
 		http_set(r, "Transfer-Encoding", "chunked");
 	request_status(r, status);
+	r->part_done = done;
+	r->part_ctx = ctx;
 	respond_head(r, status, -1, keep_alive, &out);
 	if (strcmp(r->m.method, "HEAD") == 0) {
 		r->out.keep_alive = keep_alive;
 	} else {
 		r->part = fn;
-		r->part_ctx = ctx;
 		put_part(r, &out);
 	}
 	hand_over(r, &out);

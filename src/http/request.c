@@ -23,6 +23,8 @@ void http_request_free(struct http_request *r)
 {
 	if (!r)
 		return;
+	if (r->part_done)
+		r->part_done(r->part_ctx);
 	http_out_done(&r->out);
 	h1_message_done(&r->m, &r->server->limits);
 	free(r);

@@ -144,6 +144,11 @@ json_t *view_job(const struct job_row *j, const struct view_links *l)
 	return job_json(j, l, true);
 }
 
+json_t *view_job_kept(const struct job_row *j, const struct view_links *l)
+{
+	return job_json(j, l, false);
+}
+
 /* ---- item ----------------------------------------------------------------------------------- */
 
 static json_t *source_json(const struct original *s, const struct view_links *l)

@@ -27,7 +27,21 @@ struct view_links {
 /* base_url NULL (there is no server): no events_url, no links; blobs have a URL by blob_url only. */
 
 json_t *view_job(const struct job_row *j, const struct view_links *l);
+/* As it may be kept: without the token that events_url carries. */
+json_t *view_job_kept(const struct job_row *j, const struct view_links *l);
 json_t *view_item(const struct item_row *it, const char *job_id, const struct view_links *l);
+/* Items as compact text with commas between them, appended to out. */
+void view_items(const struct item_row *rows, size_t n, const char *job_id,
+	const struct view_links *l, struct buf *out);
+/* The next piece of a job's manifest, appended to out; *ret_more: there is another. */
+struct view_manifest {
+	const struct job_row *job;
+	struct view_links links;
+	bool kept;       /* as it may be kept */
+	int64_t after_n; /* how far it has been written */
+};
+enum err_code view_manifest_next(struct view_manifest *m, struct store *s, struct buf *out,
+	bool *ret_more, struct err *e) MUST_CHECK;
 /* The CloudEvents envelope as compact text, appended to out: byte-equal for every kind of reader.
  * Over 32 KiB the lists variants and refs are cut and "truncated": true says so. */
 void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,

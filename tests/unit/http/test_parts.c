@@ -10,7 +10,7 @@
 static struct {
 	struct http_server *server;
 	uint16_t port;
-	_Atomic int parts;
+	_Atomic int parts, done;
 } app;
 
 /* Three parts; "/parts?broken" has two of them, and "/parts?endless" no last one. */
@@ -29,11 +29,17 @@ static enum http_part make_part(void *ctx, struct buf *out)
 	return n < 3 ? HTTP_PART_MORE : HTTP_PART_LAST;
 }
 
+static void part_done(void *ctx)
+{
+	(void)ctx;
+	app.done++;
+}
+
 static void handle(void *ctx, struct http_request *r)
 {
 	(void)ctx;
 	if (strcmp(http_path(r), "/parts") == 0)
-		http_respond_parts(r, 200, make_part, (void *)http_query(r));
+		http_respond_parts(r, 200, make_part, part_done, (void *)http_query(r));
 	else
 		http_respond(r, 200, "ok", 2);
 }
@@ -52,7 +58,7 @@ static int setup(void **state)
 	struct http_opts o = { .threads = 3, .reactors = 2, .handle = handle, .problem = problem };
 	char url[128];
 	struct err e = { 0 };
-	app.parts = 0;
+	app.parts = app.done = 0;
 	assert_ok(http_listen("127.0.0.1:0", &o.listen_fd, url, &e));
 	assert_ok(http_server_new(&o, &app.server, &e));
 	app.port = (uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10);
@@ -62,7 +68,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	http_server_free(app.server);
+	if (app.server)
+		http_server_free(app.server);
 	return 0;
 }
 
@@ -132,10 +139,34 @@ static void parts_are_made_as_they_are_taken(void **state)
 		shutdown(fd[i], SHUT_WR);
 }
 
+/* Whole, broken off, of no body, or never taken: what the parts were made from is let go once. */
+static void what_parts_are_made_from_is_let_go_however_the_answer_ends(void **state)
+{
+	(void)state;
+	autofree char *whole = all_of("GET /parts HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.done, 1);
+	app.parts = 0;
+	autofree char *broken = all_of("GET /parts?broken HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.done, 2);
+	autofree char *head = all_of("HEAD /parts HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.done, 3);
+	int gone = dial(app.port, "GET /parts?endless HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.parts, 4);
+	close(gone);
+	await(&app.done, 4);
+	int there = dial(app.port, "GET /parts?endless HTTP/1.1\r\nHost: a\r\n\r\n");
+	await(&app.parts, 8);
+	http_server_free(app.server);
+	app.server = NULL;
+	assert_int_equal(app.done, 5);
+	close(there);
+}
+
 #define PARTS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	PARTS_TEST(an_answer_in_parts_arrives_whole_and_the_next_request_is_served),
 	PARTS_TEST(an_answer_that_breaks_off_can_be_told_from_a_whole_one),
 	PARTS_TEST(parts_are_made_as_they_are_taken),
+	PARTS_TEST(what_parts_are_made_from_is_let_go_however_the_answer_ends),
 };
 TEST_MAIN(tests)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/test.h"
 
-#include "app/names.h"
+#include "view/names.h"
 #include "base/mem.h"
 
 static char *make(const char *tmpl, const char *url, const char *ref)

@@ -3,7 +3,7 @@
  * What comes from outside keeps letters, digits and a few signs; everything else becomes '_', and a
  * leading dot too, so that nothing hides and no path is built.
  */
-#include "app/names.h"
+#include "view/names.h"
 
 #include "base/buf.h"
 #include "base/json.h"

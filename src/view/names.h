@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * File names that `bulb run` writes, from a template: {name} {variant} {ext} {ref} {index} {sha256}.
+ * File names in an output folder or an archive, from a template: {name} {variant} {ext} {ref} {index} {sha256}.
  * Names never leave the output folder: what a URL or ref brings in is cut down to harmless bytes.
  */
-#ifndef BULB_APP_NAMES_H
-#define BULB_APP_NAMES_H
+#ifndef BULB_VIEW_NAMES_H
+#define BULB_VIEW_NAMES_H
 
 #include "base/err.h"
 
