@@ -133,6 +133,7 @@ static enum err_code start(struct serve *s, struct err *e)
 		.blob_url = c->blob,
 		.lanes = c->workers,
 		.wait_for_blobs = true,
+		.manifests = true,
 	};
 	int fd = -1;
 	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK)

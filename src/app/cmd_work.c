@@ -22,6 +22,7 @@ static enum err_code start(const struct conf *c, struct engine *g, struct ops *o
 		.blob_url = c->blob,
 		.lanes = c->workers,
 		.wait_for_blobs = true,
+		.manifests = true,
 		.joins = true,
 	};
 	if (c->workers == 0)

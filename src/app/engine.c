@@ -7,6 +7,7 @@
 
 #include "app/feed_store.h"
 #include "app/ledger_store.h"
+#include "app/manifests.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -32,6 +33,13 @@ static void on_work(void *ctx)
 {
 	struct engine *g = ctx;
 	bus_publish(g->bus, &(struct bus_hint){ .work = true });
+}
+
+static void on_manifest(void *ctx)
+{
+	struct engine *g = ctx;
+	if (g->manifests)
+		manifests_wake(g->manifests);
 }
 
 static void on_lost(void *ctx, const char *job_id, int64_t items)
@@ -90,6 +98,16 @@ static enum err_code open_presets(struct engine *g, struct err *e)
 	return code == OK ? OK : err_wrap(e, "--presets %s", g->conf->presets);
 }
 
+/* Whoever looks into a bucket needs to be told when a batch is complete. */
+static bool wants_manifests(const struct engine *g)
+{
+	const char *word = g->conf->blob_manifests;
+	if (!g->has_manifests)
+		return false;
+	return strcmp(word, "yes") == 0 ||
+		(strcmp(word, "auto") == 0 && strncmp(g->blob_url, "s3:", 3) == 0);
+}
+
 static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 {
 	const struct conf *c = g->conf;
@@ -100,6 +118,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.link_ms = c->link_ttl_ms + LINK_HOUR_MS,
 		.idempotency_ms = c->idempotency_ttl_ms,
 		.plan_waiting_min = PLAN_WAITING,
+		.manifests = wants_manifests(g),
 		.codecs = image_codecs(),
 		.cuts = visitor ? NULL : &g->cutting.site,
 		.max_cost_month = c->max_cost_month,
@@ -107,6 +126,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.await_schema = g->joins,
 		.on_news = on_news,
 		.on_work = on_work,
+		.on_manifest = on_manifest,
 		.on_lost = on_lost,
 		.ctx = g,
 	};
@@ -269,6 +289,7 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 	ret->lanes = o->visitor ? 0 : o->lanes;
 	ret->wait_for_blobs = o->wait_for_blobs;
 	ret->joins = o->joins;
+	ret->has_manifests = o->manifests;
 	ret->shared = store_url_is_shared(ret->store_url);
 	if (open_rooms(ret, o, e) != OK) {
 		engine_close(ret);
@@ -277,8 +298,23 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 	return OK;
 }
 
+/* Also where none is wanted any more: what an earlier process left to be done is done. */
+static void start_manifests(struct engine *g)
+{
+	struct manifests_opts o = {
+		.store = g->store,
+		.blob = g->blob,
+		.blob_url = g->conf->blob_url,
+		.lease_ms = g->conf->lease_ms,
+		.poll_ms = SHARED_POLL_MS,
+	};
+	g->manifests = manifests_new(&o);
+}
+
 enum err_code engine_start(struct engine *g, struct err *e)
 {
+	if (g->has_manifests)
+		start_manifests(g);
 	return g->lanes ? open_worker(g, g->lanes, e) : OK;
 }
 
@@ -296,7 +332,9 @@ void engine_close(struct engine *g)
 	 * its threads end first, its memory last. */
 	if (g->worker)
 		worker_stop(g->worker, 0);
+	manifests_stop(g->manifests);
 	store_free(g->store);
+	manifests_free(g->manifests);
 	bus_free(g->bus);
 	worker_free(g->worker);
 	darkroom_free(g->darkroom);

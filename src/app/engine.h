@@ -30,8 +30,9 @@ struct engine {
 	struct worker *worker;
 	int64_t lanes;
 	bool wait_for_blobs;
-	bool joins;
-	bool shared; /* the store is one that other processes use, too */
+	bool joins, has_manifests;
+	struct manifests *manifests; /* or NULL */
+	bool shared;                 /* the store is one that other processes use, too */
 };
 
 struct engine_opts {
@@ -40,7 +41,8 @@ struct engine_opts {
 	const char *blob_url;  /* NULL: files in data */
 	bool allow_files;      /* file:// sources (`bulb run`) */
 	bool joins; /* work for a cluster (`bulb work`): no store but a shared one, nothing is kept here */
-	bool visitor; /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
+	bool visitor;   /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
+	bool manifests; /* of jobs go into the blob store, as the settings say */
 	bool wait_for_blobs; /* a full disk is waited for; else its items fail after some tries */
 	int64_t lanes;       /* 0: no worker */
 };

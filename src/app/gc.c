@@ -6,10 +6,25 @@
  */
 #include "app/gc.h"
 
+#include "app/manifests.h"
 #include "base/clock.h"
 
 #define TRASH_BATCH   500
+#define DELETE_MS     60000
 #define ORPHAN_AGE_MS (24ll * 3600 * 1000)
+
+/* Those of jobs that are gone. A server does so at once; there may be none. */
+static enum err_code drop_manifests(struct store *s, struct blob *b, int64_t *ret_blobs,
+	struct err *e)
+{
+	struct manifests_opts o = { .store = s, .blob = b, .lease_ms = DELETE_MS };
+	for (bool any = true; any;) {
+		if (manifests_do(&o, true, &any, e) != OK)
+			return e->code;
+		*ret_blobs += any;
+	}
+	return OK;
+}
 
 static enum err_code empty_trash(struct store *s, struct blob *b, int64_t *ret_blobs, struct err *e)
 {
@@ -96,7 +111,8 @@ enum err_code gc_run(struct store *s, struct blob *b, int64_t keep_results_ms, b
 		return e->code;
 	if (find_orphans(s, b, dry, &r.orphans, e) != OK)
 		return e->code;
-	if (!dry && empty_trash(s, b, &r.blobs, e) != OK)
+	if (!dry &&
+		(drop_manifests(s, b, &r.blobs, e) != OK || empty_trash(s, b, &r.blobs, e) != OK))
 		return e->code;
 	*ret = r;
 	return OK;

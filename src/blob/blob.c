@@ -68,7 +68,15 @@ enum err_code blob_put(struct blob *b, const char *key, int fd, int64_t bytes,
 {
 	if (!blob_key_is_good(key))
 		return err_set(e, ERR_BLOB_IO, "'%.60s' is no blob key", key);
-	return b->impl->put(b, key, fd, bytes, media_type, e);
+	return b->impl->put(b, key, fd, bytes, media_type, false, e);
+}
+
+enum err_code blob_replace(struct blob *b, const char *key, int fd, int64_t bytes,
+	const char *media_type, struct err *e)
+{
+	if (!blob_key_is_good(key))
+		return err_set(e, ERR_BLOB_IO, "'%.60s' is no blob key", key);
+	return b->impl->put(b, key, fd, bytes, media_type, true, e);
 }
 
 enum err_code blob_sync(struct blob *b, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blobs: immutable bytes under keys that are never used twice. Every call may block and is
+ * Blobs: immutable bytes under keys that are never used twice (but for blob_replace). Every call may block and is
  * thread-safe. Bytes are never read or written through anything but these calls.
  */
 #ifndef BULB_BLOB_BLOB_H
@@ -55,6 +55,10 @@ bool blob_key_is_good(const char *key);
 /* Store the `bytes` bytes of fd (from its start; fd stays the caller's). Not durable before
  * blob_sync; never visible half-written. ERR_BLOB_IO. */
 enum err_code blob_put(struct blob *b, const char *key, int fd, int64_t bytes,
+	const char *media_type, struct err *e) MUST_CHECK;
+/* The same for the few blobs that change: what is there under the key goes, whole, for the new bytes,
+ * and caches are told to ask. */
+enum err_code blob_replace(struct blob *b, const char *key, int fd, int64_t bytes,
 	const char *media_type, struct err *e) MUST_CHECK;
 /* Everything put before this call began is durable, folders included. Callers that meet share one
  * sync. ERR_BLOB_IO. */

@@ -244,9 +244,10 @@ static enum err_code write_tmp(struct file_blob *f, const char *tmp, int from, i
 }
 
 static enum err_code file_put(struct blob *b, const char *key, int fd, int64_t bytes,
-	const char *media_type, struct err *e)
+	const char *media_type, bool replace, struct err *e)
 {
 	(void)media_type; /* a file has none: the key's extension tells */
+	(void)replace;    /* a name may always be renamed over */
 	struct file_blob *f = file_of(b);
 	char tmp[ID_LEN + 1];
 	id_new(tmp);

@@ -16,7 +16,7 @@ struct blob_impl {
 	enum err_code (*open)(const char *url, const struct blob_opts *o, struct blob **ret,
 		struct err *e);
 	enum err_code (*put)(struct blob *b, const char *key, int fd, int64_t bytes,
-		const char *media_type, struct err *e);
+		const char *media_type, bool replace, struct err *e);
 	enum err_code (*sync)(struct blob *b, struct err *e);
 	enum err_code (*get)(struct blob *b, const char *key, int *ret_fd, int64_t *ret_bytes,
 		struct err *e);

@@ -39,9 +39,9 @@ static enum err_code s3_blob_open(const char *url, const struct blob_opts *o, st
 }
 
 static enum err_code s3_blob_put(struct blob *b, const char *key, int fd, int64_t bytes,
-	const char *media_type, struct err *e)
+	const char *media_type, bool replace, struct err *e)
 {
-	return s3_put(s3_of(b), key, fd, bytes, media_type, e);
+	return s3_put(s3_of(b), key, fd, bytes, media_type, replace, e);
 }
 
 static enum err_code s3_blob_sync(struct blob *b, struct err *e)

@@ -77,7 +77,7 @@ char *s3_path(const struct s3 *s, const char *key, struct arena *a); /* plain */
 
 /* s3_object.c; contracts as in blob.h */
 enum err_code s3_put(struct s3 *s, const char *key, int fd, int64_t bytes, const char *media_type,
-	struct err *e) MUST_CHECK;
+	bool replace, struct err *e) MUST_CHECK;
 enum err_code s3_get(struct s3 *s, const char *key, int *ret_fd, int64_t *ret_bytes, struct err *e)
 	MUST_CHECK;
 enum err_code s3_head(struct s3 *s, const char *key, int64_t *ret_bytes, struct err *e) MUST_CHECK;
@@ -86,11 +86,12 @@ enum err_code s3_link(struct s3 *s, const char *method, const char *key, int64_t
 	int64_t seconds, char **ret, struct err *e) MUST_CHECK;
 /* The headers of every new object: at most S3_OBJECT_HEADERS. */
 #define S3_OBJECT_HEADERS 5
-size_t s3_object_headers(const struct s3 *s, const char *media_type, struct net_header *ret);
+size_t s3_object_headers(const struct s3 *s, const char *media_type, bool changes,
+	struct net_header *ret);
 
 /* s3_multipart.c */
 enum err_code s3_put_parts(struct s3 *s, const char *key, int fd, int64_t bytes,
-	const char *media_type, struct err *e) MUST_CHECK;
+	const char *media_type, bool replace, struct err *e) MUST_CHECK;
 /* Uploads that were begun before this moment and never completed take room and cost money. */
 enum err_code s3_abort_old(struct s3 *s, int64_t before_ms, struct err *e) MUST_CHECK;
 

@@ -29,7 +29,7 @@ static void find_id(void *ctx, int depth, const char *name, const char *text)
 		snprintf(u->id, sizeof(u->id), "%s", text);
 }
 
-static enum err_code begin(struct upload *u, const char *media_type, struct err *e)
+static enum err_code begin(struct upload *u, const char *media_type, bool replace, struct err *e)
 {
 	static const struct net_header uploads = { "uploads", "" };
 	struct net_header h[S3_OBJECT_HEADERS];
@@ -40,7 +40,7 @@ static enum err_code begin(struct upload *u, const char *media_type, struct err 
 			.query = &uploads,
 			.query_n = 1,
 			.headers = h,
-			.headers_n = s3_object_headers(u->s, media_type, h),
+			.headers_n = s3_object_headers(u->s, media_type, replace, h),
 			.data = "",
 			.to_fd = -1 },
 		&a, e);
@@ -128,13 +128,13 @@ static int64_t part_bytes(int64_t bytes)
 }
 
 enum err_code s3_put_parts(struct s3 *s, const char *key, int fd, int64_t bytes,
-	const char *media_type, struct err *e)
+	const char *media_type, bool replace, struct err *e)
 {
 	struct upload u = { .s = s, .key = key, .parts = BUF_INIT(4 << 20) };
 	int64_t size = part_bytes(bytes);
 	buf_puts(&u.parts,
 		"<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
-	enum err_code rc = begin(&u, media_type, e);
+	enum err_code rc = begin(&u, media_type, replace, e);
 	int number = 1;
 	for (int64_t at = 0; rc == OK && at < bytes; at += size) {
 		struct net_upload part = { .fd = fd,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One object: put, get, head, delete, and links that let others read it. An object never changes, and
- * its headers say so to every cache on the way.
+ * One object: put, get, head, delete, and links that let others read it. An object never changes (but
+ * for the few that are replaced), and its headers say so to every cache on the way.
  */
 #include "blob/s3.h"
 
@@ -9,11 +9,13 @@
 
 #include <string.h>
 
-size_t s3_object_headers(const struct s3 *s, const char *media_type, struct net_header *ret)
+size_t s3_object_headers(const struct s3 *s, const char *media_type, bool changes,
+	struct net_header *ret)
 {
 	size_t n = 0;
 	ret[n++] = (struct net_header){ "content-type", media_type };
-	ret[n++] = (struct net_header){ "cache-control", "public, max-age=31536000, immutable" };
+	ret[n++] = (struct net_header){ "cache-control",
+		changes ? "no-cache" : "public, max-age=31536000, immutable" };
 	if (s->encryption != NULL)
 		ret[n++] = (struct net_header){ "x-amz-server-side-encryption", s->encryption };
 	if (s->kms_key != NULL)
@@ -25,7 +27,7 @@ size_t s3_object_headers(const struct s3 *s, const char *media_type, struct net_
 }
 
 enum err_code s3_put(struct s3 *s, const char *key, int fd, int64_t bytes, const char *media_type,
-	struct err *e)
+	bool replace, struct err *e)
 {
 	struct net_header h[S3_OBJECT_HEADERS];
 	struct s3_answer a;
@@ -34,16 +36,16 @@ enum err_code s3_put(struct s3 *s, const char *key, int fd, int64_t bytes, const
 		return err_set(e, ERR_BLOB_IO, "the blob has %lld bytes, not %lld", (long long)have,
 			(long long)bytes);
 	if (bytes > S3_PART_BYTES)
-		return s3_put_parts(s, key, fd, bytes, media_type, e);
+		return s3_put_parts(s, key, fd, bytes, media_type, replace, e);
 	struct net_upload up = { .fd = fd, .bytes = bytes };
 	enum err_code rc = s3_do(s,
 		&(struct s3_call){ .method = "PUT",
 			.key = key,
 			.headers = h,
-			.headers_n = s3_object_headers(s, media_type, h),
+			.headers_n = s3_object_headers(s, media_type, replace, h),
 			.upload = &up,
 			.to_fd = -1,
-			.condition = true },
+			.condition = !replace },
 		&a, e);
 	s3_answer_done(&a);
 	return rc == ERR_BLOB_NOT_FOUND ? err_set(e, ERR_BLOB_IO, "S3 PUT %s: 404", s->bucket) : rc;

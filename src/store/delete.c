@@ -151,6 +151,8 @@ enum err_code job_hide(struct tx *t, struct tx_job *j, int hidden, struct err *e
 	enum err_code code = sql_run(t->db, "UPDATE job SET id = id || '~' || no WHERE no = $1",
 		SQL(sql_i(j->no)), NULL, e);
 	if (code == OK)
+		code = manifest_deleted(t, j->no, e);
+	if (code == OK)
 		code = delete_pass(t, j->no, hidden, &more, e);
 	t->work |= code == OK && more;
 	return code;

@@ -172,8 +172,13 @@ enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e)
 	it->started = true;
 	it->started_ms = t->now_ms;
 	enum err_code code = item_save(t, it, &won, e);
-	if (code != OK || !won)
-		return code;
+	return code == OK && won ? item_started(t, it, e) : code;
+}
+
+enum err_code item_started(struct tx *t, struct tx_item *it, struct err *e)
+{
+	it->started = true;
+	it->started_ms = t->now_ms;
 	it->job->waiting--;
 	it->job->running++;
 	it->job->dirty = true;
@@ -279,16 +284,6 @@ static enum err_code open_rows(struct tx *t, const struct tx_job *j, int64_t sta
 		SQL(sql_i(j->no), sql_i(started)), ret, e);
 }
 
-static enum err_code public_id(struct tx *t, struct tx_job *j, struct err *e)
-{
-	struct sql_rows r = sql_query(t->db, "SELECT id FROM job WHERE no = $1", SQL(sql_i(j->no)),
-		e);
-
-	if (sql_next(&r))
-		j->id = arena_strdup(t->arena, sql_text(&r, 0));
-	return sql_end(&r);
-}
-
 enum err_code job_lose_items(struct tx *t, struct tx_job *j, enum item_state as, struct err *e)
 {
 	int64_t waiting = 0, running = 0;
@@ -308,7 +303,7 @@ enum err_code job_lose_items(struct tx *t, struct tx_job *j, enum item_state as,
 	t->tally.items[as][CACHE_COALESCED + 1] += lost;
 	if (as == ITEM_FAILED)
 		t->tally.errors[ERR_WORK_LOST] += lost;
-	code = public_id(t, j, e);
+	code = tx_job_public_id(t, j, e);
 	return code == OK ? job_end_if_done(t, j, e) : code;
 }
 
@@ -346,5 +341,6 @@ enum err_code job_end_if_done(struct tx *t, struct tx_job *j, struct err *e)
 	j->ended_ms = t->now_ms;
 	expire_later(t, j);
 	t->tally.jobs[j->state]++;
-	return event_job(t, j, type[j->state], NULL, e);
+	enum err_code code = event_job(t, j, type[j->state], NULL, e);
+	return code == OK ? manifest_ended(t, j, e) : code;
 }

@@ -30,6 +30,9 @@ enum err_code read_variants(struct tx *t, int64_t original, int64_t cut, const j
 /* What there is of its cut-out: cut is its result or 0; paid: its own job paid for it. */
 enum err_code read_cut(struct tx *t, int64_t cut, bool paid, const struct read_job *j,
 	struct arena *a, struct item_row *ret, struct err *e) MUST_CHECK;
+/* NULL in *ret: it is not there, or is being deleted, or its time is over. */
+enum err_code read_job_by_no(struct tx *t, int64_t no, struct arena *a, const struct job_row **ret,
+	struct err *e) MUST_CHECK;
 /* outcome_json() text; NULL stays NULL. */
 enum err_code read_outcome(const char *text, struct arena *a, const struct outcome **ret,
 	struct err *e) MUST_CHECK;

@@ -2,7 +2,7 @@
  *
  * Reading jobs. One that is being deleted, or whose time is over, is not there for any reader.
  */
-#include "store/tx.h"
+#include "store/read.h"
 
 #include "base/buf.h"
 
@@ -49,6 +49,22 @@ enum err_code op_job_find(struct tx *t, void *arg, struct err *e)
 		op->job_rows = arena_alloc(op->arena, sizeof *op->job_rows);
 		job_row(&r, op->arena, op->job_rows);
 	}
+	return sql_end(&r);
+}
+
+enum err_code read_job_by_no(struct tx *t, int64_t no, struct arena *a, const struct job_row **ret,
+	struct err *e)
+{
+	struct sql_rows r = sql_query(t->db,
+		"SELECT " ROW_COLUMNS " FROM job WHERE" VISIBLE " AND no = $2",
+		SQL(sql_i(t->now_ms), sql_i(no)), e);
+	struct job_row *row = NULL;
+
+	if (sql_next(&r)) {
+		row = arena_alloc(a, sizeof *row);
+		job_row(&r, a, row);
+	}
+	*ret = row;
 	return sql_end(&r);
 }
 

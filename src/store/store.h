@@ -35,6 +35,7 @@ struct store_opts {
 	bool short_visitor; /* a second process (`bulb gc`) beside the one that owns the data folder:
 	                           * takes no lock, recovers nothing, waits for its turn at each commit */
 	bool await_schema;  /* of a shared store: another process makes the tables */
+	bool manifests;     /* a job that ends has a manifest due */
 	const char *codecs;          /* part of every variant digest; copied */
 	const struct cut_site *cuts; /* engines of this process; outlives the store. NULL: none */
 	int64_t max_cost_month;      /* thousandths of a credit, a tenant and month; -1: no limit */
@@ -42,6 +43,7 @@ struct store_opts {
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
 	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
 	void (*on_work)(void *ctx); /* something can be planned or claimed */
+	void (*on_manifest)(void *ctx); /* one is to be written, or deleted */
 	/* Rows of so many items of a job had gone, and were counted as failed or canceled. */
 	void (*on_lost)(void *ctx, const char *job_id, int64_t items);
 	void *ctx;
@@ -316,4 +318,30 @@ enum err_code store_trash_gone(struct store *s, const char *const *keys, size_t 
 /* Of these blobs, which are named by a row or by the trash? */
 enum err_code store_blobs_named(struct store *s, const char *const *keys, size_t n, bool *ret,
 	struct err *e) MUST_CHECK;
+
+/* ---- manifests in the blob store --------------------------------------------------------------- */
+
+#define MANIFEST_KEY_MAX 180
+/* jobs/{tenant}/{job id}/manifest.json, where "_" and a small letter stand for a capital one and "__"
+ * for "_". Names of other blobs are never like that. */
+void manifest_key(int64_t tenant, const char *job_id, char ret[MANIFEST_KEY_MAX + 1]);
+/* What is to be done to one: its job has ended and it is to be written, or (job NULL) it is to go. */
+struct manifest_due {
+	char key[MANIFEST_KEY_MAX + 1]; /* "": nothing is due */
+	int64_t change;
+	const struct job_row *job;
+	bool passed_by; /* the store's own */
+};
+/* Lent for so long. deletions: only what is to go. */
+enum err_code store_manifest_claim(struct store *s, int64_t lease_ms, bool deletions,
+	struct arena *a, struct manifest_due *ret, struct err *e) MUST_CHECK;
+/* Before the blob is touched: is that still to be done? Lends it for so long again. */
+enum err_code store_manifest_keep(struct store *s, const struct manifest_due *d, int64_t lease_ms,
+	bool *ret_still, struct err *e) MUST_CHECK;
+/* It could not be done; not again before wait_ms have passed. */
+enum err_code store_manifest_later(struct store *s, const struct manifest_due *d, int64_t wait_ms,
+	struct err *e) MUST_CHECK;
+/* It is done. Where something has changed since it was lent, it is due again. */
+enum err_code store_manifest_done(struct store *s, const struct manifest_due *d, struct err *e)
+	MUST_CHECK;
 #endif

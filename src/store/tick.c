@@ -230,6 +230,9 @@ enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 	} while (code == OK && n == TASK_ROWS);
 	for (bool more = true; code == OK && more;)
 		code = charges_orphaned(t, &more, e);
+	if (code == OK)
+		code = sql_run(t->db, "UPDATE manifest SET until_ms = 0 WHERE due = 1", SQL_NONE,
+			NULL, e);
 	return code == OK ? drop_half_built(t, INT64_MAX, e) : code;
 }
 

@@ -21,7 +21,8 @@ static enum err_code is_named(struct tx *t, const char *blob, bool trash_too, bo
 	int64_t one = 0;
 	enum err_code code = sql_get(t->db,
 		"SELECT 1 FROM original WHERE blob = $1 UNION ALL SELECT 1 FROM result WHERE blob = $1"
-		" UNION ALL SELECT 1 FROM charge WHERE blob = $1",
+		" UNION ALL SELECT 1 FROM charge WHERE blob = $1"
+		" UNION ALL SELECT 1 FROM manifest WHERE blob = $1",
 		SQL(sql_t(blob)), &one, e);
 
 	if (code == OK && !one && trash_too)
@@ -69,6 +70,7 @@ enum err_code op_trash_due(struct tx *t, void *arg, struct err *e)
 		" AND NOT EXISTS (SELECT 1 FROM original o WHERE o.blob = trash.blob)"
 		" AND NOT EXISTS (SELECT 1 FROM result r WHERE r.blob = trash.blob)"
 		" AND NOT EXISTS (SELECT 1 FROM charge c WHERE c.blob = trash.blob)"
+		" AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.blob = trash.blob)"
 		" ORDER BY after_ms LIMIT $2",
 		SQL(sql_i(t->now_ms), sql_i((int64_t)op->max)), e);
 

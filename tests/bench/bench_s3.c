@@ -35,7 +35,7 @@ static int64_t ours(struct s3 *s, long n, int fd, size_t bytes, long *serial)
 	for (long i = 0; i < n; i++) {
 		char key[32];
 		snprintf(key, sizeof(key), "ours/%ld", (*serial)++);
-		check(s3_put(s, key, fd, (int64_t)bytes, "image/webp", &e) == OK, "a put failed");
+		check(s3_put(s, key, fd, (int64_t)bytes, "image/webp", false, &e) == OK, "a put failed");
 	}
 	return clock_mono_us() - began;
 }

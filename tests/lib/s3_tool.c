@@ -54,7 +54,7 @@ static enum err_code uploads(struct s3 *s, struct err *e)
 static enum err_code put(struct s3 *s, const char *key, const char *file, struct err *e)
 {
 	autofd fd = open(file, O_RDONLY | O_CLOEXEC);
-	return s3_put(s, key, fd, io_size(fd), "application/x-test", e);
+	return s3_put(s, key, fd, io_size(fd), "application/x-test", false, e);
 }
 
 static enum err_code get(struct s3 *s, const char *key, struct err *e)
@@ -103,7 +103,7 @@ static enum err_code fill(struct s3 *s, long n, size_t bytes, struct err *e)
 	for (long i = -1; rc == OK && i < n; i++) {
 		char key[32];
 		snprintf(key, sizeof(key), "fill/%ld", i);
-		rc = s3_put(s, key, fd, (int64_t)bytes, "application/x-test", e);
+		rc = s3_put(s, key, fd, (int64_t)bytes, "application/x-test", false, e);
 		if (i < 0)
 			began = clock_mono_us(); /* the first one opens the connection */
 	}

@@ -82,13 +82,13 @@ static void an_object_says_how_it_is_kept(void **state)
 	char encryption[] = "aws:kms", key[] = "k1", class[] = "STANDARD_IA";
 	struct s3 s = { .encryption = encryption, .kms_key = key, .storage_class = class };
 	struct net_header h[S3_OBJECT_HEADERS];
-	assert_int_equal(s3_object_headers(&s, "image/webp", h), 5);
+	assert_int_equal(s3_object_headers(&s, "image/webp", false, h), 5);
 	assert_string_equal(h[0].value, "image/webp");
 	assert_string_equal(h[1].value, "public, max-age=31536000, immutable");
 	assert_string_equal(h[2].name, "x-amz-server-side-encryption");
 	assert_string_equal(h[3].value, "k1");
 	assert_string_equal(h[4].value, "STANDARD_IA");
-	assert_int_equal(s3_object_headers(&(struct s3){ 0 }, "image/webp", h), 2);
+	assert_int_equal(s3_object_headers(&(struct s3){ 0 }, "image/webp", false, h), 2);
 }
 
 static void note(void *ctx, int depth, const char *name, const char *text)

@@ -27,8 +27,9 @@ static bool is_bad(atomic_int *left)
 }
 
 static enum err_code put(struct blob *b, const char *key, int fd, int64_t bytes,
-	const char *media_type, struct err *e)
+	const char *media_type, bool replace, struct err *e)
 {
+	(void)replace;
 	atomic_fetch_add(&fake_blobs.puts, 1);
 	if (is_bad(&fake_blobs.bad_puts))
 		return err_set(e, ERR_BLOB_IO, "the disk is full");
