@@ -24,5 +24,6 @@ int cmd_usage(const struct conf *c);
 int cmd_model(const struct conf *c);
 int cmd_doctor(const struct conf *c);
 int cmd_gc(const struct conf *c);
+int cmd_key(const struct conf *c);
 
 #endif

@@ -26,6 +26,7 @@ static int (*const commands[COMMAND_COUNT])(const struct conf *c) = {
 	[COMMAND_MODEL] = cmd_model,
 	[COMMAND_DOCTOR] = cmd_doctor,
 	[COMMAND_GC] = cmd_gc,
+	[COMMAND_KEY] = cmd_key,
 };
 
 /* `bulb`, `bulb --help`, `bulb --version`, `bulb help`: the list of commands. */

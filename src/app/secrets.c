@@ -23,13 +23,21 @@ static void derive(const void *root, size_t n, struct secrets *ret)
 	hmac_sha256(root, n, "bulb seal", strlen("bulb seal"), ret->seal_key);
 }
 
+/* Whoever comes first: a server that starts and a `bulb key add` beside it keep the same one. */
 static enum err_code make_root(const char *path, struct err *e)
 {
+	autofree char *own = mem_printf("%s.%lld", path, (long long)getpid());
 	uint8_t fresh[SECRET_BYTES];
+
 	random_bytes(fresh, sizeof(fresh));
-	enum err_code code = io_write_file(path, fresh, sizeof(fresh), 0600, e);
+	enum err_code code = io_write_file(own, fresh, sizeof(fresh), 0600, e);
 	mem_wipe(fresh, sizeof(fresh));
-	return code;
+	if (code != OK)
+		return code;
+	if (link(own, path) != 0 && errno != EEXIST)
+		code = err_sys(e, ERR_SYSTEM, errno, "link '%s'", path);
+	(void)unlink(own);
+	return code == OK ? io_sync_folder_of(path, e) : code;
 }
 
 enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err *e)

@@ -91,7 +91,7 @@ enum err_code io_write_all(int fd, const void *data, size_t n, struct err *e)
 	return OK;
 }
 
-static enum err_code sync_folder_of(const char *path, struct err *e)
+enum err_code io_sync_folder_of(const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	autofree char *folder = slash == path ? mem_strdup("/")
@@ -126,7 +126,7 @@ static enum err_code put_in_place(int fd, const char *temporary, const char *pat
 		unlink(temporary);
 		return code;
 	}
-	return sync_folder_of(path, e);
+	return io_sync_folder_of(path, e);
 }
 
 enum err_code io_write_file(const char *path, const void *data, size_t n, mode_t mode,

@@ -24,6 +24,8 @@ enum err_code io_read_file(const char *path, size_t max, struct buf *ret, struct
 /* To the end of an open descriptor, which may be a pipe; name is for the error text. */
 enum err_code io_read_fd(int fd, const char *name, size_t max, struct buf *ret, struct err *e)
 	MUST_CHECK;
+/* fsync the folder that the file is in. */
+enum err_code io_sync_folder_of(const char *path, struct err *e) MUST_CHECK;
 /* Write, fsync, rename, fsync the folder. */
 enum err_code io_write_file(const char *path, const void *data, size_t n, mode_t mode,
 	struct err *e) MUST_CHECK;

@@ -22,6 +22,7 @@
 #define C_GC     (1u << COMMAND_GC)
 #define C_RETRY  (1u << COMMAND_RETRY)
 #define C_USAGE  (1u << COMMAND_USAGE)
+#define C_KEY    (1u << COMMAND_KEY)
 #define C_MODEL  (1u << COMMAND_MODEL)
 #define C_CLIENT (C_SUBMIT | C_WATCH | C_JOBS | C_RETRY | C_USAGE | 1u << COMMAND_CANCEL)
 #define C_ALL    ((1u << COMMAND_COUNT) - 1)
@@ -53,6 +54,7 @@ const char *conf_group_title(enum conf_group g)
 		[GROUP_LIMITS] = "Limits",
 		[GROUP_PICTURES] = "Pictures",
 		[GROUP_BATCH] = "This call",
+		[GROUP_KEYS] = "Keys",
 		[GROUP_CLIENT] = "Reaching a server",
 		[GROUP_OUTPUT] = "Output",
 	};

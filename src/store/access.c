@@ -196,7 +196,9 @@ static enum err_code make_tenant(struct tx *t, const struct key_new *in, int64_t
 		SQL(sql_t(in->name), sql_t(in->webhook), sql_i(t->now_ms)), ret, e);
 
 	if (code == OK && !*ret)
-		return err_set(e, ERR_JOB_EXISTS, "there is a tenant '%s' already", in->name);
+		return err_set(e, ERR_USAGE,
+			"there is a tenant '%s' already; --tenant %s adds a key to it", in->name,
+			in->name);
 	return code;
 }
 
@@ -228,7 +230,7 @@ static enum err_code op_key_add(struct tx *t, void *arg, struct err *e)
 				sql_i_or_null(in->expires_ms, in->expires_ms > 0)),
 			&added, e);
 	if (code == OK && !added)
-		return err_set(e, ERR_JOB_EXISTS, "there is a key '%s' already", in->id);
+		return err_set(e, ERR_USAGE, "there is a key '%s' already", in->id);
 	return code == OK ? changed(t, e) : code;
 }
 

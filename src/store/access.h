@@ -10,12 +10,11 @@
 #ifndef BULB_STORE_ACCESS_H
 #define BULB_STORE_ACCESS_H
 
+#include "job/key.h"
 #include "job/limits.h"
 #include "store/store.h"
 
 #define TENANT_DEFAULT 1 /* of who needs no key, and of the root key */
-
-enum key_scope { KEY_READ = 1, KEY_WRITE = 2, KEY_ADMIN = 4 };
 
 struct key_row {
 	const char *id, *name;
@@ -36,7 +35,7 @@ struct key_new {
 	const struct limits *limits; /* of the tenant from now on; NULL: as they are */
 	const char *webhook;         /* sealed secret of a tenant that is made */
 };
-/* ERR_JOB_EXISTS: a tenant of that name is there already, or a key of that id. ERR_NOT_FOUND: no such tenant. */
+/* ERR_USAGE: a tenant of that name is there already, or a key of that id. ERR_NOT_FOUND: no such tenant. */
 enum err_code store_key_add(struct store *s, const struct key_new *in, int64_t *ret_tenant,
 	struct err *e) MUST_CHECK;
 /* Every key there ever was, in the order in which they were made. */

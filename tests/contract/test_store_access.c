@@ -75,8 +75,8 @@ static void names_and_ids_are_taken_once(void **state)
 
 	add(f, &k);
 	before = version(f);
-	assert_int_equal(store_key_add(f->s, &same, &tenant, &e), ERR_JOB_EXISTS);
-	assert_int_equal(store_key_add(f->s, &id, &tenant, &e), ERR_JOB_EXISTS);
+	assert_int_equal(store_key_add(f->s, &same, &tenant, &e), ERR_USAGE);
+	assert_int_equal(store_key_add(f->s, &id, &tenant, &e), ERR_USAGE);
 	assert_int_equal(store_key_add(f->s, &nobody, &tenant, &e), ERR_NOT_FOUND);
 	assert_int_equal(version(f), before);
 	assert_ok(store_tenant_find(f->s, "news", &tenant, &e)); /* nothing of it stayed */
