@@ -40,4 +40,12 @@ CREATE TABLE manifest (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manifest_due ON manifest (until_ms) WHERE due = 1;
 CREATE INDEX manifest_job ON manifest (job) WHERE job > 0;
+CREATE TABLE reported (
+  task INTEGER NOT NULL, lease INTEGER NOT NULL,
+  next INTEGER NOT NULL, next_lease INTEGER NOT NULL,
+  until_ms INTEGER NOT NULL,
+  PRIMARY KEY (task, lease)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reported_until ON reported (until_ms);
+CREATE INDEX task_ready_cuts ON task (turn, id) WHERE state = 0 AND kind = 2;
 UPDATE meta SET version = 3;

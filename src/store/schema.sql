@@ -139,6 +139,7 @@ CREATE TABLE task (
 CREATE UNIQUE INDEX task_live ON task (key) WHERE state < 3;
 CREATE INDEX task_ready ON task (turn, id) WHERE state = 0;
 CREATE INDEX task_ready_plain ON task (turn, id) WHERE state = 0 AND kind < 2; -- no cuts
+CREATE INDEX task_ready_cuts ON task (turn, id) WHERE state = 0 AND kind = 2; -- nothing else
 CREATE INDEX task_until ON task (until_ms) WHERE state IN (1, 2);
 CREATE INDEX task_settle ON task (id) WHERE state >= 3;
 CREATE TABLE source (
@@ -226,6 +227,14 @@ CREATE TABLE manifest (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manifest_due ON manifest (until_ms) WHERE due = 1;
 CREATE INDEX manifest_job ON manifest (job) WHERE job > 0;
+-- What somebody outside has said of a task: the same may be said twice.
+CREATE TABLE reported (
+  task INTEGER NOT NULL, lease INTEGER NOT NULL,
+  next INTEGER NOT NULL, next_lease INTEGER NOT NULL, -- the make that was lent in answer; 0: none
+  until_ms INTEGER NOT NULL,
+  PRIMARY KEY (task, lease)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reported_until ON reported (until_ms);
 /*pg
 -- Who commits, and the last of its commits: whether one that was never answered took place.
 CREATE TABLE committer (id TEXT PRIMARY KEY, commits INTEGER NOT NULL, at_ms INTEGER NOT NULL)
