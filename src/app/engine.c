@@ -8,6 +8,7 @@
 #include "app/feed_store.h"
 #include "app/ledger_store.h"
 #include "app/manifests.h"
+#include "base/id.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -179,11 +180,12 @@ static enum err_code open_darkrooms(struct engine *g, struct err *e)
 	return cutting_open_darkrooms(&g->cutting, c, &o, e);
 }
 
-static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
+enum err_code engine_worker(struct engine *g, const struct feed *feed, struct blob *blob,
+	struct worker **ret, struct err *e)
 {
 	struct worker_opts o = {
-		.feed = feed_of_store(g->store),
-		.blob = g->blob,
+		.feed = *feed,
+		.blob = blob,
 		.fetch = g->fetch,
 		.darkroom = g->darkroom,
 		.cuts = &g->cutting.site,
@@ -192,7 +194,7 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 		.ledger = ledger_of_store(g->store),
 		.seal_key = g->secrets.seal_key,
 		.codecs = image_codecs(),
-		.lanes = (size_t)lanes,
+		.lanes = (size_t)g->lanes,
 		.per_host = (size_t)g->conf->per_host,
 		.lease_ms = g->conf->lease_ms,
 		.max_tries = (int)g->conf->max_tries,
@@ -203,7 +205,13 @@ static enum err_code open_worker(struct engine *g, int64_t lanes, struct err *e)
 	};
 	static_assert(sizeof(o.mattes) == sizeof(g->cutting.mattes), "a darkroom a model");
 	memcpy(o.mattes, g->cutting.mattes, sizeof(o.mattes));
-	if (worker_new(&o, &g->worker, e) != OK)
+	return worker_new(&o, ret, e);
+}
+
+static enum err_code open_worker(struct engine *g, struct err *e)
+{
+	struct feed feed = feed_of_store(g->store);
+	if (engine_worker(g, &feed, g->blob, &g->worker, e) != OK)
 		return e->code;
 	bus_subscribe(g->bus, wake_worker, g->worker);
 	return OK;
@@ -234,11 +242,25 @@ static enum err_code open_bus(struct engine *g, struct err *e)
 	return bus_open(&o, &g->bus, e);
 }
 
+static enum err_code made_up_secrets(struct engine *g, struct err *e)
+{
+	uint8_t root[32];
+	char text[HEX_MAX(sizeof(root))];
+	random_bytes(root, sizeof(root));
+	hex_format(root, sizeof(root), text);
+	enum err_code code = secrets_from_text(text, &g->secrets, e);
+	mem_wipe(root, sizeof(root));
+	mem_wipe(text, sizeof(text));
+	return code;
+}
+
 /* Only who has an embedded store's lock may make its secret: two that start at once would keep two. */
 static enum err_code open_secrets(struct engine *g, struct err *e)
 {
 	if (g->conf->secret)
 		return secrets_from_text(g->conf->secret, &g->secrets, e);
+	if (g->transient)
+		return made_up_secrets(g, e);
 	return secrets_load(g->data, &g->secrets, e);
 }
 
@@ -261,7 +283,7 @@ static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, s
 {
 	if (check_places(g, o, e) != OK || net_init(e) != OK)
 		return e->code;
-	if (!g->shared && io_mkdirs(g->data, 0700, e) != OK)
+	if (!g->shared && !g->transient && io_mkdirs(g->data, 0700, e) != OK)
 		return e->code;
 	if (open_bus(g, e) != OK || open_presets(g, e) != OK)
 		return e->code;
@@ -289,6 +311,7 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 	ret->lanes = o->visitor ? 0 : o->lanes;
 	ret->wait_for_blobs = o->wait_for_blobs;
 	ret->joins = o->joins;
+	ret->transient = o->transient;
 	ret->has_manifests = o->manifests;
 	ret->shared = store_url_is_shared(ret->store_url);
 	if (open_rooms(ret, o, e) != OK) {
@@ -315,7 +338,7 @@ enum err_code engine_start(struct engine *g, struct err *e)
 {
 	if (g->has_manifests)
 		start_manifests(g);
-	return g->lanes ? open_worker(g, g->lanes, e) : OK;
+	return g->lanes ? open_worker(g, e) : OK;
 }
 
 void engine_stop(struct engine *g, int64_t wait_ms)

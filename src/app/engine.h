@@ -30,7 +30,7 @@ struct engine {
 	struct worker *worker;
 	int64_t lanes;
 	bool wait_for_blobs;
-	bool joins, has_manifests;
+	bool joins, has_manifests, transient;
 	struct manifests *manifests; /* or NULL */
 	bool shared;                 /* the store is one that other processes use, too */
 };
@@ -44,7 +44,8 @@ struct engine_opts {
 	bool visitor;   /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
 	bool manifests; /* of jobs go into the blob store, as the settings say */
 	bool wait_for_blobs; /* a full disk is waited for; else its items fail after some tries */
-	int64_t lanes;       /* 0: no worker */
+	bool transient; /* nothing is kept on this machine: memory:, and secrets that end with it */
+	int64_t lanes;  /* 0: no worker */
 };
 
 /* Opens everything and recovers what an earlier process left; nothing runs yet. */
@@ -54,6 +55,10 @@ enum err_code engine_open(const struct conf *c, const struct engine_opts *o, str
 struct bus_opts engine_bus_opts(const struct conf *c);
 /* Starts the worker. Subscribe to the bus before. */
 enum err_code engine_start(struct engine *g, struct err *e) MUST_CHECK;
+/* Another worker of the engine's parts, with a feed and a place for blobs of its own. It ends before
+ * the engine does. */
+enum err_code engine_worker(struct engine *g, const struct feed *feed, struct blob *blob,
+	struct worker **ret, struct err *e) MUST_CHECK;
 /* Takes no new work, waits at most so long for what runs, gives the rest back. */
 void engine_stop(struct engine *g, int64_t wait_ms);
 void engine_close(struct engine *g); /* half-opened ones too */
