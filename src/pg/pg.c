@@ -310,6 +310,7 @@ enum err_code pg_post(struct pg *c, struct pg_stmt *st, const struct pg_value *v
 
 	if (code == OK)
 		code = send(c, st, v, n, must_change, e);
+	c->posted++;
 	return code == OK && c->pending_n + 2 > PG_PENDING_MAX ? drain(c, NULL, e) : code;
 }
 
@@ -376,6 +377,11 @@ enum err_code pg_is_pooled(struct pg *c, bool *ret, struct err *e)
 int64_t pg_changes(const struct pg *c)
 {
 	return c->changes;
+}
+
+int64_t pg_posted(const struct pg *c)
+{
+	return c->posted;
 }
 
 bool pg_in_transaction(const struct pg *c)

@@ -76,6 +76,7 @@ enum err_code pg_wait(struct pg *c, struct err *e) MUST_CHECK;
 /* Several statements in one text, without values, as one transaction unless it says otherwise. */
 enum err_code pg_script(struct pg *c, const char *text, struct err *e) MUST_CHECK;
 int64_t pg_changes(const struct pg *c); /* rows changed since it was opened */
+int64_t pg_posted(const struct pg *c);  /* statements posted since */
 bool pg_in_transaction(const struct pg *c);
 
 /* The rows of one statement. Texts and bytes live until pg_rows_free. */

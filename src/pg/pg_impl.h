@@ -20,7 +20,7 @@ struct pg_pending {
 struct pg {
 	PGconn *conn;
 	enum pg_fault fault;
-	int64_t changes;
+	int64_t changes, posted;
 	struct pg_pending pending[PG_PENDING_MAX];
 	size_t pending_n;
 };

@@ -77,6 +77,9 @@ struct place {
 static struct sql_rows ready_query(struct tx *t, const struct claim *claim,
 	const struct place *after, size_t page, struct err *e)
 {
+	if (claim->only_cuts)
+		return sql_query(t->db, READY_COLUMNS " WHERE state = 0 AND kind = 2" AFTER,
+			SQL(sql_i(after->turn), sql_i(after->id), sql_i((int64_t)page)), e);
 	if (claim->no_cuts)
 		return sql_query(t->db, READY_COLUMNS " WHERE state = 0 AND kind < 2" AFTER,
 			SQL(sql_i(after->turn), sql_i(after->id), sql_i((int64_t)page)), e);
@@ -163,16 +166,41 @@ static enum err_code drop_unwanted(struct tx *t, const struct candidates *c, str
 	return code;
 }
 
-/* So many placeholders as TOGETHER says; 0 is no task. */
-#define ONE_OF_THEM                                                                                \
-	" IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"              \
-	" AND " ITEM_IS_OPEN " AND i.started = 0 ORDER BY i.job, i.n"
+/* As many placeholders as TOGETHER says; 0 is no task. */
+#define THESE " IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+#define AFTER_THE_FIRST                                                                            \
+	" IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+#define WAIT  " AND " ITEM_IS_OPEN " AND i.started = 0"
+#define LOAD  "SELECT " ITEM_COLUMNS " FROM item i WHERE "
+#define START "UPDATE item AS i SET started = 1, started_ms = $1 WHERE "
+
+/* tasks: TOGETHER of them. */
+static enum err_code load_items(struct tx *t, const struct sql_value *tasks, bool cuts,
+	struct tx_items *ret, struct err *e)
+{
+	if (cuts)
+		return items_load(t, LOAD "i.cut_task" THESE WAIT " ORDER BY i.job, i.n", tasks,
+			TOGETHER, ret, e);
+	return items_load(t, LOAD "i.task" THESE WAIT " ORDER BY i.job, i.n", tasks, TOGETHER, ret,
+		e);
+}
+
+/* All their rows by one statement; v: the time, and TOGETHER tasks. */
+static enum err_code start_rows(struct tx *t, const struct sql_value *v, bool cuts, size_t rows,
+	struct err *e)
+{
+	if (cuts)
+		return sql_must(t->db, START "i.cut_task" AFTER_THE_FIRST WAIT, v, TOGETHER + 1,
+			(int64_t)rows, e);
+	return sql_must(t->db, START "i.task" AFTER_THE_FIRST WAIT, v, TOGETHER + 1, (int64_t)rows,
+		e);
+}
 
 /* All items of up to TOGETHER tasks of one kind or the other. */
 static enum err_code start_items(struct tx *t, const struct candidate *c, size_t n, bool cuts,
 	struct err *e)
 {
-	struct sql_value v[TOGETHER];
+	struct sql_value v[1 + TOGETHER] = { sql_i(t->now_ms) };
 	struct tx_items l = { 0 };
 	bool any = false, fetches = false;
 
@@ -180,21 +208,19 @@ static enum err_code start_items(struct tx *t, const struct candidate *c, size_t
 		bool is = i < n && (c[i].task.kind == TASK_CUT) == cuts;
 		any |= is;
 		fetches |= is && c[i].task.kind == TASK_FETCH;
-		v[i] = sql_i(is ? c[i].task.id : 0);
+		v[1 + i] = sql_i(is ? c[i].task.id : 0);
 	}
 	if (!any)
 		return OK;
-	enum err_code code = cuts
-		? items_load(t, "SELECT " ITEM_COLUMNS " FROM item i WHERE i.cut_task" ONE_OF_THEM,
-			  v, TOGETHER, &l, e)
-		: items_load(t, "SELECT " ITEM_COLUMNS " FROM item i WHERE i.task" ONE_OF_THEM, v,
-			  TOGETHER, &l, e);
+	enum err_code code = load_items(t, v + 1, cuts, &l, e);
+	if (code == OK && l.n > 0)
+		code = start_rows(t, v, cuts, l.n, e);
 	for (size_t i = 0; code == OK && i < l.n; i++) {
 		l.v[i].step = STEP_PROCESSING;
 		for (size_t k = 0; fetches && k < n; k++)
 			if (c[k].task.id == l.v[i].task && c[k].task.kind == TASK_FETCH)
 				l.v[i].step = STEP_DOWNLOADING;
-		code = item_start(t, &l.v[i], e);
+		code = item_started(t, &l.v[i], e);
 	}
 	return code;
 }

@@ -7,8 +7,9 @@
  *   job.*   c: [state, run, queued, running, succeeded, failed, canceled, cached, downloads,
  *           encodes, paid_calls, then where there are cut-outs succeeded, failed, none];
  *           e: when the job expires; a: [[item, step, bytes, bytes_total], …] in job.progress
- *   item.*  r run, t tries, s step, q ms queued (-1), h cache (-1), o original, v results,
- *           x outcome; of a cut-out u state, w reason, k result, p its job paid, y outcome
+ *   item.*  r run, t tries, s step, q ms queued (-1), h cache (-1), o original, d how much
+ *           was known of it (all, once an item has succeeded), v results, x outcome; of a cut-out u state,
+ *           w reason, k result, p its job paid, y outcome
  */
 #include "store/tx.h"
 
@@ -21,6 +22,13 @@ static enum err_code append(struct tx *t, struct tx_job *j, enum event_type type
 		return err_set(e, ERR_MEMORY, "event of job %lld: too large", (long long)j->no);
 	j->dirty = true;
 	j->seq++;
+	if (t->batch) {
+		struct tx_event *x = arena_alloc(t->batch->arena, sizeof *x);
+		*x = (struct tx_event){ t->events, j->no, j->seq, item, t->now_ms, type,
+			arena_strdup(t->batch->arena, buf_str(data)) };
+		t->events = x;
+		return OK;
+	}
 	return sql_run(t->db,
 		"INSERT INTO event (job, seq, type, item, at_ms, data) VALUES ($1, $2, $3, $4, $5, $6)",
 		SQL(sql_i(j->no), sql_i(j->seq), sql_i(type), sql_i_or_null(item, item > 0),
@@ -66,6 +74,17 @@ static void put_cut(struct buf *b, const struct tx_item *it)
 		buf_printf(b, ",\"y\":%s", it->cut_outcome);
 }
 
+/* More may be known of it when the event is read, which tells what it told at first. */
+static enum err_code put_known(struct tx *t, int64_t original, struct buf *b, struct err *e)
+{
+	struct tx_original o;
+	enum err_code code = original_by_id(t, original, &o, e);
+
+	if (code == OK && o.id)
+		buf_printf(b, ",\"d\":%d", (int)original_detail(&o.data));
+	return code;
+}
+
 enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type type,
 	struct err *e)
 {
@@ -84,6 +103,10 @@ enum err_code event_item(struct tx *t, const struct tx_item *it, enum event_type
 		buf_printf(&b, ",\"q\":%lld", (long long)queued);
 	if (it->original)
 		buf_printf(&b, ",\"o\":%lld", (long long)it->original);
+	if (it->original && type != EVENT_ITEM_SUCCEEDED)
+		code = put_known(t, it->original, &b, e);
+	if (code != OK)
+		return code;
 	if (it->results)
 		buf_printf(&b, ",\"v\":%s", it->results);
 	if (it->outcome)

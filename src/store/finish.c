@@ -105,8 +105,11 @@ enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e)
 	t->lend_ms = op->lease_ms;
 	if (!f->not_modified)
 		t->work_done = (struct usage_row){ .downloads = 1, .bytes_in = f->original.bytes };
+	if (op->made)
+		code = brought_put(t, k, &o, op->made, e);
 	struct tx_ending end = { TASK_DONE, o.id, f->not_modified, .outcome = &f->outcome };
-	code = settle_begin(t, k, &end, e);
+	if (code == OK)
+		code = settle_begin(t, k, &end, e);
 	return code == OK ? lent_make(t, op, e) : code;
 }
 
@@ -124,8 +127,8 @@ static enum err_code subject_is_there(struct tx *t, const struct tx_task *k, int
 	return code;
 }
 
-static enum err_code result_put(struct tx *t, const struct tx_task *k, const struct product *p,
-	struct err *e)
+enum err_code result_put(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct product *p, struct err *e)
 {
 	autojson *j = product_json(p);
 	autofree char *text = json_text(j);
@@ -134,9 +137,8 @@ static enum err_code result_put(struct tx *t, const struct tx_task *k, const str
 		"INSERT INTO result (scope, sha256, recipe, blob, data, used_ms)"
 		" VALUES ($1, $2, $3, $4, $5, $6)"
 		" ON CONFLICT (scope, sha256, recipe) DO NOTHING RETURNING id",
-		SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN),
-			sql_b(p->recipe, VARIANT_DIGEST_LEN), sql_t(p->key), sql_t(text),
-			sql_i(t->now_ms)),
+		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN), sql_b(p->recipe, VARIANT_DIGEST_LEN),
+			sql_t(p->key), sql_t(text), sql_i(t->now_ms)),
 		&id, e);
 
 	if (code != OK || id)
@@ -144,21 +146,14 @@ static enum err_code result_put(struct tx *t, const struct tx_task *k, const str
 	return trash_put(t, p->key, t->now_ms, e);
 }
 
-/* What decoding found out of the original; where its bytes are, the row knows best. */
-static enum err_code original_learn(struct tx *t, const struct tx_task *k,
-	const struct original *seen, struct tx_original *ret, struct err *e)
+/* What decoding found out of the original. */
+static enum err_code learn(struct tx *t, const struct tx_task *k, const struct original *seen,
+	struct tx_original *ret, struct err *e)
 {
 	enum err_code code = original_find(t, k->scope, k->subject, ret, e);
-	struct original o = *seen;
 
-	if (code != OK || !ret->id || o.format == FORMAT_NONE)
+	if (code != OK || !ret->id || !original_learn(&ret->data, seen))
 		return code;
-	memcpy(o.key, ret->data.key, sizeof o.key);
-	memcpy(o.sha256, ret->data.sha256, sizeof o.sha256);
-	o.bytes = ret->data.bytes;
-	if (!o.width && ret->data.width)
-		return OK;
-	ret->data = o;
 	return original_update(t, ret, e);
 }
 
@@ -171,14 +166,14 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 
 	bool there = false;
 	if (code == OK)
-		code = original_learn(t, k, &op->made->original, &o, e);
+		code = learn(t, k, &op->made->original, &o, e);
 	if (code == OK)
 		code = subject_is_there(t, k, o.id, &there, e);
 	for (size_t i = 0; code == OK && i < op->made->n; i++) {
 		const struct product *p = &op->made->products[i];
 		t->work_done.encodes++;
 		t->work_done.bytes_out += p->bytes;
-		code = there ? result_put(t, k, p, e) : trash_put(t, p->key, t->now_ms, e);
+		code = there ? result_put(t, k->scope, k->subject, p, e) : trash_put(t, p->key, t->now_ms, e);
 	}
 	struct tx_ending end = { TASK_DONE, o.id, .outcome = &op->made->outcome };
 	return code == OK ? settle_begin(t, k, &end, e) : code;
@@ -197,7 +192,7 @@ enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e)
 	enum err_code code = task_held(t, op->id, op->lease, &k, e);
 
 	if (code == OK)
-		code = original_learn(t, k, &m->original, &o, e);
+		code = learn(t, k, &m->original, &o, e);
 	if (code == OK && m->state == CUT_SUCCEEDED)
 		code = o.id ? cut_put(t, k, &m->product, &cut, e)
 			    : trash_put(t, m->product.key, t->now_ms, e);
@@ -238,14 +233,14 @@ static enum err_code original_lost(struct tx *t, const struct tx_task *k, struct
 	return original_update(t, o, e);
 }
 
-enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
+enum err_code task_fail(struct tx *t, struct tx_task *k, const struct outcome *why,
 	const struct original *found, struct err *e)
 {
 	struct tx_original o = { 0 };
 	enum err_code code = OK;
 
 	if (k->kind != TASK_FETCH && found)
-		code = original_learn(t, k, found, &o, e);
+		code = learn(t, k, found, &o, e);
 	else if (k->kind != TASK_FETCH)
 		code = original_find(t, k->scope, k->subject, &o, e);
 	else if (found)
@@ -265,8 +260,8 @@ enum err_code op_fail(struct tx *t, void *arg, struct err *e)
 	return code == OK ? task_fail(t, k, op->outcome, op->found, e) : code;
 }
 
-static enum err_code crashed_too_often(struct tx *t, const struct tx_task *k,
-	const struct outcome *why, struct err *e)
+static enum err_code crashed_too_often(struct tx *t, struct tx_task *k, const struct outcome *why,
+	struct err *e)
 {
 	struct outcome o = why
 		? *why

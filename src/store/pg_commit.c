@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * A batch of operations in one transaction, each in a savepoint of its own. What others did at the same
- * time may end it (a deadlock, a lost connection): then nothing of it stays, and it is run again whole.
- * An operation that met a lock out of turn, or a row that somebody else inserted first, is undone alone
- * and run again in a later batch, which locks the jobs it is known to need before anything else.
+ * A batch of operations in one transaction. What others did at the same time may end it (a deadlock, a
+ * lost connection): then nothing of it stays, and it is run again whole. It begins with the jobs that its
+ * operations are known to need.
+ *
+ * Almost always all goes well, and it runs without a thought for what if not: operations leave their jobs
+ * and events to the batch (struct tx_batch), and do not wait for what they wrote. An operation that fails
+ * before it wrote anything just gets its answer. Whatever else goes wrong has the batch run again, with
+ * care: each operation in a savepoint of its own, writing all it does. Then one that met a lock out of
+ * turn, or a row that somebody else inserted first, is undone alone, and run again in a later batch.
  *
  * When the connection is lost while COMMIT is under way, nobody can tell from outside whether it took
  * place. So a transaction that writes also writes its number into the committer's own row; a new
@@ -133,40 +138,47 @@ static enum err_code undo(struct pg_committer *c, const struct sql_locks *before
 	return code;
 }
 
+/* One attempt at a batch. */
+struct attempt {
+	struct tx_batch shared;
+	struct tx_usages usage;
+	int64_t now_ms;
+	bool wrote; /* and says so in the committer's row */
+	bool doubt; /* COMMIT was sent */
+};
+
 static enum err_code try_op(struct pg_committer *c, struct op *op, struct err *e)
 {
-	enum err_code code = sql_run(c->db, "SAVEPOINT op", SQL_NONE, NULL, e);
+	enum err_code code = c->careful ? sql_run(c->db, "SAVEPOINT op", SQL_NONE, NULL, e) : OK;
 
 	if (code == OK)
 		code = op->fn(&op->tx, op->arg, e);
 	if (code == OK)
 		code = tx_flush(&op->tx, e);
-	if (code == OK)
+	if (code == OK && c->careful)
 		code = sql_run(c->db, "RELEASE SAVEPOINT op", SQL_NONE, NULL, e);
-	return code == OK ? pg_wait(sql_pg_conn(c->db), e) : code;
+	return code == OK && c->careful ? pg_wait(sql_pg_conn(c->db), e) : code;
 }
 
-/* OK: the transaction goes on, whatever became of the operation. */
-static enum err_code run_op(struct pg_committer *c, struct op *op, int64_t now_ms,
-	struct tx_usages *usage, struct err *e)
+static enum err_code begin_op(struct pg_committer *c, struct op *op, struct attempt *a,
+	struct err *e)
 {
-	struct sql_locks *locks = c->db->locks, before = *locks;
-	struct err why;
+	bool shares = !c->careful && batch_shares(op->fn);
 
 	tx_init(&op->tx, c->db, c->opts);
 	if (!c->opts->clock_ms)
-		op->tx.now_ms = now_ms;
-	locks->wanted = 0;
-	locks->busy = false;
+		op->tx.now_ms = a->now_ms;
+	op->tx.batch = shares ? &a->shared : NULL;
+	c->db->locks->wanted = 0;
+	c->db->locks->busy = false;
 	op->again = false;
-	op->code = try_op(c, op, &why);
-	if (op->code == OK) {
-		usage_merge(usage, &op->tx.usage);
-		return OK;
-	}
-	enum pg_fault fault = pg_fault(sql_pg_conn(c->db));
-	if (is_fatal(fault))
-		return err_set(e, op->code, "%s", why.text);
+	return shares ? OK : batch_write(&a->shared, c->db, e);
+}
+
+/* May it be run again, in a later batch? */
+static void note_failure(struct op *op, const struct sql_locks *locks, enum pg_fault fault,
+	const struct err *why)
+{
 	op->again = locks->wanted || locks->busy || fault == PG_UNIQUE || fault == PG_SURPRISE;
 	if (locks->wanted)
 		want_lock(op, locks->wanted);
@@ -174,8 +186,36 @@ static enum err_code run_op(struct pg_committer *c, struct op *op, int64_t now_m
 		retries++;
 	if (op->again && ++op->tries > AGAIN_MAX)
 		op->again = false;
-	(void)err_set(op->e, op->code, "%s", why.text);
-	return undo(c, &before, e);
+	(void)err_set(op->e, op->code, "%s", why->text);
+}
+
+/* OK: the transaction goes on, whatever became of the operation. */
+static enum err_code run_op(struct pg_committer *c, struct op *op, struct attempt *a, struct err *e)
+{
+	struct pg *conn = sql_pg_conn(c->db);
+	struct sql_locks before = *c->db->locks;
+	enum err_code code = begin_op(c, op, a, e);
+	int64_t wrote = pg_posted(conn) + pg_changes(conn);
+	struct err why;
+
+	if (code != OK)
+		return code;
+	op->code = try_op(c, op, &why);
+	if (op->code == OK) {
+		usage_merge(&a->usage, &op->tx.usage);
+		if (op->tx.batch)
+			batch_take(&a->shared, &op->tx);
+		return OK;
+	}
+	enum pg_fault fault = pg_fault(conn);
+	if (is_fatal(fault))
+		return err_set(e, op->code, "%s", why.text);
+	note_failure(op, c->db->locks, fault, &why);
+	if (c->careful)
+		return undo(c, &before, e);
+	return fault == PG_FINE && wrote == pg_posted(conn) + pg_changes(conn)
+		? OK
+		: err_set(e, op->code, "%s", why.text);
 }
 
 /* ---- one transaction ---- */
@@ -209,14 +249,47 @@ static int64_t next_lock(const struct op *batch, int64_t after)
 	return least;
 }
 
-/* All that operations of this batch are known to need, ascending. */
-static enum err_code lock_jobs(struct pg_committer *c, const struct op *batch, struct err *e)
+/* $1 to $64: BATCH_MAX */
+#define ALL_OF_THEM                                                                                \
+	" IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"    \
+	" $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,"    \
+	" $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52,"    \
+	" $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)"
+
+/* Jobs whose items wait for the tasks that end here. Who joins them from now on is left to a later pass,
+ * or makes an operation begin anew. */
+static enum err_code foresee_jobs(struct pg_committer *c, struct op *batch, struct err *e)
 {
-	enum err_code code = OK;
+	struct sql_value v[BATCH_MAX];
+	size_t n = 0;
+
+	for (const struct op *op = batch; op && n < BATCH_MAX; op = op->next) {
+		int64_t task = batch_task(op->fn, op->arg);
+		if (task)
+			v[n++] = sql_i(task);
+	}
+	if (n == 0)
+		return OK;
+	while (n < BATCH_MAX)
+		v[n++] = sql_i(0);
+	struct sql_rows r = sql_query(c->db,
+		"SELECT job FROM item WHERE task" ALL_OF_THEM
+		" UNION SELECT job FROM item WHERE cut_task" ALL_OF_THEM,
+		v, n, e);
+	while (sql_next(&r))
+		want_lock(batch, sql_int(&r, 0));
+	return sql_end(&r);
+}
+
+/* All that operations of this batch are known to need, ascending. */
+static enum err_code lock_jobs(struct pg_committer *c, struct op *batch, struct attempt *a,
+	struct err *e)
+{
+	enum err_code code = foresee_jobs(c, batch, e);
 
 	for (int64_t no = next_lock(batch, 0); code == OK && no < INT64_MAX;
 		no = next_lock(batch, no))
-		code = tx_lock_job(c->db, no, e);
+		code = tx_lock_job(&a->shared, c->db, no, e);
 	return code;
 }
 
@@ -229,26 +302,29 @@ static enum err_code write_mark(struct pg_committer *c, int64_t now_ms, struct e
 		SQL(sql_t(c->id), sql_i(c->commits + 1), sql_i(now_ms)), NULL, e);
 }
 
-/* *ret_doubt: COMMIT was sent, and *ret_wrote: it says so in the committer's row. */
-static enum err_code run_all(struct pg_committer *c, struct op *batch, struct tx_usages *usage,
-	bool *ret_doubt, bool *ret_wrote, struct err *e)
+static enum err_code run_all(struct pg_committer *c, struct op *batch, struct attempt *a,
+	struct err *e)
 {
 	struct pg *conn = sql_pg_conn(c->db);
-	int64_t now_ms = 0, before = pg_changes(conn);
-	enum err_code code = begin(c, &now_ms, e);
+	int64_t before = pg_changes(conn);
+	enum err_code code = begin(c, &a->now_ms, e);
 
 	if (code == OK)
-		code = lock_jobs(c, batch, e);
+		code = lock_jobs(c, batch, a, e);
 	for (struct op *op = batch; code == OK && op; op = op->next)
-		code = run_op(c, op, now_ms, usage, e);
-	*ret_wrote = pg_changes(conn) != before || usage->n > 0;
+		code = run_op(c, op, a, e);
 	if (code == OK)
-		code = usage_write(c->db, usage, e);
-	if (code == OK && *ret_wrote)
-		code = write_mark(c, now_ms, e);
+		code = batch_write(&a->shared, c->db, e);
+	if (code == OK)
+		code = pg_wait(conn, e);
+	a->wrote = pg_changes(conn) != before || a->usage.n > 0;
+	if (code == OK)
+		code = usage_write(c->db, &a->usage, e);
+	if (code == OK && a->wrote)
+		code = write_mark(c, a->now_ms, e);
 	if (code != OK)
 		return code;
-	*ret_doubt = true; /* what fails before it keeps COMMIT from being run */
+	a->doubt = true; /* what fails before it keeps COMMIT from being run */
 	code = sql_run(c->db, "COMMIT", SQL_NONE, NULL, e);
 	return code == OK ? pg_wait(conn, e) : code;
 }
@@ -299,27 +375,31 @@ static void undo_all(struct pg_committer *c)
 		drop(c);
 }
 
-/* One attempt. *ret_fault: why it failed. */
+/* *ret_fault: why it failed. */
 static enum err_code attempt(struct pg_committer *c, struct op *batch, enum pg_fault *ret_fault,
 	struct err *e)
 {
-	struct tx_usages usage = { 0 };
-	bool doubt = false, wrote = false, done = false;
-	enum err_code code = run_all(c, batch, &usage, &doubt, &wrote, e);
+	struct attempt a = { 0 };
+	bool done = false;
 
-	usage_done(&usage);
+	batch_init(&a.shared);
+	enum err_code code = run_all(c, batch, &a, e);
+	usage_done(&a.usage);
+	batch_done(&a.shared);
 	*ret_fault = code == OK ? PG_FINE : pg_fault(sql_pg_conn(c->db));
-	if (code != OK && doubt && wrote && *ret_fault == PG_LOST) {
+	if (code != OK && a.doubt && a.wrote && *ret_fault == PG_LOST) {
 		drop(c);
 		code = settle_doubt(c, &done, e);
 		if (code == OK && !done)
 			code = err_set(e, ERR_STORE_UNAVAILABLE, "the commit did not take place");
-		else if (code != OK)
+		else if (code != OK) {
 			*ret_fault = PG_OTHER; /* nobody knows: not to be done twice */
+			c->careful = true;
+		}
 	}
 	if (code == OK) {
-		c->commits += wrote;
-		metric_add(METRIC_COMMITS, wrote, NULL, NULL, NULL);
+		c->commits += a.wrote;
+		metric_add(METRIC_COMMITS, a.wrote, NULL, NULL, NULL);
 		return OK;
 	}
 	for (struct op *op = batch; op; op = op->next)
@@ -333,6 +413,7 @@ enum err_code committer_run(struct pg_committer *c, struct op *batch, struct err
 {
 	int lost = 0;
 
+	c->careful = false;
 	for (int i = 1;; i++) {
 		enum pg_fault fault;
 		enum err_code code = committer_connect(c, e);
@@ -345,9 +426,12 @@ enum err_code committer_run(struct pg_committer *c, struct op *batch, struct err
 		if (c->db && c->unprepared)
 			sql_pg_forget(c->db);
 		lost += fault == PG_LOST;
-		if (!is_fatal(fault) || i >= ATTEMPTS_MAX || lost > LOST_MAX)
+		if ((!is_fatal(fault) && c->careful) || i >= ATTEMPTS_MAX || lost > LOST_MAX)
 			return ERR_STORE_UNAVAILABLE;
 		retries++;
-		pause_ms(c, 5 * i);
+		if (is_fatal(fault))
+			pause_ms(c, 5 * i);
+		else
+			c->careful = true;
 	}
 }

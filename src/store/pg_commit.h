@@ -9,6 +9,8 @@
 
 #include "base/id.h"
 
+#define BATCH_MAX 64 /* operations of one transaction */
+
 struct pg_committer {
 	const char *url;
 	const struct store_opts *opts;
@@ -17,6 +19,7 @@ struct pg_committer {
 	int64_t commits; /* number of the last one, as the database knows it */
 	int64_t closed_until_ms, backoff_ms;
 	bool unprepared;
+	bool careful; /* the batch in hand has a savepoint around each of its operations */
 	unsigned seed;
 };
 /* Commit all of them in one transaction, however often that takes. An operation that failed has left

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Settling: a task ended, and every item that waited for it moves on or ends. A task may have any
- * number of waiting items, so its row stays (done or failed, no longer live) with what the settling
- * needs to know, until passes of bounded size have seen them all.
+ * Settling: a task ended, and every item that waited for it moves on or ends. Its row goes first, so
+ * that an item which needs the same done once more gets a task of its own. A task may have any number
+ * of waiting items: where one pass does not see them all its row stays (done or failed, no longer live)
+ * with what the settling needs to know.
  *
  * The row's outcome: {"o": original, "n": not modified, "x": outcome}, and of a cut {"c": result,
  * "s": cut state, "r": reason}.
@@ -39,6 +40,25 @@ static enum err_code ending_write(struct tx *t, const struct tx_task *k,
 		SQL(sql_i(end->state), sql_t(text), sql_i(k->id)), NULL, e);
 }
 
+static enum err_code ending_of(struct tx *t, const struct tx_ending *how, struct ending *ret,
+	struct err *e)
+{
+	enum err_code code = OK;
+
+	*ret = (struct ending){
+		.not_modified = how->not_modified,
+		.outcome = *how->outcome,
+		.cut_state = how->cut_state,
+		.cut_reason = how->cut_reason,
+	};
+	if (how->original)
+		code = original_by_id(t, how->original, &ret->original, e);
+	if (code == OK && how->cut)
+		code = cut_by_id(t, how->cut, &ret->cut, e);
+	ret->cut.reason = ret->cut_reason;
+	return code;
+}
+
 static enum err_code ending_read(struct tx *t, const struct tx_task *k, struct ending *ret,
 	struct err *e)
 {
@@ -48,19 +68,17 @@ static enum err_code ending_read(struct tx *t, const struct tx_task *k, struct e
 	if (code != OK)
 		return err_set(e, ERR_INTERNAL, "task %lld: bad outcome", (long long)k->id);
 	autofree char *x = json_text(json_object_get(doc, "x"));
-	int64_t original = json_get_int(doc, "o", 0), cut = json_get_int(doc, "c", 0);
-	*ret = (struct ending){
+	struct outcome outcome;
+	struct tx_ending how = {
+		.original = json_get_int(doc, "o", 0),
 		.not_modified = json_get_bool(doc, "n", false),
 		.cut_state = (enum cut_state)json_get_int(doc, "s", CUT_OFF),
 		.cut_reason = (enum cut_reason)json_get_int(doc, "r", CUT_REASON_ASKED),
+		.cut = json_get_int(doc, "c", 0),
+		.outcome = &outcome,
 	};
-	code = outcome_parse(x, &ret->outcome, e);
-	if (code == OK && original)
-		code = original_by_id(t, original, &ret->original, e);
-	if (code == OK && cut)
-		code = cut_by_id(t, cut, &ret->cut, e);
-	ret->cut.reason = ret->cut_reason;
-	return code;
+	code = outcome_parse(x, &outcome, e);
+	return code == OK ? ending_of(t, &how, ret, e) : code;
 }
 
 /* What this step took is added to what earlier steps took. */
@@ -134,6 +152,8 @@ static enum err_code settle_done(struct tx *t, struct tx_item *it, const struct 
 	code = original_of(t, it, end, &from, e);
 	/* A make whose results are not what the item asks for starts again, but not for ever. */
 	int tries = k->kind == TASK_MAKE ? k->tries + 1 : 0;
+	if (code == OK && t->brought)
+		code = brought_count(t, it, e);
 	return code == OK ? item_resolve(t, it, k->scope, &from, tries, e) : code;
 }
 
@@ -190,16 +210,6 @@ static enum err_code settle_item(struct tx *t, struct tx_item *it, const struct 
 				       : settle_done(t, it, k, end, e);
 }
 
-/* Only now is it known of all who waited whether they need the original. */
-static enum err_code settled(struct tx *t, int64_t id, const struct tx_items *l, struct err *e)
-{
-	enum err_code code = task_delete(t, id, e);
-
-	for (size_t i = 0; code == OK && i < l->n; i++)
-		code = original_drop_if_done(t, &l->v[i], e);
-	return code;
-}
-
 static enum err_code waiting(struct tx *t, const struct tx_task *k, struct tx_items *ret,
 	struct err *e)
 {
@@ -232,6 +242,23 @@ static void count_work(struct tx *t, const struct tx_task *k, const struct tx_it
 	u->bytes_out += done.bytes_out;
 }
 
+/* Of those who wait, as many as a pass may see; the task's row is gone by then unless there are more. */
+static enum err_code settle_items(struct tx *t, const struct tx_task *k, const struct ending *end,
+	const struct tx_items *l, struct err *e)
+{
+	bool all = l->n <= PASS_ROWS;
+	enum err_code code = OK;
+
+	count_work(t, k, l);
+	for (size_t i = 0; code == OK && i < l->n && i < PASS_ROWS; i++)
+		code = settle_item(t, &l->v[i], k, end, e);
+	/* only now is it known of all who waited whether they need the original */
+	for (size_t i = 0; all && code == OK && i < l->n; i++)
+		code = original_drop_if_done(t, &l->v[i], e);
+	t->work |= !all;
+	return code;
+}
+
 enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 {
 	struct tx_items l = { 0 };
@@ -244,20 +271,22 @@ enum err_code settle_pass(struct tx *t, int64_t id, struct err *e)
 	code = ending_read(t, k, &end, e);
 	if (code == OK)
 		code = waiting(t, k, &l, e);
-	if (code == OK)
-		count_work(t, k, &l);
-	for (size_t i = 0; code == OK && i < l.n && i < PASS_ROWS; i++)
-		code = settle_item(t, &l.v[i], k, &end, e);
 	if (code == OK && l.n <= PASS_ROWS)
-		return settled(t, id, &l, e);
-	t->work = true;
-	return code;
+		code = task_delete(t, id, e);
+	return code == OK ? settle_items(t, k, &end, &l, e) : code;
 }
 
-enum err_code settle_begin(struct tx *t, const struct tx_task *k, const struct tx_ending *end,
+enum err_code settle_begin(struct tx *t, struct tx_task *k, const struct tx_ending *how,
 	struct err *e)
 {
-	enum err_code code = ending_write(t, k, end, e);
+	struct tx_items l = { 0 };
+	struct ending end = { 0 };
+	enum err_code code = waiting(t, k, &l, e);
 
-	return code == OK ? settle_pass(t, k->id, e) : code;
+	if (code == OK)
+		code = ending_of(t, how, &end, e);
+	k->state = how->state;
+	if (code == OK)
+		code = l.n <= PASS_ROWS ? task_delete(t, k->id, e) : ending_write(t, k, how, e);
+	return code == OK ? settle_items(t, k, &end, &l, e) : code;
 }

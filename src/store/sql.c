@@ -97,6 +97,19 @@ enum err_code sql_guard(struct sql *db, const char *text, const struct sql_value
 	return code;
 }
 
+enum err_code sql_must(struct sql *db, const char *text, const struct sql_value *v, size_t n,
+	int64_t rows, struct err *e)
+{
+	int64_t changed = rows;
+	enum err_code code = db->impl->post ? db->impl->post(db, text, v, n, rows, e)
+					    : sql_run(db, text, v, n, &changed, e);
+
+	if (code == OK && changed != rows)
+		return err_set(e, ERR_STORE_UNAVAILABLE, "%lld rows changed, not %lld, at '%.60s'",
+			(long long)changed, (long long)rows, text);
+	return code;
+}
+
 enum err_code sql_get(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	int64_t *ret, struct err *e)
 {

@@ -117,6 +117,9 @@ enum err_code sql_run(struct sql *db, const char *text, const struct sql_value *
  * be, and that is not waited for. */
 enum err_code sql_guard(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	bool *ret_won, struct err *e) MUST_CHECK;
+/* An UPDATE that changes so many rows; else something is not as it was read: ERR_STORE_UNAVAILABLE. */
+enum err_code sql_must(struct sql *db, const char *text, const struct sql_value *v, size_t n,
+	int64_t rows, struct err *e) MUST_CHECK;
 /* The integer in the first row; none or NULL: *ret is left alone. */
 enum err_code sql_get(struct sql *db, const char *text, const struct sql_value *v, size_t n,
 	int64_t *ret, struct err *e) MUST_CHECK;

@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define COMMITTERS 4
-#define BATCH_MAX  64 /* operations of one transaction */
 
 struct pg_store {
 	struct store base;

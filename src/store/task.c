@@ -146,7 +146,8 @@ enum err_code task_held(struct tx *t, int64_t id, int64_t lease, struct tx_task 
 	struct err *e)
 {
 	struct tx_task *k = NULL;
-	enum err_code code = t->db->locks ? lock_waiting(t, id, e) : OK;
+	/* a batch has locked them already */
+	enum err_code code = t->db->locks && !t->batch ? lock_waiting(t, id, e) : OK;
 
 	if (code == OK)
 		code = task_find(t, id, &k, e);

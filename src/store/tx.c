@@ -20,9 +20,7 @@ void tx_init(struct tx *t, struct sql *db, const struct store_opts *o)
 
 void tx_done(struct tx *t)
 {
-	for (struct tx_job *j = t->jobs; j; j = j->next)
-		if (j->has_recipe)
-			job_settings_done(&j->settings);
+	tx_settings_free(t->settings);
 	usage_done(&t->usage);
 	arena_free(t->arena);
 	free(t->news);
@@ -35,9 +33,10 @@ void tx_done(struct tx *t)
 	" saved_downloads, saved_encodes, saved_paid, ended_ms, expires_ms, progress_ms,"          \
 	" progress_hash, cuts_succeeded, cuts_failed, cuts_none, confirm, confirm_all"
 
-static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
+/* Put in front of a list. */
+static struct tx_job *job_from_row(struct arena *a, struct tx_job **list, struct sql_rows *r)
 {
-	struct tx_job *j = arena_alloc(t->arena, sizeof *j);
+	struct tx_job *j = arena_alloc(a, sizeof *j);
 	const char *cancel = sql_text(r, 6);
 
 	*j = (struct tx_job){
@@ -73,17 +72,27 @@ static struct tx_job *job_from_row(struct tx *t, struct sql_rows *r)
 		.confirm = sql_int(r, 30),
 		.confirm_all = sql_int(r, 31) != 0,
 	};
-	j->next = t->jobs;
-	t->jobs = j;
+	j->next = *list;
+	*list = j;
 	return j;
 }
 
+/* By this operation, or by one before it in the batch. */
 static struct tx_job *loaded(struct tx *t, int64_t no)
 {
-	for (struct tx_job *j = t->jobs; j; j = j->next)
-		if (j->no == no)
-			return j;
-	return NULL;
+	struct tx_job *j = t->jobs;
+
+	while (j && j->no != no)
+		j = j->next;
+	const struct tx_job *shared = t->batch && !j ? batch_job(t->batch, no) : NULL;
+	if (!shared)
+		return j;
+	j = arena_alloc(t->arena, sizeof *j);
+	*j = *shared;
+	j->dirty = false;
+	j->next = t->jobs;
+	t->jobs = j;
+	return j;
 }
 
 /* ---- locks ---- */
@@ -115,17 +124,6 @@ static void hold(struct sql_locks *l, int64_t no)
 	l->jobs[l->n++] = no;
 }
 
-enum err_code tx_lock_job(struct sql *db, int64_t no, struct err *e)
-{
-	int64_t one = 0;
-	enum err_code code = sql_get(db, "SELECT 1 FROM job WHERE no = $1" SQL_LOCK, SQL(sql_i(no)),
-		&one, e);
-
-	if (code == OK && one)
-		hold(db->locks, no);
-	return code;
-}
-
 /* It was not among those that nobody has locked. */
 static enum err_code out_of_turn(struct tx *t, int64_t no, struct err *e)
 {
@@ -139,20 +137,34 @@ static enum err_code out_of_turn(struct tx *t, int64_t no, struct err *e)
 	return err_set(e, ERR_STORE_UNAVAILABLE, "job %lld: others hold it", (long long)no);
 }
 
-static enum err_code job_read(struct tx *t, struct sql_rows r, struct tx_job **ret)
+static enum err_code job_read(struct arena *a, struct tx_job **list, struct sql_rows r,
+	struct tx_job **ret)
 {
 	if (sql_next(&r))
-		*ret = job_from_row(t, &r);
+		*ret = job_from_row(a, list, &r);
 	enum err_code code = sql_end(&r);
-	if (code == OK && t->db->locks && *ret)
-		hold(t->db->locks, (*ret)->no);
+	if (code == OK && r.db->locks && *ret)
+		hold(r.db->locks, (*ret)->no);
 	return code;
+}
+
+static struct sql_rows job_query(struct sql *db, int64_t no, struct err *e)
+{
+	return sql_query(db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK,
+		SQL(sql_i(no)), e);
+}
+
+enum err_code tx_lock_job(struct tx_batch *b, struct sql *db, int64_t no, struct err *e)
+{
+	struct tx_job *j;
+
+	return job_read(b->arena, &b->jobs, job_query(db, no, e), &j);
 }
 
 /* NULL in *ret: there is none, or somebody else has it. */
 static enum err_code job_load_if_free(struct tx *t, int64_t no, struct tx_job **ret, struct err *e)
 {
-	return job_read(t,
+	return job_read(t->arena, &t->jobs,
 		sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK_ANY,
 			SQL(sql_i(no)), e),
 		ret);
@@ -163,10 +175,7 @@ static enum err_code job_load(struct tx *t, int64_t no, struct tx_job **ret, str
 	const struct sql_locks *l = t->db->locks;
 
 	if (!l || is_held(l, no) || may_wait(l, no))
-		return job_read(t,
-			sql_query(t->db, "SELECT " JOB_COLUMNS " FROM job WHERE no = $1" SQL_LOCK,
-				SQL(sql_i(no)), e),
-			ret);
+		return job_read(t->arena, &t->jobs, job_query(t->db, no, e), ret);
 	enum err_code code = job_load_if_free(t, no, ret, e);
 	return code == OK && !*ret ? out_of_turn(t, no, e) : code;
 }
@@ -229,11 +238,11 @@ static void add_news(struct tx *t, const struct tx_job *j)
 	};
 }
 
-static enum err_code job_write(struct tx *t, const struct tx_job *j, struct err *e)
+enum err_code job_write(struct sql *db, const struct tx_job *j, struct err *e)
 {
 	const char *cancel = j->cancel == OK ? NULL : err_name(j->cancel);
 
-	return sql_run(t->db,
+	return sql_run(db,
 		"UPDATE job SET seq = $1, state = $2, run = $3, hidden = $4, cancel = $5, retrying = "
 		"$6,"
 		" fresh = $7, waiting = $8, running = $9, succeeded = $10, failed = $11, canceled = "
@@ -258,10 +267,10 @@ enum err_code tx_flush(struct tx *t, struct err *e)
 	for (struct tx_job *j = t->jobs; j; j = j->next) {
 		if (!j->dirty)
 			continue;
-		enum err_code code = job_write(t, j, e);
+		enum err_code code = t->batch ? OK : job_write(t->db, j, e);
 		if (code != OK)
 			return code;
-		j->dirty = false;
+		j->dirty = t->batch != NULL;
 		if (j->seq > j->seq_before || j->hidden || j->lost)
 			add_news(t, j);
 		j->lost = 0;
@@ -269,121 +278,14 @@ enum err_code tx_flush(struct tx *t, struct err *e)
 	return OK;
 }
 
-/* ---- recipes ---- */
-
-static uint8_t (*digests_of(struct tx *t, const struct recipe *r))[VARIANT_DIGEST_LEN]
+enum err_code tx_job_public_id(struct tx *t, struct tx_job *j, struct err *e)
 {
-	uint8_t(*d)[VARIANT_DIGEST_LEN] = arena_alloc(t->arena, r->n * VARIANT_DIGEST_LEN);
+	struct sql_rows r = sql_query(t->db, "SELECT id FROM job WHERE no = $1", SQL(sql_i(j->no)),
+		e);
 
-	for (size_t i = 0; i < r->n; i++)
-		variant_digest(&r->variants[i], t->opts->codecs, d[i]);
-	return d;
-}
-
-enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e)
-{
-	if (j->has_recipe)
-		return OK;
-	struct sql_rows r = sql_query(t->db, "SELECT request FROM job WHERE no = $1",
-		SQL(sql_i(j->no)), e);
 	if (sql_next(&r))
-		r.code = job_settings_parse(sql_text(&r, 0), &j->settings, e);
-	enum err_code code = sql_end(&r);
-	if (code != OK)
-		return code;
-	j->digests = digests_of(t, &j->settings.recipe);
-	j->has_recipe = true;
-	return OK;
-}
-
-/* An item's own options are copied into the arena: few items have any. */
-static enum err_code own_options(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
-	struct err *e)
-{
-	struct item_extra x;
-	enum err_code code = item_extra_parse(it->extra, &x, e);
-
-	if (code != OK)
-		return code;
-	if (x.recipe.n > 0) {
-		struct variant *v = arena_alloc(t->arena, x.recipe.n * sizeof *v);
-		memcpy(v, x.recipe.variants, x.recipe.n * sizeof *v);
-		ret->variants = v;
-		ret->n = x.recipe.n;
-		ret->digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])digests_of(t, &x.recipe);
-	}
-	if (x.has_cut) {
-		struct cut *c = arena_alloc(t->arena, sizeof *c);
-		*c = x.cut;
-		ret->cut = c;
-	}
-	item_extra_done(&x);
-	return OK;
-}
-
-/* What its own options leave open is the job's. */
-static void take_settings(const struct tx_job *j, struct tx_recipe *r)
-{
-	if (r->n == 0) {
-		r->variants = j->settings.recipe.variants;
-		r->digests = (const uint8_t(*)[VARIANT_DIGEST_LEN])j->digests;
-		r->n = j->settings.recipe.n;
-	}
-	if (!r->cut)
-		r->cut = &j->settings.cut;
-}
-
-enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
-	struct err *e)
-{
-	struct tx_recipe own = { 0 };
-	enum err_code code = OK;
-
-	if (it->extra)
-		code = own_options(t, it, &own, e);
-	bool complete = own.n > 0 && (own.cut || it->cut_state == CUT_OFF);
-	if (code == OK && !complete)
-		code = tx_job_settings(t, it->job, e);
-	if (code != OK)
-		return code;
-	if (!complete)
-		take_settings(it->job, &own);
-	if (it->cut_state == CUT_OFF)
-		own.cut = NULL;
-	*ret = own;
-	return OK;
-}
-
-enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **ret, struct err *e)
-{
-	struct item_extra x;
-
-	*ret = NULL;
-	if (!it->extra)
-		return OK;
-	enum err_code code = item_extra_parse(it->extra, &x, e);
-	if (code != OK)
-		return code;
-	*ret = arena_strdup(t->arena, x.headers);
-	item_extra_done(&x);
-	return OK;
-}
-
-const char *tx_ref(struct tx *t, const struct tx_item *it)
-{
-	struct item_extra x;
-	struct err none;
-
-	if (!it->extra || item_extra_parse(it->extra, &x, &none) != OK)
-		return NULL;
-	const char *ref = arena_strdup(t->arena, json_string_value(json_array_get(x.refs, 0)));
-	item_extra_done(&x);
-	return ref;
-}
-
-int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers)
-{
-	return t->opts->share_sources && !has_headers ? 0 : it->job->tenant;
+		j->id = arena_strdup(t->arena, sql_text(&r, 0));
+	return sql_end(&r);
 }
 
 /* ---- after the commit ---- */
@@ -426,4 +328,6 @@ void tx_tell(const struct tx *t)
 			t->opts->on_lost(t->opts->ctx, t->news[i].id, t->news[i].lost);
 	if (t->work && t->opts->on_work)
 		t->opts->on_work(t->opts->ctx);
+	if (t->manifest && t->opts->on_manifest)
+		t->opts->on_manifest(t->opts->ctx);
 }

@@ -35,9 +35,17 @@ struct tx_job {
 	int64_t ended_ms, expires_ms, progress_ms, progress_hash;
 	int64_t lost;                 /* items of it that job_lose_items found missing, */
 	const char *id;               /* and then its public id */
-	struct job_settings settings; /* once has_recipe */
+	struct job_settings settings; /* once has_recipe; owned by a struct tx_settings */
 	uint8_t (*digests)[VARIANT_DIGEST_LEN];
 };
+/* What a job asks for, which never changes: read once an operation, or once a batch of them. */
+struct tx_settings {
+	struct tx_settings *next;
+	int64_t job;
+	struct job_settings settings;
+	uint8_t (*digests)[VARIANT_DIGEST_LEN];
+};
+void tx_settings_free(struct tx_settings *list);
 
 /* An item while a transaction works on it; `was` is the state its row has. */
 struct tx_item {
@@ -77,6 +85,14 @@ struct tx_usages {
 	size_t n;
 };
 
+/* A row of the log that is not written yet. */
+struct tx_event {
+	struct tx_event *next;
+	int64_t job, seq, item, at_ms; /* item 0: of the job */
+	enum event_type type;
+	const char *data;
+};
+
 struct tx_news {
 	int64_t job, seq, lost;
 	const char *id; /* where items were lost */
@@ -88,7 +104,11 @@ struct tx {
 	int64_t now_ms;
 	struct arena *arena; /* ends with the operation */
 	struct tx_job *jobs;
+	struct tx_settings *settings;
+	struct tx_batch *batch;  /* NULL: the operation stands alone */
+	struct tx_event *events; /* for the batch to write */
 	bool work;            /* tell on_work */
+	bool manifest;        /* tell on_manifest */
 	struct tx_news *news; /* heap; taken by the committer */
 	size_t news_n;
 	struct tx_tally tally;
@@ -98,10 +118,14 @@ struct tx {
 	/* A make that is inserted is lent at once to this owner, the first one only. */
 	const char *lend_owner;
 	int64_t lend_ms, lent_task;
+	/* Variants that came with the original whose fetch ends, and which of them were counted. */
+	const struct made *brought;
+	bool *brought_counted;
 };
 
 void tx_init(struct tx *t, struct sql *db, const struct store_opts *o);
-/* Write what the operation did to its jobs; their news are in t->news afterwards. */
+/* Write what the operation did to its jobs, unless its batch will; their news are in t->news
+ * afterwards. */
 enum err_code tx_flush(struct tx *t, struct err *e) MUST_CHECK;
 void tx_done(struct tx *t);
 /* After the commit, outside every lock of the backend: hints and metrics. */
@@ -113,9 +137,8 @@ void tx_tell(const struct tx *t);
 enum err_code tx_job_get(struct tx *t, int64_t no, struct tx_job **ret, struct err *e) MUST_CHECK;
 /* Load it, unless somebody else holds it at this moment (or it is gone): it may matter or not. */
 enum err_code tx_job_try(struct tx *t, int64_t no, struct err *e) MUST_CHECK;
-/* Lock a job of which nothing is to be read yet. Of a store with many writers only, and before anything
- * else is locked. */
-enum err_code tx_lock_job(struct sql *db, int64_t no, struct err *e) MUST_CHECK;
+/* Lock it for all operations of a batch; it may be gone. Jobs ascending, and before anything else. */
+enum err_code tx_lock_job(struct tx_batch *b, struct sql *db, int64_t no, struct err *e) MUST_CHECK;
 /* By its public id; NULL in *ret when there is none (hidden and expired ones are none). */
 enum err_code tx_job_find(struct tx *t, int64_t tenant, const char *id, struct tx_job **ret,
 	struct err *e) MUST_CHECK;
@@ -129,12 +152,35 @@ struct tx_recipe {
 enum err_code tx_job_settings(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
 enum err_code tx_recipe(struct tx *t, const struct tx_item *it, struct tx_recipe *ret,
 	struct err *e) MUST_CHECK;
+/* Its public id, in j->id; of one that is being deleted, the one it has now. */
+enum err_code tx_job_public_id(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
 int64_t tx_scope(const struct tx *t, const struct tx_item *it, bool has_headers);
 /* Sealed headers of an item or NULL. */
 enum err_code tx_headers(struct tx *t, const struct tx_item *it, const char **ret, struct err *e)
 	MUST_CHECK;
 /* The item's first reference, in the arena; NULL where it has none. */
 const char *tx_ref(struct tx *t, const struct tx_item *it);
+
+/* ---- batch.c: what operations of one commit share ------------------------------------------ */
+
+struct tx_batch {
+	struct arena *arena;
+	struct tx_job *jobs; /* as the operations so far left them; locked */
+	struct tx_settings *settings;
+	struct tx_event *events;
+};
+void batch_init(struct tx_batch *b);
+void batch_done(struct tx_batch *b);
+/* May this operation leave its jobs and events to the batch? */
+bool batch_shares(tx_fn fn);
+/* The task that it is about, whose items and their jobs it will need; 0: none. */
+int64_t batch_task(tx_fn fn, const void *arg);
+struct tx_job *batch_job(struct tx_batch *b, int64_t no); /* NULL: not there */
+/* It went well: what it did to its jobs, and its events, are the batch's. */
+void batch_take(struct tx_batch *b, struct tx *t);
+/* Write all, and know no job any more: at the end, and before an operation that does not share. */
+enum err_code batch_write(struct tx_batch *b, struct sql *db, struct err *e) MUST_CHECK;
+enum err_code job_write(struct sql *db, const struct tx_job *j, struct err *e) MUST_CHECK;
 
 /* ---- events.c ------------------------------------------------------------------------------ */
 
@@ -166,6 +212,8 @@ enum err_code items_load(struct tx *t, const char *text, const struct sql_value 
 enum err_code item_save(struct tx *t, struct tx_item *it, bool *ret_won, struct err *e) MUST_CHECK;
 /* Its first task runs: item.started, once a run. */
 enum err_code item_start(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
+/* Likewise, where the row says so already: started = 1, started_ms = now. */
+enum err_code item_started(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
 /* Its row, open and waiting for what it says; running: that is under way already. */
 enum err_code item_wait(struct tx *t, struct tx_item *it, bool running, struct err *e) MUST_CHECK;
 /* Its variants are there and its cut-out is not: row and item.progress. */
@@ -370,8 +418,11 @@ enum err_code fetch_put(struct tx *t, struct tx_item *it, int64_t scope, const c
 enum err_code fetch_set_input(struct tx *t, int64_t id, const struct fetch_input *in, struct err *e)
 	MUST_CHECK;
 
+/* One variant of these bytes; one that is there already stands, and ours goes to the trash. */
+enum err_code result_put(struct tx *t, int64_t scope, const uint8_t sha256[SHA256_LEN],
+	const struct product *p, struct err *e) MUST_CHECK;
 /* It failed for good: its items fail with this outcome. found: what is known of the original. */
-enum err_code task_fail(struct tx *t, const struct tx_task *k, const struct outcome *why,
+enum err_code task_fail(struct tx *t, struct tx_task *k, const struct outcome *why,
 	const struct original *found, struct err *e) MUST_CHECK;
 
 /* ---- settle.c ------------------------------------------------------------------------------ */
@@ -386,8 +437,8 @@ struct tx_ending {
 	int64_t cut; /* its result */
 	const struct outcome *outcome;
 };
-/* The task ended: note how, and settle the first PASS_ROWS items. */
-enum err_code settle_begin(struct tx *t, const struct tx_task *k, const struct tx_ending *end,
+/* The task ended: its row goes, or notes how, and the first PASS_ROWS items are settled. */
+enum err_code settle_begin(struct tx *t, struct tx_task *k, const struct tx_ending *how,
 	struct err *e) MUST_CHECK;
 
 /* Settle up to PASS_ROWS more; the task's row goes with the last one. */
@@ -410,6 +461,22 @@ enum err_code hidden_pass(struct tx *t, bool *ret_more, struct err *e) MUST_CHEC
 enum err_code original_forget(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
 enum err_code result_forget(struct tx *t, int64_t id, struct err *e) MUST_CHECK;
 enum err_code trash_put(struct tx *t, const char *blob, int64_t after_ms, struct err *e) MUST_CHECK;
+
+/* ---- outside.c: tasks that are lent to who reports over HTTP -------------------------------- */
+
+#define OWNER_IS_OUTSIDE "substr(coalesce(owner, ''), 1, 8) = '" OUTSIDE_OWNER "'"
+enum err_code reported_pass(struct tx *t, bool *ret_more, struct err *e) MUST_CHECK;
+/* Variants that came with the original o of a fetch; before it is settled. */
+enum err_code brought_put(struct tx *t, const struct tx_task *k, const struct tx_original *o,
+	const struct made *m, struct err *e) MUST_CHECK;
+/* Those that are counted as made for this item. */
+enum err_code brought_count(struct tx *t, struct tx_item *it, struct err *e) MUST_CHECK;
+
+/* ---- manifests.c ------------------------------------------------------------------------------ */
+
+enum err_code manifest_ended(struct tx *t, struct tx_job *j, struct err *e) MUST_CHECK;
+enum err_code manifest_reopened(struct tx *t, int64_t job, struct err *e) MUST_CHECK;
+enum err_code manifest_deleted(struct tx *t, int64_t job, struct err *e) MUST_CHECK;
 
 /* ---- operations: tx_fn's; their arguments ------------------------------------------------- */
 
@@ -462,6 +529,15 @@ struct op_end { /* later, finish_fetch, finish_make, fail */
 	struct task make;
 	struct original original;
 };
+struct op_outside {
+	int64_t id, lease;
+	const struct outside_report *report;
+	struct arena *arena;
+	struct lent lent;
+	struct outside_row *rows;
+	size_t n;
+	struct outside_answer answer;
+};
 struct op_charge {
 	int64_t task, lease, id, cost;
 	const char *blob, *media_type;
@@ -500,6 +576,12 @@ struct op_blobs {
 	const char **due;
 	bool *named;
 };
+struct op_manifest {
+	struct manifest_due due;
+	int64_t ms;
+	bool deletions, still;
+	struct arena *arena;
+};
 struct op_read {
 	struct arena *arena;
 	int64_t tenant, no, after, last;
@@ -532,6 +614,9 @@ enum err_code op_later(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_make(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e);
+enum err_code op_lent(struct tx *t, void *arg, struct err *e);
+enum err_code op_outside_list(struct tx *t, void *arg, struct err *e);
+enum err_code op_report(struct tx *t, void *arg, struct err *e);
 enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e);
 enum err_code op_charge_refused(struct tx *t, void *arg, struct err *e);
 enum err_code op_charge_unknown(struct tx *t, void *arg, struct err *e);
@@ -547,6 +632,10 @@ enum err_code op_trash_add(struct tx *t, void *arg, struct err *e);
 enum err_code op_trash_gone(struct tx *t, void *arg, struct err *e);
 enum err_code op_trash_due(struct tx *t, void *arg, struct err *e);
 enum err_code op_blobs_named(struct tx *t, void *arg, struct err *e);
+enum err_code op_manifest_claim(struct tx *t, void *arg, struct err *e);
+enum err_code op_manifest_keep(struct tx *t, void *arg, struct err *e);
+enum err_code op_manifest_later(struct tx *t, void *arg, struct err *e);
+enum err_code op_manifest_done(struct tx *t, void *arg, struct err *e);
 enum err_code op_job_find(struct tx *t, void *arg, struct err *e);
 enum err_code op_jobs(struct tx *t, void *arg, struct err *e);
 enum err_code op_items(struct tx *t, void *arg, struct err *e);
