@@ -93,6 +93,44 @@ enum err_code original_parse(const char *text, struct original *ret, struct err 
 	return OK;
 }
 
+enum original_detail original_detail(const struct original *o)
+{
+	if (o->thumbhash[0] || o->color[0])
+		return DETAIL_LOOK;
+	if (o->width)
+		return DETAIL_SIZE;
+	return o->format != FORMAT_NONE ? DETAIL_FORMAT : DETAIL_BYTES;
+}
+
+bool original_learn(struct original *o, const struct original *seen)
+{
+	struct original was = *o;
+
+	if (o->format == FORMAT_NONE)
+		o->format = seen->format;
+	if (!o->width) {
+		o->width = seen->width;
+		o->height = seen->height;
+	}
+	if (original_detail(o) < DETAIL_LOOK) {
+		memcpy(o->thumbhash, seen->thumbhash, sizeof o->thumbhash);
+		memcpy(o->color, seen->color, sizeof o->color);
+	}
+	return original_detail(o) > original_detail(&was);
+}
+
+void original_unlearn(struct original *o, enum original_detail detail)
+{
+	if (detail < DETAIL_LOOK) {
+		memset(o->thumbhash, 0, sizeof o->thumbhash);
+		memset(o->color, 0, sizeof o->color);
+	}
+	if (detail < DETAIL_SIZE)
+		o->width = o->height = 0;
+	if (detail < DETAIL_FORMAT)
+		o->format = FORMAT_NONE;
+}
+
 json_t *product_json(const struct product *p)
 {
 	json_t *j = json_obj();

@@ -24,6 +24,14 @@ struct original {
 };
 json_t *original_json(const struct original *o);
 enum err_code original_parse(const char *text, struct original *ret, struct err *e) MUST_CHECK;
+/* Take what was not known yet; true if there was any of it. What is known stays as it was told: another
+ * recipe decodes to another size, and sees slightly other colours. */
+bool original_learn(struct original *o, const struct original *seen);
+/* How much is known: each step has those before it, too. */
+enum original_detail { DETAIL_BYTES, DETAIL_FORMAT, DETAIL_SIZE, DETAIL_LOOK };
+enum original_detail original_detail(const struct original *o);
+/* Back to when no more than this was known. */
+void original_unlearn(struct original *o, enum original_detail detail);
 
 /* One variant's bytes. */
 struct product {

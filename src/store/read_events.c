@@ -70,12 +70,28 @@ static enum err_code event_outcome(struct page *p, const json_t *doc, const char
 	return read_outcome(text, p->a, ret, e);
 }
 
+/* As it was known when the event was written. */
+static enum err_code read_source(struct page *p, int64_t id, enum original_detail detail,
+	const struct original **ret, struct err *e)
+{
+	enum err_code code = read_original(p->t, id, p->a, ret, e);
+
+	if (code != OK || !*ret)
+		return code;
+	struct original *then = arena_alloc(p->a, sizeof *then);
+	*then = **ret;
+	original_unlearn(then, detail);
+	*ret = then;
+	return OK;
+}
+
 static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t n, const char *url,
 	const char *extra, struct event_row *ret, struct err *e)
 {
 	struct item_row *it = arena_alloc(p->a, sizeof *it);
 	int64_t original = json_get_int(doc, "o", 0), cache = json_get_int(doc, "h", -1);
 	int64_t cut = json_get_int(doc, "k", 0);
+	int all = ret->type == EVENT_ITEM_SUCCEEDED ? DETAIL_LOOK : DETAIL_BYTES;
 	struct read_job names;
 
 	*it = (struct item_row){
@@ -94,7 +110,8 @@ static enum err_code read_item_event(struct page *p, const json_t *doc, int64_t 
 	ret->item = it;
 	enum err_code code = read_extra(extra, p->a, &p->job, it, &names, e);
 	if (code == OK && it->has_cache)
-		code = read_original(p->t, original, p->a, &it->source, e);
+		code = read_source(p, original, (enum original_detail)json_get_int(doc, "d", all),
+			&it->source, e);
 	if (code == OK)
 		code = read_variants(p->t, original, names.apply == CUT_APPLY_CUTOUT ? 0 : cut,
 			json_object_get(doc, "v"), &names, p->a, it, e);

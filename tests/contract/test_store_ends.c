@@ -221,7 +221,54 @@ static void a_job_expires_when_it_has_ended_and_not_before(void **state)
 	assert_int_equal(job(f, &b)->savings.downloads, 0 + (job(f, &b)->counts.cached > 0));
 }
 
-STORE_TEST_MAIN(TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
+static void make_and_see(struct fixture *f, const struct task *t, const char *look)
+{
+	struct made m = made_of(f, t);
+	struct err e;
+
+	snprintf(m.original.thumbhash, sizeof m.original.thumbhash, "%s", look);
+	snprintf(m.original.color, sizeof m.original.color, "#%.6s", look);
+	assert_ok(store_finish_make(f->s, t->id, t->lease, &m, &e));
+}
+
+/* The source as this event tells it. */
+static const struct original *told(struct fixture *f, const struct made_job *m,
+	enum event_type type)
+{
+	size_t n;
+	const struct event_row *ev = events(f, m, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (ev[i].type == type)
+			return ev[i].item->source;
+	fail_msg("no such event");
+	return NULL;
+}
+
+static void an_event_goes_on_telling_what_it_told(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job a, b;
+	struct task fetch = begin(f, &a), first = finish_fetch(f, &fetch);
+
+	b = submit(f, "{'urls':['https://a.test/1'],'variants':[{'name':'b','width':20}]}");
+	plan(f);
+	struct task second = claim_one(f);
+	assert_non_null(told(f, &b, EVENT_ITEM_STARTED));
+	struct original then = *told(f, &b, EVENT_ITEM_STARTED);
+	assert_int_equal(original_detail(&then), DETAIL_BYTES);
+	make_and_see(f, &first, "123456");
+	assert_memory_equal(told(f, &b, EVENT_ITEM_STARTED), &then, sizeof then);
+	assert_int_equal(original_detail(told(f, &a, EVENT_ITEM_SUCCEEDED)), DETAIL_LOOK);
+	make_and_see(f, &second, "abcdef");
+	assert_memory_equal(told(f, &b, EVENT_ITEM_STARTED), &then, sizeof then);
+	assert_string_equal(told(f, &a, EVENT_ITEM_SUCCEEDED)->thumbhash, "123456");
+	assert_string_equal(told(f, &b, EVENT_ITEM_SUCCEEDED)->color, "#123456");
+	assert_string_equal(item(f, &b, 1)->source->thumbhash, "123456");
+}
+
+STORE_TEST_MAIN(TEST(an_event_goes_on_telling_what_it_told),
+	TEST(canceling_ends_what_is_open_and_keeps_what_is_done),
 	TEST(canceling_an_ended_job_changes_nothing), TEST(a_large_job_is_canceled_in_passes),
 	TEST(a_deadline_cancels_with_its_own_code), TEST(a_retry_runs_what_failed_and_nothing_else),
 	TEST(a_large_retry_goes_in_passes_and_ends_once),
