@@ -166,6 +166,8 @@ void reading_original(struct reading *r, const char *prefix, struct original *re
 	reading_format(r, "format", &ret->format);
 	reading_side(r, "width", &ret->width);
 	reading_side(r, "height", &ret->height);
+	if (!ret->width != !ret->height)
+		reading_fault(r, "height", "must be there when width is, and not else");
 	reading_text(r, "thumbhash", ret->thumbhash, sizeof(ret->thumbhash));
 	reading_text(r, "color", ret->color, sizeof(ret->color));
 }

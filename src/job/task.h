@@ -36,6 +36,7 @@ struct claim {
 	                * host; of these a quarter not even for those. 0: for anybody */
 	size_t max_cuts; /* at most so many of kind TASK_CUT; 0: no limit */
 	bool no_cuts;    /* lend none of kind TASK_CUT: all places for them are taken */
+	bool only_cuts;  /* lend no other: those are done outside */
 };
 struct task_keep {
 	int64_t id, lease;

@@ -90,7 +90,7 @@ static enum err_code insert(struct tx *t, int64_t scope, const struct original *
 static enum err_code adopt(struct tx *t, const struct original *o, struct tx_original *have,
 	struct err *e)
 {
-	if (strcmp(have->data.key, o->key) == 0)
+	if (!o->key[0] || strcmp(have->data.key, o->key) == 0)
 		return OK;
 	if (have->data.key[0])
 		return trash_put(t, o->key, t->now_ms, e);

@@ -254,6 +254,64 @@ enum err_code store_tick(struct store *s, int64_t *ret_next_ms, struct err *e) M
 /* Embedded store, at start: every running task is ready again. */
 enum err_code store_recover(struct store *s, int64_t *ret_tasks, struct err *e) MUST_CHECK;
 
+/* ---- work outside ----------------------------------------------------------------------------- */
+
+/* An owner that is not a process of ours begins with this: it reports to a server, and is not lost when
+ * the process that lent it a task ends. */
+#define OUTSIDE_OWNER     "outside:"
+#define LENT_VARIANTS_MAX (2 * VARIANTS_MAX)
+
+/* A task as it is lent at this moment. */
+struct lent {
+	bool held; /* false: not under this lease; the rest is not there */
+	struct task task;
+	const char *owner;
+	int64_t until_ms;
+	/* Of a make: what to make. Of a fetch: what those who wait for it want, each once, at most
+	 * LENT_VARIANTS_MAX. Memory of the arena. */
+	struct recipe recipe;
+	uint8_t (*digests)[VARIANT_DIGEST_LEN];
+};
+enum err_code store_lent(struct store *s, int64_t id, int64_t lease, struct arena *a,
+	struct lent *ret, struct err *e) MUST_CHECK;
+struct outside_row {
+	int64_t id, lease, until_ms;
+	enum task_kind kind;
+	const char *host, *owner; /* host NULL: not a fetch */
+};
+/* All that is lent outside, by whomever, the lease that ends next first. */
+enum err_code store_outside(struct store *s, struct arena *a, struct outside_row **ret,
+	size_t *ret_n, struct err *e) MUST_CHECK;
+
+/* What somebody outside says of a task: fetched (perhaps with variants: made), made, or neither. */
+struct outside_report {
+	int64_t id, lease;
+	const struct fetched *fetched;
+	const struct made *made;
+	bool goes_on; /* with fetched: a make may be lent to the same owner, to the end of this lease */
+	/* Else it failed with this outcome, or is put back: then outcome NULL means untouched, and one
+	 * that is there counts as a try, the max_tries-th of which fails. */
+	bool later;
+	const struct outcome *outcome;
+	const struct original *found;
+	int64_t after_ms;
+	int max_tries;
+};
+enum outside_verdict {
+	OUTSIDE_RECORDED,
+	OUTSIDE_REPEATED, /* it was recorded before: nothing has changed */
+	OUTSIDE_STALE     /* the lease has moved on, or was given back: nothing has changed */
+};
+struct outside_answer {
+	enum outside_verdict verdict;
+	struct task next; /* the make that is lent; id 0: none */
+	bool has_original;
+	struct original original; /* the one that stands */
+};
+/* Products that nobody waits for must not be among `made` of a fetch. */
+enum err_code store_report(struct store *s, const struct outside_report *r, struct arena *a,
+	struct outside_answer *ret, struct err *e) MUST_CHECK;
+
 /* ---- money ----------------------------------------------------------------------------------- */
 
 /* The answer to an intent: buy it now, or it was bought before. */

@@ -114,15 +114,10 @@ static enum err_code task_lost(struct tx *t, int64_t id, struct err *e)
 		SQL(sql_i(id)), NULL, e);
 }
 
-/* Running tasks whose lease ended before `before`. */
-static enum err_code lose_tasks(struct tx *t, int64_t before, int64_t *ret_n, struct err *e)
+static enum err_code lose_tasks(struct tx *t, struct sql_rows r, int64_t *ret_n, struct err *e)
 {
 	int64_t ids[TASK_ROWS];
 	size_t n = 0;
-	struct sql_rows r = sql_query(t->db,
-		"SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND until_ms <= $1"
-		" ORDER BY until_ms LIMIT $2" SQL_LOCK_ANY,
-		SQL(sql_i(before), sql_i(TASK_ROWS)), e);
 
 	while (n < TASK_ROWS && sql_next(&r))
 		ids[n++] = sql_int(&r, 0);
@@ -136,7 +131,11 @@ static enum err_code lose_tasks(struct tx *t, int64_t before, int64_t *ret_n, st
 static enum err_code tick_overdue(struct tx *t, bool *ret_more, struct err *e)
 {
 	int64_t n = 0;
-	enum err_code code = lose_tasks(t, t->now_ms, &n, e);
+	struct sql_rows r = sql_query(t->db,
+		"SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND until_ms <= $1"
+		" ORDER BY until_ms LIMIT $2" SQL_LOCK_ANY,
+		SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), e);
+	enum err_code code = lose_tasks(t, r, &n, e);
 
 	*ret_more = n == TASK_ROWS;
 	return code;
@@ -203,6 +202,7 @@ enum err_code op_tick(struct tx *t, void *arg, struct err *e)
 		tick_half_built,
 		hidden_pass,
 		tick_expiry,
+		reported_pass,
 	};
 	struct op_tick *op = arg;
 	enum err_code code = OK;
@@ -217,6 +217,15 @@ enum err_code op_tick(struct tx *t, void *arg, struct err *e)
 	return code == OK && !any ? next_due(t, &op->next_ms, e) : code;
 }
 
+/* What was lent outside is not lost with the process that lent it. */
+static struct sql_rows running_here(struct tx *t, struct err *e)
+{
+	return sql_query(t->db,
+		"SELECT id FROM task WHERE state IN (1, 2) AND state = 1 AND NOT " OWNER_IS_OUTSIDE
+		" LIMIT $1",
+		SQL(sql_i(TASK_ROWS)), e);
+}
+
 enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 {
 	struct op_tick *op = arg;
@@ -225,7 +234,7 @@ enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 
 	op->tasks = 0;
 	do {
-		code = lose_tasks(t, INT64_MAX, &n, e);
+		code = lose_tasks(t, running_here(t, e), &n, e);
 		op->tasks += n;
 	} while (code == OK && n == TASK_ROWS);
 	for (bool more = true; code == OK && more;)
