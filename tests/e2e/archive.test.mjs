@@ -2,7 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { after, bulb, call, ended, get, items, post, sanitized, sha256, tempDir, until } from '../lib/harness.mjs';
@@ -57,8 +57,15 @@ test('a file that is gone is named in the archive, and the others are there', as
 test('a reader who stops holds a few files of the server, no more memory, and lets go of them', async (t) => {
   const { server, job, data, at } = await done(t, Array.from({ length: 20 }, (_, i) => `/png?seed=${i}`));
   for (const item of await items(server.url, job.id)) writeFileSync(join(data, 'blobs', item.variants[0].key), Buffer.alloc(4 << 20));
-  const fds = () => readdirSync(`/proc/${server.pid}/fd`).length;
-  const before = fds();
+  const dir = `/proc/${server.pid}/fd`;
+  const target = (fd) => {
+    try {
+      return readlinkSync(join(dir, fd));
+    } catch {
+      return ''; // closed meanwhile
+    }
+  };
+  const files = () => readdirSync(dir).filter((fd) => /\/blobs\/.*\.(png|jpg)$/.test(target(fd))).length;
   writeFileSync(`/proc/${server.pid}/clear_refs`, '5');
   const rss = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]) / 1024;
   const start = rss('VmRSS');
@@ -70,6 +77,7 @@ test('a reader who stops holds a few files of the server, no more memory, and le
   assert.equal(Object.keys(unzipSync(whole.bytes)).length, 20);
   const grown = rss('VmHWM') - start;
   assert.ok(sanitized || grown < 48, `${grown} MB for 16 readers of 80 MB each`);
+  assert.ok(files() > 0 && files() <= stopped.length, `${files()} files are open`);
   for (const req of stopped) req.destroy();
-  await until('their files to be closed', () => fds() <= before + 2);
+  await until('their files to be closed', () => files() === 0);
 });
