@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define CHILDREN 4
+#define LANES    4 /* threads of each: what they do at the same time shares commits */
 #define LEASE_MS 1500
 #define JOBS     200
 #define AWAY_MS  60000
@@ -31,8 +32,11 @@ extern char **environ;
 
 /* ---- a process ---- */
 
+/* One thread of it. */
 struct child {
-	struct fixture f;
+	struct fixture f; /* the store is the process's */
+	pthread_t thread;
+	int steps;
 	uint64_t dice, seed;
 	struct made_job jobs[JOBS];
 	size_t jobs_n;
@@ -200,31 +204,50 @@ static void do_tick(struct child *c)
 	check_code(c, "gc", code, OK, OK);
 }
 
+static void *lane_main(void *ctx)
+{
+	struct child *c = ctx;
+
+	c->f.a = arena_new();
+	for (int i = 0; i < c->steps; i++) {
+		uint64_t what = below(c, 10);
+		if (what < 2)
+			do_submit(c);
+		else if (what < 8)
+			do_work(c);
+		else if (what < 9)
+			do_to_job(c);
+		else
+			do_tick(c);
+	}
+	arena_free(c->f.a);
+	return NULL;
+}
+
 static int child_main(const char *url, uint64_t seed, int steps)
 {
-	struct child c = { .dice = seed * 2654435761u + 1, .seed = seed };
+	struct child c = { .steps = steps / LANES }, lanes[LANES];
+	enum err_code code;
+	int submitted = 0;
 
 	fixture_opts(&c.f);
 	c.f.opts.clock_ms = NULL;
-	c.f.a = arena_new();
 	c.f.tenant = 1;
-	enum err_code code;
 	UNTIL_THERE(&code, store_open(url, &c.f.opts, &c.f.s, &c.f.e));
 	check_code(&c, "open", code, OK, OK);
-	for (int i = 0; i < steps; i++) {
-		uint64_t what = below(&c, 10);
-		if (what < 2)
-			do_submit(&c);
-		else if (what < 8)
-			do_work(&c);
-		else if (what < 9)
-			do_to_job(&c);
-		else
-			do_tick(&c);
+	for (uint64_t i = 0; i < LANES; i++) {
+		lanes[i] = c;
+		lanes[i].seed = seed * LANES + i;
+		lanes[i].dice = lanes[i].seed * 2654435761u + 1;
+		if (pthread_create(&lanes[i].thread, NULL, lane_main, &lanes[i]) != 0)
+			return 1;
 	}
-	printf("%d %lld\n", c.submitted, (long long)committer_retries());
+	for (int i = 0; i < LANES; i++) {
+		pthread_join(lanes[i].thread, NULL);
+		submitted += lanes[i].submitted;
+	}
+	printf("%d %lld\n", submitted, (long long)committer_retries());
 	store_free(c.f.s);
-	arena_free(c.f.a);
 	return 0;
 }
 
