@@ -100,7 +100,25 @@ enum err_code blob_list(struct blob *b,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e)
 {
-	return b->impl->list(b, fn, ctx, e);
+	return b->impl->list(b, "", fn, ctx, e);
+}
+
+enum err_code blob_list_under(struct blob *b, const char *under,
+	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
+	struct err *e)
+{
+	return b->impl->list(b, under, fn, ctx, e);
+}
+
+enum err_code blob_size(struct blob *b, const char *key, int64_t *ret_bytes, struct err *e)
+{
+	enum err_code rc = check_key(key, e);
+	return rc != OK ? rc : b->impl->size(b, key, ret_bytes, e);
+}
+
+struct blob_place blob_place(struct blob *b)
+{
+	return b->impl->place(b);
 }
 
 char *blob_path(struct blob *b, const char *key)

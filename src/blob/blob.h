@@ -72,6 +72,19 @@ enum err_code blob_delete(struct blob *b, const char *key, struct err *e) MUST_C
 enum err_code blob_list(struct blob *b,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e) MUST_CHECK;
+/* Those whose keys begin with `under`. */
+enum err_code blob_list_under(struct blob *b, const char *under,
+	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
+	struct err *e) MUST_CHECK;
+/* Its length, without its bytes. ERR_BLOB_NOT_FOUND, ERR_BLOB_IO. */
+enum err_code blob_size(struct blob *b, const char *key, int64_t *ret_bytes, struct err *e)
+	MUST_CHECK;
+/* Where others find the blobs, if they may write some; strings live as long as b. */
+struct blob_place {
+	const char *bucket;          /* NULL: this store has no place for others */
+	const char *region, *prefix; /* prefix: before every key; "" or "…/" */
+};
+struct blob_place blob_place(struct blob *b);
 /* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; the caller
  * frees. */
 char *blob_path(struct blob *b, const char *key);

@@ -324,7 +324,20 @@ static enum err_code file_remove(struct blob *b, const char *key, struct err *e)
 	return OK;
 }
 
+static enum err_code file_size(struct blob *b, const char *key, int64_t *ret_bytes, struct err *e)
+{
+	autofd fd = -1;
+	return file_get(b, key, &fd, ret_bytes, e);
+}
+
+static struct blob_place file_place(struct blob *b)
+{
+	(void)b;
+	return (struct blob_place){ .prefix = "" }; /* nobody else writes this disk */
+}
+
 struct walk {
+	const char *under;
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms);
 	void *ctx;
 	char key[BLOB_KEY_LEN_MAX + 1];
@@ -347,7 +360,7 @@ static enum err_code walk_entry(struct walk *w, int dir, const char *name, struc
 		rc = errno == ENOENT ? OK : err_sys(e, ERR_BLOB_IO, errno, "reading '%s'", w->key);
 	else if (S_ISDIR(st.st_mode) && w->depth < DEPTH_MAX)
 		rc = walk_folder(w, dir, name, e);
-	else if (S_ISREG(st.st_mode))
+	else if (S_ISREG(st.st_mode) && strncmp(w->key, w->under, strlen(w->under)) == 0)
 		w->stopped = !w->fn(w->ctx, w->key, st.st_size, mtime_ms(&st));
 	w->key[len] = '\0';
 	return rc;
@@ -374,11 +387,11 @@ static enum err_code walk_folder(struct walk *w, int at, const char *name, struc
 	return rc;
 }
 
-static enum err_code file_list(struct blob *b,
+static enum err_code file_list(struct blob *b, const char *under,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e)
 {
-	struct walk w = { .fn = fn, .ctx = ctx };
+	struct walk w = { .under = under, .fn = fn, .ctx = ctx };
 	return walk_folder(&w, file_of(b)->dir_fd, ".", e);
 }
 
@@ -403,6 +416,8 @@ const struct blob_impl blob_file_impl = {
 	.get = file_get,
 	.remove = file_remove,
 	.list = file_list,
+	.size = file_size,
+	.place = file_place,
 	.path = file_path,
 	.link = file_link,
 	.free = file_free,

@@ -21,9 +21,11 @@ struct blob_impl {
 	enum err_code (*get)(struct blob *b, const char *key, int *ret_fd, int64_t *ret_bytes,
 		struct err *e);
 	enum err_code (*remove)(struct blob *b, const char *key, struct err *e);
-	enum err_code (*list)(struct blob *b,
+	enum err_code (*list)(struct blob *b, const char *under,
 		bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms),
 		void *ctx, struct err *e);
+	enum err_code (*size)(struct blob *b, const char *key, int64_t *ret_bytes, struct err *e);
+	struct blob_place (*place)(struct blob *b);
 	char *(*path)(struct blob *b, const char *key);
 	enum err_code (*link)(struct blob *b, const char *method, const char *key,
 		int64_t signed_ms, int64_t seconds, char **ret, struct err *e);

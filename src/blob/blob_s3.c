@@ -75,14 +75,27 @@ static bool list_dated(void *ctx, const char *key, int64_t bytes, int64_t modifi
 
 /* Who lists collects garbage, and what dead processes left of their uploads is some. A server that
  * cannot name them is no reason to list nothing. */
-static enum err_code s3_blob_list(struct blob *b,
+static enum err_code s3_blob_list(struct blob *b, const char *under,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e)
 {
 	struct listing l = { fn, ctx };
 	struct err ignored;
-	(void)!s3_abort_old(s3_of(b), clock_wall_ms() - ABANDONED_MS, &ignored);
-	return s3_list(s3_of(b), list_dated, &l, e);
+	if (under[0] == '\0')
+		(void)!s3_abort_old(s3_of(b), clock_wall_ms() - ABANDONED_MS, &ignored);
+	return s3_list(s3_of(b), under, list_dated, &l, e);
+}
+
+static enum err_code s3_blob_size(struct blob *b, const char *key, int64_t *ret_bytes,
+	struct err *e)
+{
+	return s3_head(s3_of(b), key, ret_bytes, e);
+}
+
+static struct blob_place s3_blob_place(struct blob *b)
+{
+	const struct s3 *s = s3_of(b);
+	return (struct blob_place){ s->bucket, s->region, s->prefix };
 }
 
 static char *s3_blob_path(struct blob *b, const char *key)
@@ -111,6 +124,8 @@ const struct blob_impl blob_s3_impl = {
 	.get = s3_blob_get,
 	.remove = s3_blob_remove,
 	.list = s3_blob_list,
+	.size = s3_blob_size,
+	.place = s3_blob_place,
 	.path = s3_blob_path,
 	.link = s3_blob_link,
 	.free = s3_blob_free,

@@ -95,8 +95,8 @@ enum err_code s3_put_parts(struct s3 *s, const char *key, int fd, int64_t bytes,
 /* Uploads that were begun before this moment and never completed take room and cost money. */
 enum err_code s3_abort_old(struct s3 *s, int64_t before_ms, struct err *e) MUST_CHECK;
 
-/* s3_list.c: keys below the prefix, in the server's order. */
-enum err_code s3_list(struct s3 *s,
+/* s3_list.c: keys below the prefix that begin with `under`, in the server's order. */
+enum err_code s3_list(struct s3 *s, const char *under,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e) MUST_CHECK;
 

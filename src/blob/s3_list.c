@@ -58,9 +58,11 @@ static void on_element(void *ctx, int depth, const char *name, const char *text)
 	}
 }
 
-static enum err_code read_page(struct s3 *s, const char *from, struct page *p, struct err *e)
+static enum err_code read_page(struct s3 *s, const char *under, const char *from, struct page *p,
+	struct err *e)
 {
-	const struct net_header q[] = { { "list-type", "2" }, { "prefix", s->prefix },
+	const char *prefix = arena_printf(p->arena, "%s%s", s->prefix, under);
+	const struct net_header q[] = { { "list-type", "2" }, { "prefix", prefix },
 		{ "max-keys", PAGE_KEYS }, { "encoding-type", "url" },
 		{ "continuation-token", from } };
 	struct s3_answer a;
@@ -80,7 +82,7 @@ static enum err_code read_page(struct s3 *s, const char *from, struct page *p, s
 	return rc == ERR_BLOB_NOT_FOUND ? err_set(e, ERR_BLOB_IO, "S3 GET %s: 404", s->bucket) : rc;
 }
 
-enum err_code s3_list(struct s3 *s,
+enum err_code s3_list(struct s3 *s, const char *under,
 	bool (*fn)(void *ctx, const char *key, int64_t bytes, int64_t modified_ms), void *ctx,
 	struct err *e)
 {
@@ -89,7 +91,7 @@ enum err_code s3_list(struct s3 *s,
 	for (;;) {
 		CLEANUP(arena_freep) struct arena *a = arena_new();
 		struct page p = { .arena = a };
-		enum err_code rc = read_page(s, from, &p, e);
+		enum err_code rc = read_page(s, under, from, &p, e);
 		if (rc != OK)
 			return rc;
 		for (struct entry *it = p.first; it != NULL; it = it->next) {

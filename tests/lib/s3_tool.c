@@ -143,7 +143,7 @@ static enum err_code run(struct s3 *s, int n, char **arg, struct err *e)
 	if (n == 2 && strcmp(arg[0], "delete") == 0)
 		return s3_delete(s, arg[1], e);
 	if (n == 1 && strcmp(arg[0], "list") == 0)
-		return s3_list(s, print_key, NULL, e);
+		return s3_list(s, "", print_key, NULL, e);
 	if (n == 5 && strcmp(arg[0], "link") == 0)
 		return make_link(s, arg + 1, e);
 	if (n == 2 && strcmp(arg[0], "abort-old") == 0)

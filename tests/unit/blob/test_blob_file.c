@@ -243,6 +243,29 @@ static void the_list_stops_when_told(void **state)
 	blob_free(b);
 }
 
+static void a_folder_of_names_can_be_listed_and_one_measured(void **state)
+{
+	(void)state;
+	struct err e;
+	int64_t bytes = 0;
+	struct blob *b = open_store("");
+	assert_ok(put_text(b, "out/ab/one", "four", &e));
+	assert_ok(put_text(b, "out/ac/two", "x", &e));
+	assert_ok(put_text(b, "outer/three", "x", &e));
+	int n = 0;
+	assert_ok(blob_list_under(b, "out/", count_one, &n, &e));
+	assert_int_equal(n, 2);
+	n = 0;
+	assert_ok(blob_list_under(b, "out/ab/", count_one, &n, &e));
+	assert_int_equal(n, 1);
+	assert_ok(blob_size(b, "out/ab/one", &bytes, &e));
+	assert_int_equal(bytes, 4);
+	assert_err(blob_size(b, "out/ab/none", &bytes, &e), ERR_BLOB_NOT_FOUND);
+	assert_err(blob_size(b, "../out", &bytes, &e), ERR_BLOB_NOT_FOUND);
+	assert_null(blob_place(b).bucket);
+	blob_free(b);
+}
+
 static void old_leftovers_go_at_open_and_young_ones_stay(void **state)
 {
 	(void)state;
@@ -385,6 +408,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_DIR(a_link_out_of_the_folder_is_not_followed),
 	WITH_DIR(a_deleted_blob_is_gone_and_deleting_twice_is_fine),
 	WITH_DIR(the_list_names_every_blob_and_no_unfinished_one),
+	WITH_DIR(a_folder_of_names_can_be_listed_and_one_measured),
 	WITH_DIR(the_list_stops_when_told),
 	WITH_DIR(old_leftovers_go_at_open_and_young_ones_stay),
 	WITH_DIR(a_full_disk_is_an_error_with_nothing_half_written),
