@@ -102,11 +102,12 @@ static enum err_code open_presets(struct engine *g, struct err *e)
 /* Whoever looks into a bucket needs to be told when a batch is complete. */
 static bool wants_manifests(const struct engine *g)
 {
-	const char *word = g->conf->blob_manifests;
+	const char *word = g->conf->blob_manifests; /* NULL: auto */
 	if (!g->has_manifests)
 		return false;
-	return strcmp(word, "yes") == 0 ||
-		(strcmp(word, "auto") == 0 && strncmp(g->blob_url, "s3:", 3) == 0);
+	if (word && strcmp(word, "auto") != 0)
+		return strcmp(word, "yes") == 0;
+	return strncmp(g->blob_url, "s3:", 3) == 0;
 }
 
 static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
@@ -217,16 +218,21 @@ static enum err_code open_worker(struct engine *g, struct err *e)
 	return OK;
 }
 
-static enum err_code open_blobs(struct engine *g, struct err *e)
+struct blob_opts engine_blob_opts(const struct conf *c)
 {
-	const struct conf *c = g->conf;
-	struct blob_opts o = {
+	return (struct blob_opts){
 		.environment = c->environment,
 		.s3_style = c->s3_style,
 		.s3_encryption = c->s3_encryption,
 		.s3_kms_key = c->s3_kms_key,
 		.s3_storage_class = c->s3_storage_class,
 	};
+}
+
+static enum err_code open_blobs(struct engine *g, struct err *e)
+{
+	const struct conf *c = g->conf;
+	struct blob_opts o = engine_blob_opts(c);
 	if (c->blob_key && blob_key_check(c->blob_key, e) != OK)
 		return e->code;
 	return blob_open_with(g->blob_url, &o, &g->blob, e);

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
-import { build, bulb, call, ended, fetched, get, items, post, run, sha256, tempDir } from '../lib/harness.mjs';
+import { build, bulb, call, ended, fetched, get, items, post, run, sha256, tempDir, until } from '../lib/harness.mjs';
 import { ageTrash, sql } from '../lib/database.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { faulty } from '../lib/s3_faults.mjs';
@@ -172,14 +172,16 @@ test('pictures go to the bucket, links lead there, and gc leaves neither orphans
     assert.equal((await call('HEAD', it.source.url)).status, 302);
     assert.equal((await get(it.source.url.replace(/sig=./, 'sig=_'))).status, 403);
   }
-  const before = await keysIn(url);
-  assert.equal(before.length, 15, '5 originals and 10 variants');
+  const blobsIn = async () => (await keysIn(url)).filter((k) => !k.startsWith('jobs/'));
+  const manifests = async () => (await keysIn(url)).filter((k) => k.startsWith('jobs/'));
+  assert.equal((await blobsIn()).length, 15, '5 originals and 10 variants');
 
   source.reset();
   const again = await submit({ urls, variants: [...small, { name: 'c', width: 8, format: 'png' }] });
   assert.equal((await ended(server.url, again.id)).status, 'succeeded');
   assert.equal(source.seen.requests, 0, 'made from the kept originals');
-  assert.equal((await keysIn(url)).length, 19);
+  assert.equal((await blobsIn()).length, 19);
+  await until('three manifests', async () => (await manifests()).length === 3);
 
   const file = join(data, 'orphan');
   writeFileSync(file, 'nobody names me');
@@ -192,8 +194,9 @@ test('pictures go to the bucket, links lead there, and gc leaves neither orphans
   }
   const named = (await sql(data, "SELECT json_extract(data, '$.key') FROM result UNION SELECT json_extract(data, '$.key') FROM original"))
     .map(([k]) => k).filter(Boolean).sort();
-  const left = await keysIn(url);
+  const left = await blobsIn();
   assert.ok(!left.includes('zz/orphan.bin'));
+  assert.deepEqual(await manifests(), [job.id, again.id].map((id) => `jobs/1/${id}/manifest.json`).sort());
   if (named.length) assert.deepEqual(left, named, 'what is named is there, and nothing else');
   for (const it of await items(server.url, again.id))
     for (const v of [it.source, ...it.variants]) assert.equal((await fetched(v.url)).status, 200);
