@@ -121,7 +121,7 @@ async function checkJob(base, id, { blobs, seen, known }, faults) {
 export async function check(base, ids, { blobs = true, keys = [], seen = new Map() } = {}) {
   const faults = [];
   const known = new Set();
-  for (const id of ids) await checkJob(base, id, { blobs, seen, known }, faults);
+  for (const id of ids) await checkJob(base, id, { blobs, seen, known }, faults).catch((e) => faults.push(`${id}: ${e.message}`));
   for (const { key, body, id } of keys) {
     const r = await post(`${base}/v1/jobs`, body, { headers: { 'idempotency-key': key } });
     if (r.json?.id !== id) faults.push(`${id}: its Idempotency-Key again gives ${r.status} ${r.json?.id ?? r.text}`);

@@ -210,7 +210,7 @@ export const post = (url, json, opts) => call('POST', url, { json, ...opts });
 /** Of a blob, wherever its link leads. */
 export async function fetched(url) {
   const first = await get(url);
-  return first.status === 302 ? get(first.headers.location) : first;
+  return first.status === 302 ? get(first.headers.location, { foreign: true }) : first;
 }
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
