@@ -23,7 +23,8 @@
 #include <unistd.h>
 
 #define CHILDREN 4
-#define LANES    4 /* threads of each: what they do at the same time shares commits */
+#define LANES                                                                                      \
+	16 /* threads of each, more than commit: what they do at the same time shares commits */
 #define LEASE_MS 1500
 #define JOBS     200
 #define AWAY_MS  60000

@@ -34,7 +34,7 @@ async function engine(t, name, conf = {}) {
   return { env, ctl };
 }
 
-/** { url, tcp, port, stop(mode), start(), restart(mode), sql(text), database(name) }; it listens on host, too:
+/** { url, tcp, port, bin, stop(mode), start(), restart(mode), sql(text), database(name) }; it listens on host, too:
  * tcp leads there. database: another, empty one, as { url, tcp, sql }. */
 export async function postgres(t, { host = '' } = {}) {
   const { env, ctl } = await engine(t, 'postgres', { TEST_POSTGRES_HOST: host });
@@ -47,7 +47,7 @@ export async function postgres(t, { host = '' } = {}) {
     await first.sql(`CREATE DATABASE ${name}`);
     return named(name);
   };
-  return { ...first, port: Number(env.TEST_POSTGRES_PORT), database,
+  return { ...first, bin: env.TEST_POSTGRES_BIN, port: Number(env.TEST_POSTGRES_PORT), database,
     stop: (mode = 'fast') => ctl('stop', mode), start: () => ctl('start'), restart: (mode) => ctl('restart', mode) };
 }
 
