@@ -35,7 +35,7 @@ function sendFile(res, file, headers) {
 }
 
 export async function gateway(t, upstream, o = {}) {
-  const g = { upstream, log: [], frozen: 0, files: o.files ?? {}, headers: o.headers ?? {}, isDown: false };
+  const g = { upstream, log: [], frozen: 0, files: { '/favicon.ico': { type: 'image/x-icon', body: '' }, ...o.files }, headers: o.headers ?? {}, isDown: false };
   const sockets = new Set();
 
   /* Bytes from one socket to another, until the gateway freezes them. */
