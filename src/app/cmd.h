@@ -15,6 +15,9 @@
 int cmd_run(const struct conf *c);
 int cmd_serve(const struct conf *c);
 int cmd_work(const struct conf *c);
+int cmd_lambda(const struct conf *c);
+/* The settings are wrong: Lambda is told so, where it listens. */
+void cmd_lambda_fault(char *const *envp, const struct err *why);
 int cmd_submit(const struct conf *c);
 int cmd_watch(const struct conf *c);
 int cmd_cancel(const struct conf *c);
@@ -24,6 +27,7 @@ int cmd_usage(const struct conf *c);
 int cmd_model(const struct conf *c);
 int cmd_doctor(const struct conf *c);
 int cmd_gc(const struct conf *c);
+int cmd_copy(const struct conf *c);
 int cmd_key(const struct conf *c);
 
 #endif

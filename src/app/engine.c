@@ -270,6 +270,27 @@ static enum err_code open_secrets(struct engine *g, struct err *e)
 	return secrets_load(g->data, &g->secrets, e);
 }
 
+static void open_results(struct engine *g)
+{
+	const struct conf *c = g->conf;
+	struct results_opts o = {
+		.store = g->store,
+		.blob = g->blob,
+		.report_key = g->secrets.report_key,
+		.seal_key = g->secrets.seal_key,
+		.limits = {
+			.max_bytes = c->max_source_bytes,
+			.max_pixels = c->max_pixels,
+			.max_frames = c->max_frames,
+			.max_output_bytes = c->max_output_bytes,
+			.fetch_ms = c->fetch_timeout_ms,
+			.item_ms = c->item_timeout_ms,
+		},
+		.max_tries = (int)c->max_tries,
+	};
+	g->results = results_new(&o);
+}
+
 static enum err_code check_places(const struct engine *g, const struct engine_opts *o,
 	struct err *e)
 {
@@ -299,6 +320,10 @@ static enum err_code open_rooms(struct engine *g, const struct engine_opts *o, s
 		return e->code;
 	if (o->visitor || open_secrets(g, e) != OK)
 		return o->visitor ? OK : e->code;
+	if (o->keeps_secret &&
+		store_use(g->store, g->secrets.fingerprint, g->conf->new_secret, e) != OK)
+		return e->code;
+	open_results(g);
 	if (!o->lanes)
 		return OK;
 	open_fetch(g, o->allow_files);
@@ -362,6 +387,7 @@ void engine_close(struct engine *g)
 	if (g->worker)
 		worker_stop(g->worker, 0);
 	manifests_stop(g->manifests);
+	results_free(g->results);
 	store_free(g->store);
 	manifests_free(g->manifests);
 	bus_free(g->bus);

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "darkroom/darkroom.h"
 #include "fetch/fetch.h"
+#include "results/results.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -23,6 +24,7 @@ struct engine {
 	struct bus *bus;
 	struct store *store;
 	struct blob *blob;
+	struct results *results;
 	struct presets *presets;
 	struct fetch *fetch;
 	struct darkroom *darkroom;
@@ -42,7 +44,8 @@ struct engine_opts {
 	bool allow_files;      /* file:// sources (`bulb run`) */
 	bool joins; /* work for a cluster (`bulb work`): no store but a shared one, nothing is kept here */
 	bool visitor;   /* beside a running server: no lock, no recovery, no worker (`bulb gc`) */
-	bool manifests; /* of jobs go into the blob store, as the settings say */
+	bool keeps_secret; /* the store is used with one secret, and refuses another */
+	bool manifests;    /* of jobs go into the blob store, as the settings say */
 	bool wait_for_blobs; /* a full disk is waited for; else its items fail after some tries */
 	bool transient; /* nothing is kept on this machine: memory:, and secrets that end with it */
 	int64_t lanes;  /* 0: no worker */
@@ -51,8 +54,9 @@ struct engine_opts {
 /* Opens everything and recovers what an earlier process left; nothing runs yet. */
 enum err_code engine_open(const struct conf *c, const struct engine_opts *o, struct engine *ret,
 	struct err *e) MUST_CHECK;
-/* The bus that the settings name. */
+/* The bus that the settings name, and what they say of blobs. */
 struct bus_opts engine_bus_opts(const struct conf *c);
+struct blob_opts engine_blob_opts(const struct conf *c);
 /* Starts the worker. Subscribe to the bus before. */
 enum err_code engine_start(struct engine *g, struct err *e) MUST_CHECK;
 /* Another worker of the engine's parts, with a feed and a place for blobs of its own. It ends before

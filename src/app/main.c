@@ -17,6 +17,7 @@ static int (*const commands[COMMAND_COUNT])(const struct conf *c) = {
 	[COMMAND_RUN] = cmd_run,
 	[COMMAND_SERVE] = cmd_serve,
 	[COMMAND_WORK] = cmd_work,
+	[COMMAND_LAMBDA] = cmd_lambda,
 	[COMMAND_SUBMIT] = cmd_submit,
 	[COMMAND_WATCH] = cmd_watch,
 	[COMMAND_CANCEL] = cmd_cancel,
@@ -26,6 +27,7 @@ static int (*const commands[COMMAND_COUNT])(const struct conf *c) = {
 	[COMMAND_MODEL] = cmd_model,
 	[COMMAND_DOCTOR] = cmd_doctor,
 	[COMMAND_GC] = cmd_gc,
+	[COMMAND_COPY] = cmd_copy,
 	[COMMAND_KEY] = cmd_key,
 };
 
@@ -49,8 +51,11 @@ static int run_command(enum command command, int argc, char **argv, char **envp)
 {
 	CLEANUP(conf_done) struct conf c = { 0 };
 	struct err e = { 0 };
-	if (conf_parse(command, argc, argv, envp, &c, &e) != OK)
+	if (conf_parse(command, argc, argv, envp, &c, &e) != OK) {
+		if (command == COMMAND_LAMBDA)
+			cmd_lambda_fault(envp, &e);
 		return say_error(&e);
+	}
 	if (c.help)
 		return print_help(command, 0);
 	if (c.version)
@@ -60,12 +65,21 @@ static int run_command(enum command command, int argc, char **argv, char **envp)
 	return commands[command](&c);
 }
 
+/* The name under which AWS Lambda starts what is in a package. */
+static bool is_bootstrap(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	return path && strcmp(slash ? slash + 1 : path, "bootstrap") == 0;
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 	const char *near = NULL;
 	if (strcmp(word, "darkroom") == 0)
 		inside_main(argc - 2, argv + 2); /* does not return */
+	if (is_bootstrap(argv[0]))
+		return run_command(COMMAND_LAMBDA, argc - 1, argv + 1, envp);
 	if (strcmp(word, "--version") == 0)
 		return print_text("bulb " BULB_VERSION "\n", 0);
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)

@@ -37,6 +37,27 @@ static void derive_places(struct conf *c, char *const *envp)
 		c->blob = arena_printf(c->arena, "file:%s/blobs", c->data);
 }
 
+/* On Lambda memory is what is paid for, and nothing else says how much there is: a part for decoded
+ * pictures, a part for originals, the rest for what is on its way out and for ourselves. */
+static void derive_function(struct conf *c, char *const *envp)
+{
+	int64_t mib = number(environment_get(envp, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 1 << 20);
+	const char *task = environment_get(envp, "LAMBDA_TASK_ROOT");
+	const char *format = environment_get(envp, "AWS_LAMBDA_LOG_FORMAT");
+	if (!c->models && task)
+		c->models = arena_printf(c->arena, "%s/models", task);
+	if (format && strcmp(format, "JSON") == 0 && c->source[CONF_log_format] == CONF_DEFAULT)
+		c->log_format = "json";
+	if (mib <= 0)
+		return;
+	if (c->source[CONF_darkroom_memory_bytes] == CONF_DEFAULT)
+		c->darkroom_memory_bytes = mib * (1 << 20) / 100 * 45;
+	if (c->source[CONF_held_memory_bytes] == CONF_DEFAULT)
+		c->held_memory_bytes = mib * (1 << 20) / 100 * 20;
+	if (c->workers < 0)
+		c->workers = mib / 32 < 4 ? 4 : mib / 32 < 64 ? mib / 32 : 64;
+}
+
 /* The XDG base directory specification: a path that is not absolute does not count. */
 static void derive_models(struct conf *c, char *const *envp)
 {
@@ -107,17 +128,24 @@ static void derive_systemd(struct conf *c, char *const *envp)
 		c->listen_fds = (int)fds;
 }
 
+static bool is_service(enum command cmd)
+{
+	return cmd == COMMAND_SERVE || cmd == COMMAND_WORK || cmd == COMMAND_LAMBDA;
+}
+
 enum err_code conf_derive(struct conf *c, enum command cmd, char *const *envp, struct err *e)
 {
 	c->environment = envp;
 	c->no_color = environment_get(envp, "NO_COLOR") != NULL;
 	derive_systemd(c, envp);
 	derive_places(c, envp);
+	if (cmd == COMMAND_LAMBDA)
+		derive_function(c, envp);
 	derive_models(c, envp);
 	derive_registry(c, envp);
 	derive_work(c);
 	if (!c->log_level)
-		c->log_level = cmd == COMMAND_SERVE || cmd == COMMAND_WORK ? "info" : "warn";
+		c->log_level = is_service(cmd) ? "info" : "warn";
 	if (!c->ops_listen && cmd == COMMAND_WORK)
 		c->ops_listen = "127.0.0.1:8081";
 	if (c->max_connections < 0)

@@ -15,6 +15,7 @@
 #define C_RUN    (1u << COMMAND_RUN)
 #define C_SERVE  (1u << COMMAND_SERVE)
 #define C_WORK   (1u << COMMAND_WORK)
+#define C_LAMBDA (1u << COMMAND_LAMBDA)
 #define C_SUBMIT (1u << COMMAND_SUBMIT)
 #define C_WATCH  (1u << COMMAND_WATCH)
 #define C_JOBS   (1u << COMMAND_JOBS)
@@ -24,6 +25,7 @@
 #define C_USAGE  (1u << COMMAND_USAGE)
 #define C_KEY    (1u << COMMAND_KEY)
 #define C_MODEL  (1u << COMMAND_MODEL)
+#define C_COPY   (1u << COMMAND_COPY)
 #define C_CLIENT (C_SUBMIT | C_WATCH | C_JOBS | C_RETRY | C_USAGE | 1u << COMMAND_CANCEL)
 #define C_ALL    ((1u << COMMAND_COUNT) - 1)
 
