@@ -10,6 +10,7 @@
 #include "http/http.h"
 #include "job/request.h"
 #include "push/push.h"
+#include "results/results.h"
 #include "store/store.h"
 
 struct api;
@@ -17,6 +18,7 @@ struct api_opts {
 	struct store *store;
 	struct blob *blob;
 	struct push *push;
+	struct results *results; /* or NULL: nobody outside works for this server */
 	const struct presets *presets;
 	struct request_limits limits;
 	const uint8_t *link_key, *seal_key; /* 32 bytes each */

@@ -123,6 +123,7 @@ void archive_get(struct call *c);
 void events_get(struct call *c);
 void events_many(struct call *c);
 void blob_get_signed(struct call *c);
+void results_post(struct call *c);
 void presets_get(struct call *c);
 void usage_get(struct call *c);
 void health_get(struct call *c);

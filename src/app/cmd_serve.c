@@ -64,6 +64,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.store = s->engine.store,
 		.blob = s->engine.blob,
 		.push = s->push,
+		.results = s->engine.results,
 		.presets = s->engine.presets,
 		.limits = lim,
 		.link_key = s->engine.secrets.link_key,
@@ -134,6 +135,7 @@ static enum err_code start(struct serve *s, struct err *e)
 		.lanes = c->workers,
 		.wait_for_blobs = true,
 		.manifests = true,
+		.keeps_secret = true,
 	};
 	int fd = -1;
 	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Both keys are derived from one file of 32 random bytes by HMAC with a name each, so that there is
+ * All keys are derived from one file of 32 random bytes by HMAC with a name each, so that there is
  * one thing to back up and one to protect.
  */
 #include "app/secrets.h"
@@ -21,6 +21,10 @@ static void derive(const void *root, size_t n, struct secrets *ret)
 {
 	hmac_sha256(root, n, "bulb link", strlen("bulb link"), ret->link_key);
 	hmac_sha256(root, n, "bulb seal", strlen("bulb seal"), ret->seal_key);
+	hmac_sha256(root, n, "bulb report", strlen("bulb report"), ret->report_key);
+	uint8_t mark[SHA256_LEN];
+	hmac_sha256(root, n, "bulb fingerprint", strlen("bulb fingerprint"), mark);
+	hex_format(mark, sizeof(mark), ret->fingerprint);
 }
 
 /* Whoever comes first: a server that starts and a `bulb key add` beside it keep the same one. */
@@ -64,8 +68,21 @@ enum err_code secrets_load(const char *data_dir, struct secrets *ret, struct err
 	return OK;
 }
 
+/* What DATA/secret holds, as text: a server's own secret goes on as that of a cluster. */
+static bool derive_from_raw(const char *text, struct secrets *ret)
+{
+	uint8_t root[SECRET_BYTES];
+	if (strncmp(text, "raw:", 4) != 0 || !hex_parse(text + 4, root, sizeof(root)))
+		return false;
+	derive(root, sizeof(root), ret);
+	mem_wipe(root, sizeof(root));
+	return true;
+}
+
 enum err_code secrets_from_text(const char *text, struct secrets *ret, struct err *e)
 {
+	if (derive_from_raw(text, ret))
+		return OK;
 	if (strlen(text) < TEXT_LEAST)
 		return err_set(e, ERR_USAGE,
 			"--secret-file: it holds %zu characters, and %d are the least that is safe",
