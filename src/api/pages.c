@@ -7,6 +7,7 @@
 #include "api/api_impl.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/embed.h"
 
 #include <string.h>
@@ -72,9 +73,19 @@ static const char *type_of(const char *name)
 	return "application/octet-stream";
 }
 
+static const char *etag_of(struct call *c, const struct embedded *f)
+{
+	uint8_t digest[SHA256_LEN];
+	char hex[HEX_MAX(SHA256_LEN)];
+
+	sha256_of(f->data, f->bytes, digest);
+	hex_format(digest, sizeof(digest), hex);
+	return arena_printf(c->a, "\"%.16s\"", hex);
+}
+
 void page_get(struct call *c)
 {
-	const char *name = c->route->pattern + 1;
+	const char *name = c->args[0] ? c->args[0] : c->route->pattern + 1;
 
 	if (!*name)
 		name = "index.html";
@@ -83,6 +94,7 @@ void page_get(struct call *c)
 			continue;
 		set_policy(c);
 		c->cache_control = "no-cache";
+		http_set(c->r, "ETag", etag_of(c, f));
 		call_respond(c, 200, type_of(name), f->data, f->bytes);
 		return;
 	}
@@ -103,7 +115,7 @@ void page_error_get(struct call *c)
 		"<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width\">\n"
 		"<title>%s - bulb</title>\n"
-		"<link rel=\"stylesheet\" href=\"../style.css\">\n<main>\n<h1>%s</h1>\n"
+		"<link rel=\"stylesheet\" href=\"../page/style.css\">\n<main class=\"plain\">\n<h1>%s</h1>\n"
 		"<p>What happened: %s.</p>\n<p>What to do: %s</p>\n"
 		"<p>HTTP status %d; %s.</p>\n</main>\n",
 		err_name(code), err_name(code), err_title(code), err_hint(code), err_http(code),
