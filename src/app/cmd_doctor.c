@@ -181,7 +181,9 @@ static void check_secret(struct doctor *d)
 		: err_set(&e, ERR_USAGE,
 			  "--secret-file is needed, the same for all that share the database: "
 			  "openssl rand -hex 32 makes one");
-	line(d, "secret", code, &e, clock_mono_us(), "--secret-file");
+	if (code == OK)
+		code = store_may_use(d->engine.store, s.fingerprint, &e);
+	line(d, "secret", code, &e, clock_mono_us(), "--secret-file, the same as the others have");
 	secrets_wipe(&s);
 }
 

@@ -23,6 +23,7 @@ static enum err_code start(const struct conf *c, struct engine *g, struct ops *o
 		.lanes = c->workers,
 		.wait_for_blobs = true,
 		.manifests = true,
+		.keeps_secret = true,
 		.joins = true,
 	};
 	if (c->workers == 0)

@@ -61,6 +61,12 @@ static inline void store_freep(struct store **s)
 	store_free(*s);
 	*s = NULL;
 }
+/* Before anything else, by who serves or works: secret is a fingerprint of the one that this process has. All
+ * must have the same one; the first to come says which, or who comes with replace. ERR_STORE_SECRET,
+ * ERR_STORE_UNFINISHED: a copy into it has been cut off. */
+enum err_code store_use(struct store *s, const char *secret, bool replace, struct err *e)
+	MUST_CHECK;
+enum err_code store_may_use(struct store *s, const char *secret, struct err *e) MUST_CHECK;
 /* A commit of nothing that matters: fails when writes would. */
 enum err_code store_ping(struct store *s, struct err *e) MUST_CHECK;
 
