@@ -47,6 +47,9 @@ test('a job from a list of URLs to its pictures', async (t) => {
   assert.deepEqual((await list(bulb.items(job, { status: 'failed' }))), []);
   assert.deepEqual((await list(bulb.jobs({ tag: 'spring', pageSize: 1 }))).map((j) => j.id), [job.id]);
   assert.ok((await bulb.presets()));
+  assert.equal((await bulb.manifest(job)).items.length, 5);
+  const zip = new Uint8Array(await (await bulb.archive(job, { variant: 'a' })).arrayBuffer());
+  assert.equal(String.fromCharCode(...zip.slice(0, 2)), 'PK');
   assert.equal((await bulb.usage()).totals.items, 5);
   assert.equal((await bulb.submit({ urls: [`${origin.url}/png?seed=9`], dry_run: true })).estimate.downloads, 1);
   await bulb.delete(job, { results: true });

@@ -37,7 +37,8 @@ export class Client {
   constructor(options = {}) {
     const server = new URL(options.server ?? '/', globalThis.location?.href);
     if (!server.pathname.endsWith('/')) server.pathname += '/';
-    this.#o = { fetch: (...a) => globalThis.fetch(...a), retries: 3, ...options, server };
+    const { fetch = (...a) => globalThis.fetch(...a), retries = 3 } = options;
+    this.#o = { ...options, fetch, retries, server };
     this.#token = options.key ?? options.token;
   }
 
@@ -67,6 +68,16 @@ export class Client {
 
   item(job, item, { signal } = {}) {
     return this.#call('GET', jobPath(job, `/items/${encodeURIComponent(idOf(item))}`), { signal });
+  }
+
+  /** The job and all its items in one document. */
+  manifest(job, { signal } = {}) {
+    return this.#call('GET', jobPath(job, '/manifest'), { signal });
+  }
+
+  /** What was made, as a zip: a Response whose body is streamed. */
+  archive(job, { variant, signal } = {}) {
+    return this.#call('GET', jobPath(job, '/archive'), { query: { variant }, headers: { accept: '*/*' }, as: (r) => r, signal });
   }
 
   cancel(job, { signal } = {}) {
@@ -102,7 +113,7 @@ export class Client {
     const known = id ?? target.id ?? idInUrl(target.events_url ?? target);
     const open = (signal) => this.job(known, { signal });
     const { fetch, WebSocket, refresh } = this.#o;
-    const own = { fetch, remembered: this.#remembered, ...('WebSocket' in this.#o ? { WebSocket } : {}) };
+    const own = { fetch, WebSocket, remembered: this.#remembered };
     if (known && (this.#token || refresh)) own.open = open;
     return new Watch(id || (!target.events_url && target.id) ? open : target, { ...own, ...options });
   }
@@ -142,7 +153,7 @@ export class Client {
     }
   }
 
-  async #send(method, path, { query, body, headers = {}, signal }) {
+  async #send(method, path, { query, body, headers = {}, signal, as = (r) => r.json() }) {
     const all = { accept: 'application/json', ...headers };
     if (this.#token) all.authorization = `Bearer ${this.#token}`;
     if (body !== undefined) all['content-type'] = 'application/json';
@@ -151,10 +162,12 @@ export class Client {
       body: body === undefined ? undefined : JSON.stringify(body) });
     if (!response.ok) throw await problemOf(response);
     if (response.status === 204) return undefined;
-    return response.json().catch((e) => {
+    try {
+      return await as(response);
+    } catch (e) {
       signal?.throwIfAborted();
       throw new ConnectionError(`the answer of ${method} ${path} broke off`, e);
-    });
+    }
   }
 }
 

@@ -307,6 +307,10 @@ export class Client {
   jobs(options?: Call & { status?: JobStatus; tag?: string; pageSize?: number }): AsyncGenerator<Job, void, void>;
   items(job: string | { id: string }, options?: Call & { status?: ItemStatus; ref?: string; url?: string; pageSize?: number }): AsyncGenerator<Item, void, void>;
   item(job: string | { id: string }, item: string | { id: string }, options?: Call): Promise<Item>;
+  /** The job and all its items in one document. */
+  manifest(job: string | { id: string }, options?: Call): Promise<{ bulb: string; job: Job; items: Item[] }>;
+  /** What was made, as a zip: a Response whose body is streamed; `variant`: only this, `original` or `cutout`. */
+  archive(job: string | { id: string }, options?: Call & { variant?: string }): Promise<Response>;
   cancel(job: string | { id: string }, options?: Call): Promise<Job>;
   retry(job: string | { id: string }, options?: Call & { confirmCharge?: boolean }): Promise<Job>;
   delete(job: string | { id: string }, options?: Call & { results?: boolean }): Promise<void>;

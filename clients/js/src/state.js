@@ -20,6 +20,11 @@ export const initialState = () => EMPTY;
 /* Where an item stands in the batch: ids end in its number. */
 const place = (item) => Number(/\d+$/.exec(item.id)?.[0] ?? 0);
 
+function inPlace(list) {
+  const placed = list.map((item) => ({ item, at: place(item) }));
+  return placed.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
 /* Places of items by id; of every array of items that was made here. */
 const indexes = new WeakMap();
 function indexOf(items) {
@@ -62,7 +67,7 @@ const got = (draft, id) => (draft.list ?? draft.items)[draft.known.get(id)];
 function finish({ known, list, grown, ...state }) {
   if (list) {
     state.items = list;
-    if (grown) list.sort((a, b) => place(a) - place(b));
+    if (grown) state.items = inPlace(list);
     else indexes.set(list, known);
   }
   const c = state.counts;

@@ -12,6 +12,7 @@ import { onePage, transports } from './transports.js';
 const ENDS = /^job\.(succeeded|partial|failed|canceled)$/;
 const QUEUE_MOST = 1000;
 const REMEMBERED_MS = 600000;
+const HELD_MS = 10000;
 
 /** Which transport got through to an origin, and when. Of the page, or of the client that has its own. */
 const remembered = new Map();
@@ -24,8 +25,9 @@ export class WatchEvent extends Event {
 }
 
 function limitsOf({ heartbeat = 15, limits = {} }) {
-  const quiet = (heartbeat * 2 + 5) * 1000;
-  return { heartbeat, open: 10000, quiet, sseQuiet: Math.max(quiet, 35000), wait: 20, ...limits };
+  const every = Math.max(1, heartbeat);
+  const quiet = (every * 2 + 5) * 1000;
+  return { heartbeat: every, open: 10000, quiet, sseQuiet: Math.max(quiet, 35000), wait: 20, ...limits };
 }
 
 export class Watch extends EventTarget {
@@ -44,6 +46,7 @@ export class Watch extends EventTarget {
   #refreshed = false;
   #memory = {};
   #heard = false;
+  #began = 0;
   #connection = { phase: 'idle', transport: undefined, after: 0 };
   #queue;
   #waiting = [];
@@ -60,7 +63,8 @@ export class Watch extends EventTarget {
    */
   constructor(target, options = {}) {
     super();
-    this.#o = { fetch: (...a) => globalThis.fetch(...a), WebSocket: globalThis.WebSocket, ...options };
+    const { fetch = (...a) => globalThis.fetch(...a), WebSocket = globalThis.WebSocket } = options;
+    this.#o = { ...options, fetch, WebSocket };
     this.#limits = limitsOf(options);
     this.#last = Number(options.after ?? 0) || 0;
     this.#life = linked(options.signal);
@@ -168,6 +172,7 @@ export class Watch extends EventTarget {
   #proof() {
     this.#heard = true;
     this.#refreshed = false;
+    this.#strikes = 0;
     const name = this.#names[this.#at];
     if (this.#proven.has(name)) return;
     this.#proven.add(name);
@@ -233,6 +238,7 @@ export class Watch extends EventTarget {
     if (!this.#names) this.#choose();
     this.#phase('connecting');
     this.#heard = false;
+    this.#began = Date.now();
     const name = this.#names[this.#at];
     const outcome = await transports[name](this.#line());
     if (outcome.end === 'done') this.#end('complete');
@@ -252,6 +258,7 @@ export class Watch extends EventTarget {
     }
     const page = await onePage({ ...this.#line(), opened: () => {}, alive: () => {}, take: (e) => this.#take(e) });
     if (page.end === 'done') this.#end('complete');
+    else if (page.end === 'full') await this.#room();
     else if (page.end === 'lost') await this.#again(page.cause);
     else if (!heard || end === 'refused') await this.#nextTransport();
     else await this.#again(cause);
@@ -268,8 +275,9 @@ export class Watch extends EventTarget {
     await this.#again();
   }
 
-  /** Waits, longer each time in a row that brought no event, and tries again. */
+  /** Waits, longer each time in a row that brought no event and did not hold, and tries again. */
   async #again(error, atLeastMs = 0) {
+    if (this.#heard && Date.now() - this.#began > HELD_MS) this.#tries = 0;
     const ms = Math.max(atLeastMs, backoff(this.#tries, this.#o.backoff));
     this.#phase('waiting', { retryInMs: Math.round(ms), error });
     this.#tries++;
@@ -301,7 +309,7 @@ export class Watch extends EventTarget {
     const { signal } = this.#life;
     let given;
     try {
-      given = refresh ? await refresh({ problem: error, url: this.#address?.http({}), signal }) : await open(signal);
+      given = (await refresh?.({ problem: error, url: this.#address?.http({}), signal })) ?? (await open?.(signal));
     } catch (e) {
       this.#refreshed = false;
       return this.#trouble(e);
