@@ -61,22 +61,10 @@ static enum err_code not_modified(struct tx *t, const struct tx_task *k, const s
 }
 
 /* The make that was lent at once, as the claim would have answered it. */
-static enum err_code lent_make(struct tx *t, struct op_end *op, struct err *e)
+static void answer_lent(const struct tx *t, struct op_end *op)
 {
-	struct tx_task *k = NULL;
-	enum err_code code = t->lent_task ? task_find(t, t->lent_task, &k, e) : OK;
-
-	op->make = (struct task){ 0 };
-	if (code == OK && k)
-		op->make = (struct task){
-			.id = k->id,
-			.lease = k->lease,
-			.scope = k->scope,
-			.kind = k->kind,
-			.input = arena_strdup(op->arena, k->input),
-			.tries = k->tries,
-		};
-	return code;
+	op->make = t->lent;
+	op->make.input = arena_strdup(op->arena, t->lent.input);
 }
 
 enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e)
@@ -107,10 +95,11 @@ enum err_code op_finish_fetch(struct tx *t, void *arg, struct err *e)
 		t->work_done = (struct usage_row){ .downloads = 1, .bytes_in = f->original.bytes };
 	if (op->made)
 		code = brought_put(t, k, &o, op->made, e);
-	struct tx_ending end = { TASK_DONE, o.id, f->not_modified, .outcome = &f->outcome };
+	struct tx_ending end = { TASK_DONE, &o, f->not_modified, .outcome = &f->outcome };
 	if (code == OK)
 		code = settle_begin(t, k, &end, e);
-	return code == OK ? lent_make(t, op, e) : code;
+	answer_lent(t, op);
+	return code;
 }
 
 /* ---- make ---- */
@@ -173,9 +162,10 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 		const struct product *p = &op->made->products[i];
 		t->work_done.encodes++;
 		t->work_done.bytes_out += p->bytes;
-		code = there ? result_put(t, k->scope, k->subject, p, e) : trash_put(t, p->key, t->now_ms, e);
+		code = there ? result_put(t, k->scope, k->subject, p, e)
+			     : trash_put(t, p->key, t->now_ms, e);
 	}
-	struct tx_ending end = { TASK_DONE, o.id, .outcome = &op->made->outcome };
+	struct tx_ending end = { TASK_DONE, &o, .outcome = &op->made->outcome };
 	return code == OK ? settle_begin(t, k, &end, e) : code;
 }
 
@@ -201,7 +191,7 @@ enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e)
 	t->work_done = (struct usage_row){ .cutouts = 1, .bytes_out = m->product.bytes };
 	struct tx_ending end = {
 		.state = TASK_DONE,
-		.original = o.id,
+		.original = &o,
 		.cut_state = m->state,
 		.cut_reason = m->reason,
 		.cut = cut,
@@ -247,7 +237,7 @@ enum err_code task_fail(struct tx *t, struct tx_task *k, const struct outcome *w
 		code = original_put(t, k->scope, found, &o, e);
 	if (code == OK && k->kind != TASK_FETCH && why->code == ERR_BLOB_NOT_FOUND)
 		code = original_lost(t, k, &o, e);
-	struct tx_ending end = { TASK_FAILED, o.id, .outcome = why };
+	struct tx_ending end = { TASK_FAILED, &o, .outcome = why };
 	return code == OK ? settle_begin(t, k, &end, e) : code;
 }
 

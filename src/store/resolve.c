@@ -171,13 +171,20 @@ static size_t missing_of(struct tx *t, const struct tx_recipe *r, const int64_t 
 }
 
 /* To the one who has just fetched: it has the original's bytes at hand, not those of a cut-out. */
-static enum err_code lend_at_once(struct tx *t, int64_t id, enum task_state *ret_state,
-	struct err *e)
+static enum err_code lend_at_once(struct tx *t, int64_t id, const struct task_new *n,
+	enum task_state *ret_state, struct err *e)
 {
 	*ret_state = TASK_RUNNING;
-	t->lent_task = id;
+	t->lent = (struct task){
+		.id = id,
+		.lease = 1,
+		.scope = n->scope,
+		.kind = n->kind,
+		.input = arena_strdup(t->arena, n->input),
+		.tries = n->tries,
+	};
 	return sql_run(t->db,
-		"UPDATE task SET state = 1, step = 2, lease = lease + 1, owner = $1, until_ms = $2"
+		"UPDATE task SET state = 1, step = 2, lease = 1, owner = $1, until_ms = $2"
 		" WHERE id = $3",
 		SQL(sql_t(t->lend_owner), sql_i(t->now_ms + t->lend_ms), sql_i(id)), NULL, e);
 }
@@ -223,8 +230,8 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	enum err_code code = task_put(t, &n, &id, &state, &joined, e);
 	if (code == OK && !joined)
 		it->made += (int)in.recipe.n;
-	if (code == OK && !joined && t->lend_owner && !t->lent_task && !f->is_cut)
-		code = lend_at_once(t, id, &state, e);
+	if (code == OK && !joined && t->lend_owner && !t->lent.id && !f->is_cut)
+		code = lend_at_once(t, id, &n, &state, e);
 	it->step = STEP_PROCESSING;
 	return code == OK ? task_await(t, it, id, state, e) : code;
 }

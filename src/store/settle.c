@@ -26,7 +26,7 @@ static enum err_code ending_write(struct tx *t, const struct tx_task *k,
 {
 	autojson *doc = json_obj();
 
-	json_put_int(doc, "o", end->original);
+	json_put_int(doc, "o", end->original ? end->original->id : 0);
 	json_put_bool(doc, "n", end->not_modified);
 	json_put(doc, "x", outcome_json(end->outcome));
 	if (k->kind == TASK_CUT) {
@@ -52,8 +52,8 @@ static enum err_code ending_of(struct tx *t, const struct tx_ending *how, struct
 		.cut_reason = how->cut_reason,
 	};
 	if (how->original)
-		code = original_by_id(t, how->original, &ret->original, e);
-	if (code == OK && how->cut)
+		ret->original = *how->original;
+	if (how->cut)
 		code = cut_by_id(t, how->cut, &ret->cut, e);
 	ret->cut.reason = ret->cut_reason;
 	return code;
@@ -68,9 +68,11 @@ static enum err_code ending_read(struct tx *t, const struct tx_task *k, struct e
 	if (code != OK)
 		return err_set(e, ERR_INTERNAL, "task %lld: bad outcome", (long long)k->id);
 	autofree char *x = json_text(json_object_get(doc, "x"));
+	int64_t original = json_get_int(doc, "o", 0);
+	struct tx_original from = { 0 };
 	struct outcome outcome;
 	struct tx_ending how = {
-		.original = json_get_int(doc, "o", 0),
+		.original = &from,
 		.not_modified = json_get_bool(doc, "n", false),
 		.cut_state = (enum cut_state)json_get_int(doc, "s", CUT_OFF),
 		.cut_reason = (enum cut_reason)json_get_int(doc, "r", CUT_REASON_ASKED),
@@ -78,6 +80,8 @@ static enum err_code ending_read(struct tx *t, const struct tx_task *k, struct e
 		.outcome = &outcome,
 	};
 	code = outcome_parse(x, &outcome, e);
+	if (code == OK && original)
+		code = original_by_id(t, original, &from, e);
 	return code == OK ? ending_of(t, &how, ret, e) : code;
 }
 

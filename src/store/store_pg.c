@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMITTERS 4
+#define COMMITTERS 3 /* those that wait for the same job do not fill batches */
 
 struct pg_store {
 	struct store base;

@@ -117,7 +117,8 @@ struct tx {
 	struct usage_row work_done;
 	/* A make that is inserted is lent at once to this owner, the first one only. */
 	const char *lend_owner;
-	int64_t lend_ms, lent_task;
+	int64_t lend_ms;
+	struct task lent; /* id 0: none yet */
 	/* Variants that came with the original whose fetch ends, and which of them were counted. */
 	const struct made *brought;
 	bool *brought_counted;
@@ -430,7 +431,7 @@ enum err_code task_fail(struct tx *t, struct tx_task *k, const struct outcome *w
 /* How a task ended. */
 struct tx_ending {
 	enum task_state state;    /* TASK_DONE or TASK_FAILED */
-	int64_t original;         /* 0: not known */
+	const struct tx_original *original; /* as its row is; NULL or id 0: not known */
 	bool not_modified;        /* of a fetch */
 	enum cut_state cut_state; /* of a cut */
 	enum cut_reason cut_reason;
@@ -530,7 +531,9 @@ struct op_end { /* later, finish_fetch, finish_make, fail */
 	struct original original;
 };
 struct op_outside {
-	int64_t id, lease;
+	int64_t id, lease, lease_ms;
+	const char *owner;
+	const struct outside_name *names;
 	const struct outside_report *report;
 	struct arena *arena;
 	struct lent lent;
@@ -616,6 +619,7 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e);
 enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e);
 enum err_code op_lent(struct tx *t, void *arg, struct err *e);
 enum err_code op_outside_list(struct tx *t, void *arg, struct err *e);
+enum err_code op_hand(struct tx *t, void *arg, struct err *e);
 enum err_code op_report(struct tx *t, void *arg, struct err *e);
 enum err_code op_charge_ask(struct tx *t, void *arg, struct err *e);
 enum err_code op_charge_refused(struct tx *t, void *arg, struct err *e);

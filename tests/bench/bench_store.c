@@ -2,7 +2,9 @@
  *
  * What a store can take: rows of new jobs a second, and tasks that are claimed and ended a second.
  *
- *	bench_store URL [THREADS [JOBS [ITEMS [BATCH]]]]
+ *	bench_store URL [THREADS [JOBS [ITEMS [BATCH [fail|done]]]]]
+ *
+ * fail: each fetch ends as a 404 does. done: it brings an original, and a make of one variant follows.
  */
 #include "base/clock.h"
 #include "base/digest.h"
@@ -17,8 +19,8 @@
 struct bench {
 	struct store *s;
 	int threads, jobs, items, batch;
-	_Atomic int next, claimed, ended;
-	bool finish;
+	_Atomic int next, claimed;
+	const char *end; /* "" : nothing is ended */
 };
 
 static void must(enum err_code code, const struct err *e, const char *what)
@@ -37,7 +39,8 @@ static char *body_of(int job, int items)
 
 	buf_puts(&b, "{\"urls\":[");
 	for (int i = 0; i < items; i++)
-		buf_printf(&b, "%s\"https://img.example.com/%d/a-picture-of-something-%lld-%d.jpg\"",
+		buf_printf(&b,
+			"%s\"https://img.example.com/%d/a-picture-of-something-%lld-%d.jpg\"",
 			i ? "," : "", job, (long long)start_ms, i);
 	buf_puts(&b, "],\"variants\":[{\"name\":\"a\",\"width\":10}]}");
 	char *text = mem_strdup(buf_str(&b));
@@ -85,13 +88,42 @@ static void *submit_main(void *ctx)
 	return NULL;
 }
 
-static void end_task(struct bench *w, const struct task *t)
+static void fail_task(struct bench *w, const struct task *t)
 {
 	struct outcome o = { .code = ERR_FETCH_STATUS, .stage = "download" };
 	struct err e;
 
 	must(store_fail(w->s, t->id, t->lease, &o, NULL, &e), &e, "fail");
-	w->ended++;
+}
+
+static void finish_make(struct bench *w, const struct task *t)
+{
+	struct make_input in;
+	struct product p = { .format = FORMAT_JPEG, .width = 10, .height = 10, .bytes = 100 };
+	struct err e;
+
+	must(make_input_parse(t->input, &in, &e), &e, "input");
+	struct made m = { .original = in.original, .products = &p, .n = 1 };
+	m.original.format = FORMAT_JPEG;
+	m.original.width = m.original.height = 100;
+	variant_digest(&in.recipe.variants[0], "bench", p.recipe);
+	snprintf(p.key, sizeof p.key, "variant/%lld", (long long)t->id);
+	must(store_finish_make(w->s, t->id, t->lease, &m, &e), &e, "make");
+	recipe_done(&in.recipe);
+}
+
+static void finish_task(struct bench *w, const struct task *t, struct arena *a)
+{
+	struct fetched f = { .etag = "\"1\"", .original.bytes = 1000 };
+	struct original stands;
+	struct task make;
+	struct err e;
+
+	sha256_of(t->input, strlen(t->input), f.original.sha256);
+	snprintf(f.original.key, sizeof f.original.key, "original/%lld", (long long)t->id);
+	must(store_finish_fetch(w->s, t->id, t->lease, &f, "bench", 600000, a, &make, &stands, &e),
+		&e, "fetch");
+	finish_make(w, &make);
 }
 
 static void *claim_main(void *ctx)
@@ -106,8 +138,12 @@ static void *claim_main(void *ctx)
 		struct task *t;
 		must(store_claim(w->s, &c, a, &t, &n, &e), &e, "claim");
 		w->claimed += (int)n;
-		for (size_t i = 0; w->finish && i < n; i++)
-			end_task(w, &t[i]);
+		for (size_t i = 0; w->end[0] && i < n; i++) {
+			if (strcmp(w->end, "done") == 0)
+				finish_task(w, &t[i], a);
+			else
+				fail_task(w, &t[i]);
+		}
 	}
 	return NULL;
 }
@@ -158,7 +194,7 @@ int main(int argc, char **argv)
 		.jobs = arg(argv, argc, 3, 10),
 		.items = arg(argv, argc, 4, 2000),
 		.batch = arg(argv, argc, 5, 200),
-		.finish = argc > 6,
+		.end = argc > 6 ? argv[6] : "",
 	};
 	struct err e;
 
@@ -172,7 +208,7 @@ int main(int argc, char **argv)
 	double plan_s = run(&w, plan_main);
 	printf("planned in %.2f s: %.0f/s\n", plan_s, n / plan_s);
 	double claim_s = run(&w, claim_main);
-	printf("claimed%s %d in %.2f s: %.0f/s\n", w.finish ? " and ended" : "", (int)w.claimed,
+	printf("claimed%s %d in %.2f s: %.0f/s\n", w.end[0] ? " and ended" : "", (int)w.claimed,
 		claim_s, w.claimed / claim_s);
 	store_free(w.s);
 	return 0;
