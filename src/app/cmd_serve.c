@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "app/cmd.h"
+#include "app/dispatching.h"
 #include "app/engine.h"
 #include "app/gc_timer.h"
 #include "app/say.h"
@@ -157,10 +158,11 @@ static enum err_code start(struct serve *s, struct err *e)
 	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK ||
 		ops_start(c, &s->engine, &s->ops, e) != OK)
 		return e->code;
-	if (start_http(c, fd, s->api, &s->http, e) != OK)
+	if (start_http(c, fd, s->api, &s->http, e) != OK ||
+		dispatching_start(&s->engine, s->url, e) != OK)
 		return e->code;
-	s->gc = gc_timer_new(s->engine.store, s->engine.blob, gc_first_ms(c->gc_every_ms),
-		c->gc_every_ms);
+	s->gc = gc_timer_new(s->engine.store, s->engine.blob, s->engine.results,
+		gc_first_ms(c->gc_every_ms), c->gc_every_ms);
 	return OK;
 }
 

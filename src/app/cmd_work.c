@@ -5,6 +5,7 @@
  * left is given back and done by another.
  */
 #include "app/cmd.h"
+#include "app/dispatching.h"
 #include "app/engine.h"
 #include "app/say.h"
 #include "app/series.h"
@@ -26,11 +27,13 @@ static enum err_code start(const struct conf *c, struct engine *g, struct ops *o
 		.keeps_secret = true,
 		.joins = true,
 	};
-	if (c->workers == 0)
+	if (c->workers == 0 && !c->dispatch)
 		return err_set(e, ERR_USAGE, "--workers 0: then there is nothing to do");
 	if (engine_open(c, &o, g, e) != OK || ops_start(c, g, ops, e) != OK)
 		return e->code;
-	return engine_start(g, e);
+	if (engine_start(g, e) != OK)
+		return e->code;
+	return dispatching_start(g, NULL, e);
 }
 
 int cmd_work(const struct conf *c)
@@ -49,7 +52,7 @@ int cmd_work(const struct conf *c)
 	fflush(stdout);
 	log_event(LOG_WORK_START, NULL, "lanes=%lld ops=%s", (long long)c->workers, ops.url);
 	service_wait(c, g.store);
-	log_event(LOG_SERVE_DRAIN, NULL, "busy=%zu", worker_busy(g.worker));
+	log_event(LOG_SERVE_DRAIN, NULL, "busy=%zu", g.worker ? worker_busy(g.worker) : (size_t)0);
 	service_stopping(c);
 	ops_set_draining(&ops);
 	engine_stop(&g, c->drain_ms);

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "dispatch/dispatch.h"
 #include "image/image.h"
 
 #include <assert.h>
@@ -195,6 +196,7 @@ enum err_code engine_worker(struct engine *g, const struct feed *feed, struct bl
 		.ledger = ledger_of_store(g->store),
 		.seal_key = g->secrets.seal_key,
 		.codecs = image_codecs(),
+		.only_cuts = g->conf->dispatch != NULL,
 		.lanes = (size_t)g->lanes,
 		.per_host = (size_t)g->conf->per_host,
 		.lease_ms = g->conf->lease_ms,
@@ -374,6 +376,8 @@ enum err_code engine_start(struct engine *g, struct err *e)
 
 void engine_stop(struct engine *g, int64_t wait_ms)
 {
+	if (g->dispatch)
+		dispatch_stop(g->dispatch);
 	if (!g->worker)
 		return;
 	worker_drain(g->worker);
@@ -386,11 +390,14 @@ void engine_close(struct engine *g)
 	 * its threads end first, its memory last. */
 	if (g->worker)
 		worker_stop(g->worker, 0);
+	if (g->dispatch)
+		dispatch_stop(g->dispatch);
 	manifests_stop(g->manifests);
 	results_free(g->results);
 	store_free(g->store);
 	manifests_free(g->manifests);
 	bus_free(g->bus);
+	dispatch_free(g->dispatch);
 	worker_free(g->worker);
 	darkroom_free(g->darkroom);
 	cutting_close(&g->cutting);

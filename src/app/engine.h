@@ -25,6 +25,7 @@ struct engine {
 	struct store *store;
 	struct blob *blob;
 	struct results *results;
+	struct dispatch *dispatch; /* NULL: nothing is done outside */
 	struct presets *presets;
 	struct fetch *fetch;
 	struct darkroom *darkroom;

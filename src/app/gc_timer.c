@@ -4,6 +4,7 @@
  */
 #include "app/gc_timer.h"
 
+#include "app/dispatching.h"
 #include "app/gc.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -16,6 +17,7 @@
 struct gc_timer {
 	struct store *store;
 	struct blob *blob;
+	struct results *results;
 	int64_t first_ms, every_ms;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -33,6 +35,8 @@ static void collect(struct gc_timer *t)
 {
 	struct err e = { 0 };
 	struct gc_report r;
+	if (dispatching_collect(t->results, &e) != OK)
+		log_event(LOG_CONFIG_WARN, NULL, "reports that were left wait: %s", e.text);
 	if (gc_run(t->store, t->blob, -2, false, &r, &e) != OK) {
 		log_event(LOG_CONFIG_WARN, NULL, "gc was put off: %s", e.text);
 		return;
@@ -67,11 +71,13 @@ static void *gc_loop(void *arg)
 	return NULL;
 }
 
-struct gc_timer *gc_timer_new(struct store *s, struct blob *b, int64_t first_ms, int64_t every_ms)
+struct gc_timer *gc_timer_new(struct store *s, struct blob *b, struct results *r, int64_t first_ms,
+	int64_t every_ms)
 {
 	struct gc_timer *t = mem_new(struct gc_timer);
 	t->store = s;
 	t->blob = b;
+	t->results = r;
 	t->first_ms = first_ms;
 	t->every_ms = every_ms;
 	pthread_mutex_init(&t->lock, NULL);

@@ -58,7 +58,7 @@ static enum err_code take_left(struct results *r, const char *key, bool *ret_tak
 	return blob_delete(r->o.blob, key, e);
 }
 
-enum err_code results_find(struct results *r, const struct task_name *name, bool *ret_found,
+enum err_code results_find_left(struct results *r, const struct task_name *name, bool *ret_found,
 	struct err *e)
 {
 	char key[REPORT_LEFT_MAX];

@@ -50,7 +50,7 @@ enum err_code results_describe(struct results *r, const struct task_name *name, 
 	struct arena *a, struct event_task *ret, bool *ret_held, struct err *e) MUST_CHECK;
 
 /* Take in the report that was left for this lease, if there is one. */
-enum err_code results_find(struct results *r, const struct task_name *name, bool *ret_found,
+enum err_code results_find_left(struct results *r, const struct task_name *name, bool *ret_found,
 	struct err *e) MUST_CHECK;
 /* All that were left. *ret_n: how many there were; *ret_bad: of these, not one result was taken. */
 enum err_code results_collect(struct results *r, int64_t *ret_n, int64_t *ret_bad, struct err *e)

@@ -171,6 +171,21 @@ enum err_code op_outside_list(struct tx *t, void *arg, struct err *e)
 	return code;
 }
 
+enum err_code op_hand(struct tx *t, void *arg, struct err *e)
+{
+	const struct op_outside *op = arg;
+	enum err_code code = OK;
+
+	for (size_t i = 0; code == OK && i < op->n; i++)
+		code = sql_run(t->db,
+			"UPDATE task SET owner = $1, until_ms = $2 WHERE id = $3 AND lease = $4"
+			" AND state = 1",
+			SQL(sql_t(op->owner), sql_i(t->now_ms + op->lease_ms),
+				sql_i(op->names[i].id), sql_i(op->names[i].lease)),
+			NULL, e);
+	return code;
+}
+
 /* ---- what is said of it --------------------------------------------------------------------- */
 
 /* A make that was lent along with the first answer, and still is. */

@@ -289,6 +289,13 @@ struct outside_row {
 enum err_code store_outside(struct store *s, struct arena *a, struct outside_row **ret,
 	size_t *ret_n, struct err *e) MUST_CHECK;
 
+/* Those of the tasks that are still lent under these leases belong to `owner` for so long from now. */
+struct outside_name {
+	int64_t id, lease;
+};
+enum err_code store_hand(struct store *s, const struct outside_name *names, size_t n,
+	const char *owner, int64_t lease_ms, struct err *e) MUST_CHECK;
+
 /* What somebody outside says of a task: fetched (perhaps with variants: made), made, or neither. */
 struct outside_report {
 	int64_t id, lease;

@@ -28,6 +28,14 @@ enum err_code store_outside(struct store *s, struct arena *a, struct outside_row
 	return OK;
 }
 
+enum err_code store_hand(struct store *s, const struct outside_name *names, size_t n,
+	const char *owner, int64_t lease_ms, struct err *e)
+{
+	struct op_outside op = { .names = names, .n = n, .owner = owner, .lease_ms = lease_ms };
+
+	return s->impl->write(s, op_hand, &op, e);
+}
+
 enum err_code store_report(struct store *s, const struct outside_report *r, struct arena *a,
 	struct outside_answer *ret, struct err *e)
 {

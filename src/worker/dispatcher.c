@@ -118,6 +118,7 @@ static enum err_code claim(struct dispatcher *d, size_t idle, size_t *ret_n, str
 		.spare = w->o.lanes / 2 };
 	c.max_cuts = free_cut_places(w);
 	c.no_cuts = c.max_cuts == 0;
+	c.only_cuts = w->o.only_cuts;
 	c.good_hosts = known_copy(w, a, &c.good_hosts_n);
 	c.at_hosts = at_hosts(w, a, &c.at_hosts_n);
 	enum err_code code = w->o.feed.claim(w->o.feed.ctx, &c, a, &tasks, &n, e);

@@ -35,6 +35,8 @@ static void init_lane(struct worker *w, struct lane *l)
 static size_t cut_places(const struct worker_opts *o)
 {
 	size_t n = o->cut_places;
+	if (o->only_cuts)
+		return o->lanes;
 	if (n == 0)
 		n = o->lanes / 4 > 2 ? o->lanes / 4 : 2;
 	if (n >= o->lanes)

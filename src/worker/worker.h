@@ -52,6 +52,7 @@ struct worker_opts {
 	struct ledger ledger;
 	const uint8_t *seal_key; /* 32 bytes: opens per-item headers; copied */
 	const char *codecs; /* what image_codecs() says: part of every result's digest; copied */
+	bool only_cuts; /* downloads and variants are done elsewhere: all lanes are for cut-outs */
 	size_t lanes;
 	size_t per_host;        /* of a claim, at most so many tasks of one host; 0: no limit */
 	int64_t lease_ms;       /* 60 s */
