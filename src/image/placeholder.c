@@ -36,12 +36,13 @@ static void dominant(const uint8_t *rgba, size_t count, char color[8])
 		(fullest->sum[1] + half) / n & 255, (fullest->sum[2] + half) / n & 255);
 }
 
-/* At most 100 × 100, RGBA. */
-static enum err_code shrink(const struct picture *p, struct picture *ret, struct err *e)
+/* At most 100 × 100 of the shape that full_w × full_h has, RGBA. */
+static enum err_code shrink(const struct picture *p, int full_w, int full_h, struct picture *ret,
+	struct err *e)
 {
-	double longest = p->w > p->h ? p->w : p->h;
-	double scale = longest > THUMBHASH_SIDE ? THUMBHASH_SIDE / longest : 1;
-	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
+	int there = p->w > p->h ? p->w : p->h, longest = full_w > full_h ? full_w : full_h;
+	double scale = (there < THUMBHASH_SIDE ? there : THUMBHASH_SIDE) / (double)longest;
+	int w = (int)(full_w * scale + 0.5), h = (int)(full_h * scale + 0.5);
 	struct picture small = { 0 }, rgb = { 0 };
 	enum err_code code = picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w < 1 ? 1 : w,
 		h < 1 ? 1 : h, &small, e);
@@ -58,7 +59,7 @@ enum err_code placeholder_make(const struct picture *p, struct image_summary *re
 {
 	struct picture small;
 	autofree uint8_t *rgba = NULL;
-	enum err_code code = shrink(p, &small, e);
+	enum err_code code = shrink(p, ret->width, ret->height, &small, e);
 	if (code != OK)
 		return code;
 	code = picture_pack(&small, &rgba, e);

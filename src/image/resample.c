@@ -22,14 +22,14 @@ static void filter_done(struct filter *f)
 	free(f->weights);
 }
 
-static double lanczos(double x)
+/* part: sin(π x / LOBES) */
+static double lanczos(double x, double part)
 {
-	x = fabs(x);
-	if (x < 1e-8)
+	if (fabs(x) < 1e-8)
 		return 1;
-	if (x >= LOBES)
+	if (fabs(x) >= LOBES)
 		return 0;
-	double px = M_PI * x, part = sin(px / LOBES);
+	double px = M_PI * x;
 	double all = part * (3 - 4 * part * part); /* sin(3a) by sin(a): sines are what costs */
 	return LOBES * all * part / (px * px);
 }
@@ -43,9 +43,14 @@ static void filter_row(struct filter *f, int i, double centre, double stretch, i
 	first = first < 0 ? 0 : first >= size ? size - 1 : first;
 	last = last >= size ? size - 1 : last < first ? first : last;
 	float *weights = f->weights + (size_t)i * (size_t)f->taps;
-	double sum = 0;
-	for (int k = first; k <= last; k++)
-		sum += each[k - first] = lanczos((k - centre) / stretch);
+	double sum = 0, step = M_PI / reach, sin_step = sin(step), cos_step = cos(step);
+	double s = sin((first - centre) * step), c = cos((first - centre) * step);
+	for (int k = first; k <= last; k++) {
+		sum += each[k - first] = lanczos((k - centre) / stretch, s);
+		double next = s * cos_step + c * sin_step; /* turned by a step: no sine a tap */
+		c = c * cos_step - s * sin_step;
+		s = next;
+	}
 	f->start[i] = first;
 	f->count[i] = last - first + 1;
 	if (fabs(sum) < 1e-6) { /* a window beyond the plane: the nearest sample */

@@ -18,13 +18,14 @@ int64_t finish_bytes(enum format f, double pixels)
 /* What is not there has no colour either: nothing of the background is given away. */
 static void clear_hidden(struct picture *p)
 {
-	size_t count = (size_t)p->w * (size_t)p->h;
-	const uint8_t *alpha = p->planes[3].px;
-	for (int i = 0; i < 3; i++) {
-		uint8_t *px = p->planes[i].px;
-		for (size_t k = 0; k < count; k++)
-			px[k] = alpha[k] == 0 ? 0 : px[k];
-	}
+	size_t w = (size_t)p->w;
+	for (size_t y = 0; y < (size_t)p->h; y++)
+		for (int i = 0; i < 3; i++) {
+			const uint8_t *restrict alpha = p->planes[3].px + y * w;
+			uint8_t *restrict px = p->planes[i].px + y * w;
+			for (size_t x = 0; x < w; x++)
+				px[x] = alpha[x] == 0 ? 0 : px[x];
+		}
 }
 
 static int margin_of(const struct cut *c, struct matte_box box)

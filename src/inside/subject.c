@@ -35,25 +35,42 @@ static enum err_code make_opaque(struct picture *p, struct err *e)
 	return code;
 }
 
+static enum err_code resize(const struct picture *p, int w, int h, struct picture *ret,
+	struct err *e)
+{
+	return picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, ret, e);
+}
+
 static enum err_code make_guide(const struct picture *p, struct picture *ret, struct err *e)
 {
 	int longer = p->w > p->h ? p->w : p->h;
 	double scale = longer > MATTE_GUIDE_MAX ? (double)MATTE_GUIDE_MAX / longer : 1;
 	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
-	return picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w > 0 ? w : 1, h > 0 ? h : 1,
-		ret, e);
+	return resize(p, w > 0 ? w : 1, h > 0 ? h : 1, ret, e);
 }
 
-/* What is seen on the way: upright RGB at full size, and where a model may be asked, the middling copy.
- * That one is made while chroma is still small, and all that is smaller is made of it. */
+/* What is seen on the way: upright RGB at full size, and where a model may be asked, the middling copy
+ * and the model's small one. They are made one of the other while chroma is still small. */
 struct view {
-	struct picture whole, guide;
+	struct picture whole, guide, small;
 };
 
 static void view_done(struct view *v)
 {
 	picture_done(&v->whole);
 	picture_done(&v->guide);
+	picture_done(&v->small);
+}
+
+static enum err_code make_copies(const struct matte_model *m, struct view *v, struct err *e)
+{
+	int w, h;
+	matte_input_size(m, v->whole.w, v->whole.h, &w, &h);
+	enum err_code code = make_guide(&v->whole, &v->guide, e);
+	if (code != OK)
+		return code;
+	bool serves = v->guide.w >= w && v->guide.h >= h;
+	return resize(serves ? &v->guide : &v->whole, w, h, &v->small, e);
 }
 
 static enum err_code load(struct cut_job *job, struct view *v, struct cut_file *file, struct err *e)
@@ -65,11 +82,11 @@ static enum err_code load(struct cut_job *job, struct view *v, struct cut_file *
 	v->whole = l.picture;
 	file->original.width = v->whole.w;
 	file->original.height = v->whole.h;
-	bool guided = job->matte && job->action != CUT_DO_FLAT;
-	if (guided)
-		code = make_guide(&v->whole, &v->guide, e);
+	bool asks = job->matte && job->action != CUT_DO_FLAT;
+	if (asks)
+		code = make_copies(job->model, v, e);
 	if (code == OK)
-		code = placeholder_make(guided ? &v->guide : &v->whole, &file->original, e);
+		code = placeholder_make(asks ? &v->small : &v->whole, &file->original, e);
 	return code == OK ? picture_make_rgb(&v->whole, e) : code;
 }
 
@@ -79,22 +96,14 @@ static struct matte_planes planes_of(const struct picture *p)
 		p->h };
 }
 
-static enum err_code look(const struct cut_job *job, const struct view *v, struct matte_mask *ret,
+static enum err_code look(const struct cut_job *job, struct view *v, struct matte_mask *ret,
 	struct err *e)
 {
-	struct picture small = { 0 };
 	autofree uint8_t *rgb = NULL;
-	int w, h;
-	matte_input_size(job->model, v->whole.w, v->whole.h, &w, &h);
-	const struct picture *from = v->guide.w >= w && v->guide.h >= h ? &v->guide : &v->whole;
-	enum err_code code = picture_resize(from, (struct rect){ 0, 0, from->w, from->h }, w, h,
-		&small, e);
+	enum err_code code = make_opaque(&v->small, e);
 	if (code == OK)
-		code = make_opaque(&small, e);
-	if (code == OK)
-		code = picture_pack(&small, &rgb, e);
-	picture_done(&small);
-	return code == OK ? matte_run(job->matte, rgb, w, h, ret, e) : code;
+		code = picture_pack(&v->small, &rgb, e);
+	return code == OK ? matte_run(job->matte, rgb, v->small.w, v->small.h, ret, e) : code;
 }
 
 static enum err_code refine(const struct cut_job *job, struct view *v,

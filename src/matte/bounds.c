@@ -14,6 +14,23 @@ static bool row_is_empty(const uint8_t *row, int n)
 	return !found;
 }
 
+/* Of a row that is not empty. */
+static int first_of(const uint8_t *row)
+{
+	int x = 0;
+	while (row[x] <= FAINT)
+		x++;
+	return x;
+}
+
+static int last_of(const uint8_t *row, int n)
+{
+	int x = n - 1;
+	while (row[x] <= FAINT)
+		x--;
+	return x;
+}
+
 struct matte_box matte_bounds(const uint8_t *alpha, int w, int h)
 {
 	int top = 0, bottom = h, left = w, right = 0;
@@ -25,12 +42,10 @@ struct matte_box matte_bounds(const uint8_t *alpha, int w, int h)
 		bottom--;
 	for (int y = top; y < bottom; y++) {
 		const uint8_t *row = alpha + (size_t)y * (size_t)w;
-		for (int x = 0; x < left; x++)
-			if (row[x] > FAINT)
-				left = x;
-		for (int x = w - 1; x >= right; x--)
-			if (row[x] > FAINT)
-				right = x + 1;
+		if (!row_is_empty(row, left))
+			left = first_of(row);
+		if (!row_is_empty(row + right, w - right))
+			right = last_of(row, w) + 1;
 	}
 	return (struct matte_box){ left, top, right - left, bottom - top };
 }

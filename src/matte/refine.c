@@ -5,8 +5,8 @@
  * The mask is drawn out to the guide's size and its slope made steeper; then a guided filter moves
  * its edge to where the picture has one. The filter's coefficients are drawn out linearly to the full
  * size (He and Sun 2015), so a large picture costs a few operations a pixel. All of it goes tile by
- * tile: where the mask is constant for as far as the filter can see, so is the result, and on most
- * of a picture nothing is computed at all. Scratch memory is that of a tile.
+ * tile, and within a tile by cells: where the mask is constant for as far as the filter can see, so is
+ * the result, and on most of a picture nothing is computed at all. Scratch memory is that of a tile.
  */
 #include "matte/enlarge.h"
 #include "matte/guided.h"
@@ -17,8 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-#define TILE  64
-#define STRIP 8
+#define TILE 64
+#define CELL 8 /* of a tile: computed, or known to be constant */
 
 struct refine {
 	const struct matte_planes *full;
@@ -29,7 +29,7 @@ struct refine {
 	int16_t *p;            /* the mask where it is felt by a tile */
 	v4 *coefs, *row;       /* of guided_run: of a tile with a margin of 1, of a row of it */
 	v4 *drawn;             /* of the pixels of a row of the tile's full-size part */
-	int *at;               /* for each column of the tile's full-size part: left neighbour, */
+	int *at;               /* for each column of the full picture: left neighbour, */
 	float *weight;         /* and how much of the right one */
 	uint8_t *alpha;
 };
@@ -57,17 +57,19 @@ static uint8_t to_byte(float v)
 	return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-/* One row of the tile's part of the full picture: first each pixel's coefficients, then all pixels
- * at once, which compilers turn into vectors. */
-static void write_row(const struct refine *r, const v4 *coefs, size_t from, int n, int step)
+/* n pixels of a row of the full picture, from `first` on: first each one's coefficients, then all at once,
+ * which compilers turn into vectors. coefs: of the guide's columns from x0 on. */
+static void write_row(const struct refine *r, const v4 *coefs, int x0, int y, int first, int n)
 {
+	size_t from = (size_t)y * (size_t)r->full->w + (size_t)first;
 	const uint8_t *restrict red = r->full->r + from, *restrict green = r->full->g + from,
 				*restrict blue = r->full->b + from;
-	const float *restrict k = (const float *)r->drawn;
+	const float *restrict k = (const float *)r->drawn, *weight = r->weight + first;
+	const int *at = r->at + first, step = r->source.w > 1;
 	uint8_t *restrict out = r->alpha + from;
 	for (int x = 0; x < n; x++) {
-		v4 a = coefs[r->at[x]], b = coefs[r->at[x] + step];
-		r->drawn[x] = a + r->weight[x] * (b - a);
+		v4 a = coefs[at[x] - x0], b = coefs[at[x] - x0 + step];
+		r->drawn[x] = a + weight[x] * (b - a);
 	}
 	for (int x = 0; x < n; x++) {
 		float v = k[4 * x] * red[x] + k[4 * x + 1] * green[x] + k[4 * x + 2] * blue[x] +
@@ -100,34 +102,36 @@ static struct guided_area full_of(const struct refine *r, struct guided_area a)
 		scaled(a.x1, s->w, f->w), scaled(a.y1, s->h, f->h) };
 }
 
-static void write_tile(struct refine *r, struct guided_area a)
+/* r->coefs for m. */
+static void find_coefs(struct refine *r, struct guided_area m)
 {
-	struct guided_area full = full_of(r, a);
 	struct guided_source *s = &r->source;
-	struct guided_area m = grown(s, a, 1);
 	s->of_p = grown(s, m, 2 * r->radius);
 	enlarged_get(r->mask, s->of_p, r->p);
 	if (r->guided)
 		guided_run(r->guided, s, m, r->coefs);
 	else
 		plain_coefs(s, r->coefs);
-	int w = m.x1 - m.x0, h = m.y1 - m.y0;
-	for (int x = full.x0; x < full.x1; x++)
-		r->at[x - full.x0] = place_among(x, r->full->w, s->w, &r->weight[x - full.x0]) -
-			m.x0;
+}
+
+/* a of the full picture, with coefficients of m, which is larger by one at each side. */
+static void write_area(struct refine *r, struct guided_area m, struct guided_area a)
+{
+	struct guided_area full = full_of(r, a);
+	int w = m.x1 - m.x0, left = r->at[full.x0] - m.x0,
+	    right = r->at[full.x1 - 1] - m.x0 + (r->source.w > 1);
 	for (int y = full.y0; y < full.y1; y++) {
 		float t;
-		int row = place_among(y, r->full->h, s->h, &t) - m.y0;
-		const v4 *p = r->coefs + (size_t)row * (size_t)w, *q = h > 1 ? p + w : p;
-		for (int i = 0; i < w; i++)
+		int row = place_among(y, r->full->h, r->source.h, &t) - m.y0;
+		const v4 *p = r->coefs + (size_t)row * (size_t)w, *q = r->source.h > 1 ? p + w : p;
+		for (int i = left; i <= right; i++)
 			r->row[i] = p[i] + t * (q[i] - p[i]);
-		write_row(r, r->row, (size_t)y * (size_t)r->full->w + (size_t)full.x0,
-			full.x1 - full.x0, w > 1);
+		write_row(r, r->row, m.x0, y, full.x0, full.x1 - full.x0);
 	}
 }
 
-/* Where the mask has one value in the tile and as far around as it is felt, so has the result. */
-static bool fill_tile(const struct refine *r, struct guided_area a)
+/* Where the mask has one value in an area and as far around as it is felt, so has the result. */
+static bool fill_area(const struct refine *r, struct guided_area a)
 {
 	int16_t level;
 	struct guided_area full = full_of(r, a);
@@ -140,39 +144,41 @@ static bool fill_tile(const struct refine *r, struct guided_area a)
 	return true;
 }
 
-enum side { TOP, BOTTOM, LEFT, RIGHT };
-
-/* A strip along one side, and what it leaves; false when that would be nothing. */
-static bool split(struct guided_area a, enum side side, struct guided_area *strip,
-	struct guided_area *rest)
+/* Row y of a tile's cells, filled where nothing happens: the areas that are left, up to one for every
+ * other cell. */
+static int list_busy(const struct refine *r, struct guided_area tile, int y,
+	struct guided_area *ret)
 {
-	*strip = *rest = a;
-	if ((side <= BOTTOM ? a.y1 - a.y0 : a.x1 - a.x0) <= STRIP)
-		return false;
-	switch (side) {
-	case TOP:
-		strip->y1 = rest->y0 = a.y0 + STRIP;
-		break;
-	case BOTTOM:
-		strip->y0 = rest->y1 = a.y1 - STRIP;
-		break;
-	case LEFT:
-		strip->x1 = rest->x0 = a.x0 + STRIP;
-		break;
-	case RIGHT:
-		strip->x0 = rest->x1 = a.x1 - STRIP;
-		break;
+	int n = 0;
+	for (int x = tile.x0; x < tile.x1; x += CELL) {
+		struct guided_area cell = { x, y, at_most(x + CELL, tile.x1),
+			at_most(y + CELL, tile.y1) };
+		if (fill_area(r, cell))
+			continue;
+		if (n > 0 && ret[n - 1].x1 == x)
+			ret[n - 1].x1 = cell.x1;
+		else
+			ret[n++] = cell;
 	}
-	return true;
+	return n;
 }
 
-/* Strips along the tile's sides in which nothing happens are filled and taken off. */
-static void trim(const struct refine *r, struct guided_area *a)
+static void write_tile(struct refine *r, struct guided_area tile)
 {
-	struct guided_area strip, rest;
-	for (enum side side = TOP; side <= RIGHT; side++)
-		while (split(*a, side, &strip, &rest) && fill_tile(r, strip))
-			*a = rest;
+	struct guided_area busy[TILE / CELL * TILE / CELL / 2], all = { tile.x1, tile.y1, 0, 0 };
+	int n = 0;
+	for (int y = tile.y0; y < tile.y1; y += CELL)
+		n += list_busy(r, tile, y, busy + n);
+	for (int i = 0; i < n; i++)
+		all = (struct guided_area){ at_most(all.x0, busy[i].x0),
+			at_most(all.y0, busy[i].y0), at_least(all.x1, busy[i].x1),
+			at_least(all.y1, busy[i].y1) };
+	if (n == 0)
+		return;
+	all = grown(&r->source, all, 1);
+	find_coefs(r, all);
+	for (int i = 0; i < n; i++)
+		write_area(r, all, busy[i]);
 }
 
 static void write_tiles(struct refine *r)
@@ -180,18 +186,16 @@ static void write_tiles(struct refine *r)
 	const struct guided_source *s = &r->source;
 	for (int y = 0; y < s->h; y += TILE)
 		for (int x = 0; x < s->w; x += TILE) {
-			struct guided_area a = { x, y, x + TILE < s->w ? x + TILE : s->w,
-				y + TILE < s->h ? y + TILE : s->h };
-			if (fill_tile(r, a))
-				continue;
-			trim(r, &a);
-			write_tile(r, a);
+			struct guided_area tile = { x, y, at_most(x + TILE, s->w),
+				at_most(y + TILE, s->h) };
+			if (!fill_area(r, tile))
+				write_tile(r, tile);
 		}
 }
 
 static enum err_code prepare(struct refine *r, const struct matte_model *m, struct err *e)
 {
-	size_t side = TILE + 2, columns = (size_t)scaled(TILE, r->source.w, r->full->w) + 2;
+	size_t side = TILE + 2, columns = (size_t)r->full->w;
 	size_t felt = side + 4 * (size_t)m->gf_radius;
 	r->radius = m->gf_radius;
 	r->p = mem_try_alloc(sizeof(*r->p) * felt * felt);
@@ -204,6 +208,8 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 		return err_set(e, ERR_LIMIT_MEMORY, "no memory to refine a mask of %d×%d",
 			r->source.w, r->source.h);
 	r->source.p = r->p;
+	for (int x = 0; x < r->full->w; x++)
+		r->at[x] = place_among(x, r->full->w, r->source.w, &r->weight[x]);
 	return m->gf_radius > 0 ? guided_new((int)side, m->gf_radius, m->gf_eps, &r->guided, e)
 				: OK;
 }
