@@ -185,6 +185,8 @@ void run_failed(struct run *r, const struct err *e)
 		drop_written(r);
 	switch (v) {
 	case VERDICT_STALE:
+		log_event(LOG_LEASE_LOST, NULL, "task=%lld", (long long)r->l->task.id);
+		break;
 	case VERDICT_OPEN:
 		break;
 	case VERDICT_BACK:
