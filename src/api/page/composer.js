@@ -97,10 +97,12 @@ export class Composer {
     return [...(this.#presets[byId('preset').value] ?? []), ...this.#own];
   }
 
+  /* What was taken away stays away when one is added. */
   #drawVariants() {
+    const off = new Set([...byId('variants').querySelectorAll('input:not(:checked)')].map((i) => i.value));
     byId('variants').replaceChildren(byId('variants').querySelector('legend') ?? '', ...this.#offered().map((v) => {
       const size = `${v.width ?? 'auto'}${v.height ? ` × ${v.height}` : ''} ${v.format}`;
-      return el('label', { title: size }, el('input', { type: 'checkbox', value: v.name, checked: true }), `${v.name} `, el('small', { class: 'hint' }, size));
+      return el('label', { title: size }, el('input', { type: 'checkbox', value: v.name, checked: !off.has(v.name) }), `${v.name} `, el('small', { class: 'hint' }, size));
     }));
   }
 

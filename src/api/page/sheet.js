@@ -85,6 +85,7 @@ export class Sheet {
     for (const [id, card] of this.#cards) {
       if (wanted.has(id) || card.button === document.activeElement) continue;
       this.#cards.delete(id);
+      card.node.hidden = true;
       this.#spare.push(card);
     }
     while (this.#spare.length > 60) this.#spare.pop().node.remove();
@@ -104,6 +105,7 @@ export class Sheet {
     card.item = item;
     const tab = i === this.#current ? 0 : -1;
     if (card.button.tabIndex !== tab) card.button.tabIndex = tab;
+    if (card.node.hidden) card.node.hidden = false;
     if (!card.node.isConnected) this.#root.append(card.node);
   }
 
