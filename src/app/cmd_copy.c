@@ -255,8 +255,7 @@ static enum err_code copy_secret(const struct moving *m, struct err *e)
 			from, from);
 		return OK;
 	}
-	if (access(to, F_OK) == 0)
-		return OK;
+	/* One that is there belongs to a server that was refused, or never did anything. */
 	code = io_read_file(from, text.max, &text, e);
 	if (code == OK)
 		code = io_write_file(to, text.data, text.len, 0600, e);
