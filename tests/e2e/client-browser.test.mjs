@@ -4,6 +4,7 @@ import { test, describe, before, after as atEnd } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, bulb, get, log, post, root, tempDir, until } from '../lib/harness.mjs';
 import { png } from '../lib/pictures.mjs';
@@ -254,6 +255,10 @@ describe('<bulb-batch>', () => {
     await p.keyboard.press('Tab');
     assert.equal(await p.evaluate(() => document.activeElement.shadowRoot.activeElement.closest('li').previousElementSibling !== null), true);
     assert.equal(await p.locator('img').first().evaluate((i) => i.naturalWidth), 150, 'the variant that was asked for');
+    await p.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+    const { violations, passes } = await p.evaluate(() => globalThis.axe.run(document));
+    assert.ok(passes.some(({ id, nodes }) => id === 'image-alt' && nodes.length === 2), 'axe looked into it');
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes[0].html}`), []);
     await p.evaluate(() => {
       const sheet = new CSSStyleSheet();
       sheet.replaceSync('bulb-batch { --bulb-radius: 33px } bulb-batch::part(name) { font-weight: 900 }');

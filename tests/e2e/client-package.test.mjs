@@ -76,10 +76,10 @@ test('React renders it on a server', async (t) => {
 
 test('types: what is right compiles, what is wrong does not, and they name what there is', async (t) => {
   const { dir, pkg } = installed(t);
-  copyFileSync(join(root, 'tests/lib/client_types.ts'), join(dir, 'usage.ts'));
+  copyFileSync(join(root, 'tests/lib/client_types.mjs'), join(dir, 'usage.mjs'));
   writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
   const tsc = join(root, 'tests/node_modules/typescript/bin/tsc');
-  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ files: ['usage.ts'], compilerOptions: { noEmit: true, strict: true, types: [],
+  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ files: ['usage.mjs'], compilerOptions: { noEmit: true, allowJs: true, checkJs: true, strict: true, types: [],
     target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'], module: 'nodenext' } }));
   const said = await new Promise((ok) => execFile(process.execPath, [tsc, '-p', '.'], { cwd: dir }, (e, out) => ok(out)));
   assert.equal(said, '');
