@@ -2,28 +2,12 @@
 // what is wrong. Nothing secret is printed.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { certificates } from '../lib/certificates.mjs';
 import { freePort, run, tempDir } from '../lib/harness.mjs';
 import { missing, nats } from '../lib/engines.mjs';
 
 const skip = missing('nats-server', 'openssl');
-
-/** An authority, a server's certificate for `name` and a client's. */
-function certificates(dir, name) {
-  const openssl = (...args) => {
-    const r = spawnSync('openssl', args, { cwd: dir, encoding: 'utf8' });
-    assert.equal(r.status, 0, r.stderr);
-  };
-  const make = (who, ext) => {
-    writeFileSync(`${dir}/${who}.ext`, ext);
-    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${who}.key`, '-out', `${who}.csr`, '-subj', `/CN=${who}`);
-    openssl('x509', '-req', '-in', `${who}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-out', `${who}.pem`, '-extfile', `${who}.ext`);
-  };
-  openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test authority');
-  make('server', `subjectAltName=${name}`);
-  make('client', 'extendedKeyUsage=clientAuth');
-}
 
 async function doctor(dir, args) {
   const r = await run(['doctor', '--data', `${dir}/data`, '--listen', '127.0.0.1:0', ...args], { cwd: dir });

@@ -34,10 +34,11 @@ async function engine(t, name, conf = {}) {
   return { env, ctl };
 }
 
-/** { url, tcp, port, bin, stop(mode), start(), restart(mode), sql(text), database(name) }; it listens on host, too:
+/** { url, tcp, port, bin, stop(mode), start(), restart(mode), sql(text), database(name) }; conf: lines
+ * of postgresql.conf; it listens on host, too:
  * tcp leads there. database: another, empty one, as { url, tcp, sql }. */
-export async function postgres(t, { host = '' } = {}) {
-  const { env, ctl } = await engine(t, 'postgres', { TEST_POSTGRES_HOST: host });
+export async function postgres(t, { host = '', conf = '' } = {}) {
+  const { env, ctl } = await engine(t, 'postgres', { TEST_POSTGRES_HOST: host, TEST_POSTGRES_CONF: conf });
   const named = (name) => {
     const [url, tcp] = [env.TEST_POSTGRES, env.TEST_POSTGRES_TCP].map((u) => u.replace('/postgres', `/${name}`));
     return { url, tcp, sql: (text) => psql(join(env.TEST_POSTGRES_BIN, 'psql'), url, text) };
