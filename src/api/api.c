@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct route routes[] = {
-	{ "POST", "/v1/jobs", jobs_post, 0 },
+	{ "POST", "/v1/jobs", jobs_post, ROUTE_SUBMIT },
 	{ "GET", "/v1/jobs", jobs_list, 0 },
 	{ "PUT", "/v1/jobs/{id}", jobs_put, 0 },
 	{ "GET", "/v1/jobs/{id}", job_get, ROUTE_TOKEN },
@@ -23,14 +23,15 @@ static const struct route routes[] = {
 	{ "GET", "/v1/jobs/{id}/events", events_get, ROUTE_TOKEN },
 	{ "POST", "/v1/jobs/{id}/cancel", job_cancel, 0 },
 	{ "POST", "/v1/jobs/{id}/retry", job_retry, 0 },
-	{ "GET", "/v1/events", events_many, 0 },
+	{ "GET", "/v1/events", events_many, ROUTE_EACH },
 	{ "GET", "/v1/blobs/{*}", blob_get_signed, ROUTE_OPEN | ROUTE_ANYONE },
 	{ "POST", "/v1/results", results_post, ROUTE_OPEN },
+	{ "POST", "/v1/tokens", tokens_post, ROUTE_ANY_SCOPE },
 	{ "GET", "/v1/presets", presets_get, 0 },
 	{ "GET", "/v1/usage", usage_get, 0 },
 	{ "GET", "/healthz", health_get, ROUTE_OPEN | ROUTE_OPS },
 	{ "GET", "/readyz", ready_get, ROUTE_OPEN | ROUTE_OPS },
-	{ "GET", "/metrics", metrics_get, ROUTE_OPEN | ROUTE_OPS },
+	{ "GET", "/metrics", metrics_get, ROUTE_ADMIN | ROUTE_OPS },
 	{ "GET", "/", page_get, ROUTE_OPEN },
 	{ "GET", "/page/{*}", page_get, ROUTE_OPEN },
 	{ "GET", "/openapi.json", page_get, ROUTE_OPEN | ROUTE_ANYONE },
@@ -157,7 +158,7 @@ void api_handle(void *ctx, struct http_request *r)
 		.r = r,
 		.a = http_arena(r),
 		.method = http_method(r),
-		.tenant = 1,
+		.tenant = TENANT_DEFAULT,
 		.is_websocket = http_is_websocket(r),
 		.cache_control = "no-store" };
 	http_on_answer(r, call_count, c);

@@ -13,6 +13,7 @@
 #include "results/results.h"
 #include "store/store.h"
 
+struct access;
 struct api;
 struct api_opts {
 	struct store *store;
@@ -27,7 +28,7 @@ struct api_opts {
 	int64_t max_open_items; /* queue_full above it; 0: none */
 	int64_t max_cost_month; /* thousandths of a credit, for /v1/usage to tell; -1: none */
 	const char *public_url, *events_url, *blob_url; /* or NULL */
-	struct blob *direct_links; /* --blob-links direct: blob, else NULL */
+	struct blob *direct_links;                      /* --blob-links direct: blob, else NULL */
 	const char *listen_host;                        /* what --listen named */
 	const char *
 		self_url; /* where it listens: for answers to requests that named no host, or NULL */
@@ -37,8 +38,9 @@ struct api_opts {
 	size_t allow_origins_n;
 	const struct cidr *trusted_proxies; /* --trusted-proxy */
 	size_t trusted_proxies_n;
-	bool open;     /* --open: any Host will do */
-	bool ops_only; /* --ops-listen: health and metrics only */
+	struct access *access; /* who may; NULL: anybody */
+	bool open;             /* --open: any Host will do */
+	bool ops_only;         /* --ops-listen: health and metrics only */
 	/* What /readyz asks besides the store and the blobs, NULL for nothing; NULL when all is well,
 	 * else the part and in e why. May block. */
 	const char *(*not_ready)(void *ctx, struct err *e);
@@ -48,6 +50,9 @@ enum err_code api_new(const struct api_opts *o, struct api **ret, struct err *e)
 void api_free(struct api *a);
 void api_set_draining(struct api *a); /* /readyz answers 503, POST answers shutting_down */
 void api_handle(void *api, struct http_request *r);
+/* For push_opts.open_token. */
+enum err_code api_open_token(void *api, const char *token, const char *job_id,
+	struct push_pass *ret);
 /* For http_opts.client. */
 struct ip api_client(void *api, const struct ip *peer, const char *forwarded,
 	const char *x_forwarded_for, struct arena *a);

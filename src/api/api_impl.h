@@ -6,8 +6,10 @@
 #ifndef BULB_API_API_IMPL_H
 #define BULB_API_API_IMPL_H
 
+#include "api/access.h"
 #include "api/api.h"
 #include "base/json.h"
+#include "job/grant.h"
 #include "view/view.h"
 
 #include <pthread.h>
@@ -23,12 +25,29 @@ struct api {
 	char ready_part[64], ready_detail[400]; /* "": all is well */
 };
 
+/* tokens.c */
+#define SUBMIT_TOKEN_PREFIX "s1."
+struct submit_token {
+	const char *id,
+		*key; /* of the token; of the key that made it, "" or NULL: none was needed */
+	int64_t tenant, expires_ms;
+	struct grant grant;
+};
+/* Strings live in the arena. false: it is not one of ours, or has expired. */
+bool submit_token_check(const char *text, const uint8_t key[32], int64_t now_ms, struct arena *a,
+	struct submit_token *ret);
+
 struct call;
 enum {
-	ROUTE_OPS = 1,    /* also on --ops-listen */
-	ROUTE_OPEN = 2,   /* asks for no key or token */
-	ROUTE_TOKEN = 4,  /* a job's read token opens it */
-	ROUTE_ANYONE = 8, /* any web page may read it: the URL is the secret */
+	ROUTE_OPS = 1,     /* also on --ops-listen */
+	ROUTE_OPEN = 2,    /* asks for no key or token */
+	ROUTE_TOKEN = 4,   /* a job's read token opens it */
+	ROUTE_ANYONE = 8,  /* any web page may read it: the URL is the secret */
+	ROUTE_SUBMIT = 16, /* a submit token opens it */
+	ROUTE_ADMIN =
+		32, /* needs the scope admin; elsewhere GET needs read, and the others write */
+	ROUTE_ANY_SCOPE = 64, /* what the key must have depends on what is asked for */
+	ROUTE_EACH = 128, /* opened by anybody: each thing asked for over it brings its own token */
 };
 struct route {
 	const char *method, *pattern; /* "{id}": one segment, "{*}": the rest */
@@ -49,6 +68,12 @@ struct call {
 	bool is_websocket;
 	const char *token_text; /* of the read token that opened this call; NULL: none */
 	struct view_token token;
+	const struct access_key *key;            /* that opened this call; NULL: none */
+	const struct access_key *token_maker;    /* that made the token; NULL: none was needed */
+	const struct submit_token *submit_token; /* that opened it; NULL: none */
+	int64_t retry_after_s;                   /* of a 429; 0: the usual */
+	bool rates_told;                         /* the RateLimit fields are set */
+	const char *claimed_key; /* for the log: whose id was given, right or wrong; NULL: none */
 };
 
 /* context.c: who asks, by which name, and may they. false: the call was answered. */
@@ -61,6 +86,24 @@ bool call_query_bool(struct call *c, const char *name, bool *ret);
 /* A whole number between least and most (more counts as most when clamp). false: answered. */
 bool call_query_int(struct call *c, const char *name, int64_t dflt, int64_t least, int64_t most,
 	bool clamp, int64_t *ret);
+
+/* auth.c: keys and tokens. false: the call was answered. */
+bool auth_allows(struct call *c);
+bool call_has_scope(struct call *c, unsigned scope); /* true without a key: then none is needed */
+/* Of who has waited: is it still so? */
+bool call_still_may(struct call *c);
+const char *call_key_id(const struct call *c); /* of the key or of what made the token; or NULL */
+struct push_pass call_pass(const struct call *c);
+
+/* limits.c: before a submit and after it. false: answered. */
+struct submit_limits {
+	struct limits limits;
+	bool any; /* quotas or rates */
+	struct rate rates[RATES];
+	struct quota_answer quota;
+};
+bool limits_begin(struct call *c, int64_t urls, struct submit_limits *ret);
+void limits_end(struct call *c, const struct submit_limits *s);
 
 /* forwarded.c: what trusted proxies say about the request they passed on. */
 struct forwarded {
@@ -125,6 +168,7 @@ void events_many(struct call *c);
 void blob_get_signed(struct call *c);
 void results_post(struct call *c);
 void presets_get(struct call *c);
+void tokens_post(struct call *c);
 void usage_get(struct call *c);
 void health_get(struct call *c);
 void ready_get(struct call *c);

@@ -10,7 +10,6 @@
 #include "base/url.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* ---- the name ------------------------------------------------------------------------------- */
 
@@ -98,6 +97,7 @@ struct view_links call_links(const struct call *c)
 		.link_ttl_ms = o->link_ttl_ms,
 		.token_ttl_ms = o->token_ttl_ms,
 		.token = c->token_text,
+		.token_key = call_key_id(c),
 		.now_ms = clock_wall_ms() };
 }
 
@@ -108,40 +108,6 @@ static const char *query_given(const struct call *c, const char *name)
 	const char *q = http_query(c->r);
 
 	return q ? url_query_get(q, name, c->a) : NULL;
-}
-
-static const char *bearer(const struct call *c)
-{
-	const char *h = http_header(c->r, "Authorization");
-
-	if (!h || strncasecmp(h, "Bearer ", 7) != 0)
-		return query_given(c, "token");
-	h += 7;
-	return h + strspn(h, " ");
-}
-
-/* Without a key configured, nothing needs a token; one that is given counts. */
-static bool token_allows(struct call *c)
-{
-	const char *token = bearer(c);
-
-	if (!token)
-		return true;
-	if (!view_job_token_check(token, c->api->o.link_key, clock_wall_ms(), &c->token)) {
-		http_set(c->r, "WWW-Authenticate", "Bearer");
-		call_fail(c, ERR_AUTH_REQUIRED,
-			"the token is not one of this server's, or has expired");
-		return false;
-	}
-	bool reads = c->route->flags & ROUTE_TOKEN;
-	if (!reads || !c->args[0] || strcmp(c->args[0], c->token.job) != 0) {
-		call_fail(c, ERR_AUTH_FORBIDDEN,
-			"this token opens job %s for reading and nothing else", c->token.job);
-		return false;
-	}
-	c->token_text = token;
-	c->tenant = c->token.tenant;
-	return true;
 }
 
 /* A web page of another origin may neither open a socket nor change anything: what CORS does not
@@ -160,9 +126,9 @@ static bool origin_allows(struct call *c)
 
 bool context_may(struct call *c)
 {
-	if (!c->api->o.ops_only && !origin_allows(c))
-		return false;
-	return (c->route->flags & ROUTE_OPEN) || token_allows(c);
+	if (c->api->o.ops_only)
+		return true;
+	return origin_allows(c) && (c->route->flags & ROUTE_OPEN || auth_allows(c));
 }
 
 /* ---- what the query says -------------------------------------------------------------------- */

@@ -42,9 +42,12 @@ static void page(struct events_call *ec);
 
 static void page_after_wait(void *ctx, struct http_request *r, bool gone)
 {
+	struct events_call *ec = ctx;
+
 	(void)r;
 	(void)gone;
-	page(ctx);
+	if (call_still_may(ec->c))
+		page(ec);
 }
 
 static void page(struct events_call *ec)
@@ -75,13 +78,14 @@ static void page(struct events_call *ec)
 static void stream(struct events_call *ec, enum http_stream_kind kind, int64_t heartbeat_s)
 {
 	struct call *c = ec->c;
-	const struct push_reader_opts o = { .tenant = c->tenant,
+	const struct push_reader_opts o = {
+		.pass = call_pass(c),
 		.job = ec->job,
 		.after = ec->after,
 		.base_url = c->base_url,
 		.events_url = c->events_url,
 		.heartbeat_ms = heartbeat_s * 1000,
-		.expires_ms = c->token_text ? c->token.expires_ms : 0 };
+	};
 
 	push_watch(c->api->o.push, c->r, kind, &o);
 }
@@ -145,5 +149,6 @@ void events_many(struct call *c)
 		call_fail(c, ERR_REQUEST_UPGRADE, "many jobs are watched over a WebSocket");
 		return;
 	}
-	push_watch_many(c->api->o.push, c->r, c->tenant, c->base_url, c->events_url);
+	struct push_pass pass = call_pass(c);
+	push_watch_many(c->api->o.push, c->r, &pass, c->base_url, c->events_url);
 }

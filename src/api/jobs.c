@@ -83,11 +83,11 @@ struct waited {
 static void after_wait(void *ctx, struct http_request *r, bool gone)
 {
 	struct waited *w = ctx;
-	struct job_row *job = call_job_by_id(w->c, w->id);
+	struct job_row *job;
 
 	(void)r;
 	(void)gone;
-	if (job)
+	if (call_still_may(w->c) && (job = call_job_by_id(w->c, w->id)))
 		w->answer(w->c, job);
 }
 

@@ -78,7 +78,10 @@ static void waiting_headers(struct call *c, enum err_code code)
 {
 	int status = err_http(code);
 
-	if (status == 429) {
+	if (status == 429 && c->rates_told) {
+		http_set(c->r, "Retry-After",
+			arena_printf(c->a, "%lld", (long long)c->retry_after_s));
+	} else if (status == 429) {
 		const char *policy = code == ERR_QUEUE_FULL ? "queue" : "requests";
 		long long limit = code == ERR_QUEUE_FULL ? (long long)c->api->o.max_open_items : 1;
 		http_set(c->r, "RateLimit-Policy",
@@ -90,12 +93,35 @@ static void waiting_headers(struct call *c, enum err_code code)
 	}
 }
 
+/* Who, with which key, wanted what, and why not. A path holds ids of jobs, and no more of it is said
+ * than its pattern; what was sent as a key or token has no way in here. */
+static void note_refusal(struct call *c, enum err_code code)
+{
+	char client[46];
+	struct ip ip = api_client(c->api, http_peer(c->r), http_header(c->r, "Forwarded"),
+		http_header(c->r, "X-Forwarded-For"), c->a);
+	const char *key = call_key_id(c);
+	int status = err_http(code);
+
+	if (status != 401 && status != 403 && status != 421 && status != 429)
+		return;
+	ip_format(&ip, client);
+	log_event(LOG_REQUEST_REFUSED, NULL,
+		"client=%s key=%s code=%s method=%s route=%s request=%s", client,
+		key                      ? key
+			: c->claimed_key ? c->claimed_key
+					 : "-",
+		err_name(code), method_label(c->method), c->route ? c->route->pattern : "other",
+		http_request_id(c->r));
+}
+
 static void fail(struct call *c, enum err_code code, const char *detail, json_t *errors)
 {
 	const char *instance = arena_printf(c->a, "urn:request:%s", http_request_id(c->r));
 	autojson *doc = view_problem(code, detail, instance, c->base_url);
 
 	note_store(c, code, detail);
+	note_refusal(c, code);
 	if (errors)
 		json_put(doc, "errors", json_incref(errors));
 	waiting_headers(c, code);

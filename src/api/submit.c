@@ -63,8 +63,8 @@ static bool idempotency_key(struct call *c, const char **ret)
 }
 
 static enum err_code submit(struct call *c, const char *id, const char *key, const json_t *doc,
-	const struct request *request, bool known_only, bool *ret_created, const char **ret_id,
-	struct err *e)
+	const struct request *request, bool known_only, struct submit_limits *lim,
+	bool *ret_created, const char **ret_id, struct err *e)
 {
 	const struct api_opts *o = &c->api->o;
 	autofree char *canonical = json_text_sorted(doc);
@@ -75,14 +75,24 @@ static enum err_code submit(struct call *c, const char *id, const char *key, con
 		.base_url = c->base_url,
 		.seal_key = o->seal_key,
 		.max_open_items = o->max_open_items,
+		.limits = lim->any ? &lim->limits : NULL,
+		.quota = &lim->quota,
 		.known_only = known_only };
 	char new_id[JOB_ID_MAX + 1];
 	enum submit_result result;
 	int64_t no;
 
 	sha256_of(canonical, strlen(canonical), in.body_sha256);
-	if (store_submit(o->store, &in, &result, new_id, &no, e) != OK)
-		return e->code;
+	const struct submit_token *t = c->submit_token;
+	if (t) {
+		in.token = t->id;
+		in.token_jobs = t->grant.max_jobs;
+		in.token_expires_ms = t->expires_ms;
+	}
+	enum err_code code = store_submit(o->store, &in, &result, new_id, &no, e);
+	limits_end(c, lim);
+	if (code != OK)
+		return code;
 	*ret_created = result == SUBMIT_CREATED;
 	*ret_id = arena_strdup(c->a, new_id);
 	if (atomic_exchange(&c->api->store_down, false))
@@ -169,6 +179,10 @@ static void make_job(struct call *c, const char *id)
 		call_fail_faults(c, &faults);
 		return;
 	}
+	if (c->submit_token && !grant_allows(&c->submit_token->grant, doc, request, &faults)) {
+		call_fail_faults(c, &faults);
+		return;
+	}
 	if (request->from_job && from_read(c, request, &faults, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
@@ -182,7 +196,12 @@ static void make_job(struct call *c, const char *id)
 	}
 	/* The job that it was made from may be gone by now: what was made stands. */
 	bool known_only = faults.n > 0;
-	if (submit(c, id, key, doc, request, known_only, &created, &made_id, &e) == OK)
+	struct submit_limits lim;
+	if (!limits_begin(c, (int64_t)request->items_n, &lim)) {
+		faults_done(&faults);
+		return;
+	}
+	if (submit(c, id, key, doc, request, known_only, &lim, &created, &made_id, &e) == OK)
 		submitted(c, made_id, created || !id);
 	else if (known_only && e.code == ERR_NOT_FOUND)
 		call_fail_faults(c, &faults);

@@ -3,6 +3,7 @@
  * bulb serve: the HTTP server in front of the engine, until a signal. SIGTERM drains: readiness turns
  * off, no new work is taken, sockets are closed with 1001, what runs may finish.
  */
+#include "api/access.h"
 #include "api/api.h"
 #include "app/cmd.h"
 #include "app/dispatching.h"
@@ -25,10 +26,12 @@
 struct serve {
 	const struct conf *conf;
 	struct engine engine;
+	struct access *access;
 	struct push *push;
 	struct api *api;
 	struct http_server *http;
 	struct ops ops;
+	_Atomic(struct push *) push_there; /* for revocations, which may come before it */
 	char url[128];
 	struct gc_timer *gc;
 };
@@ -87,6 +90,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.allow_origins_n = c->allow_origin.n,
 		.trusted_proxies = c->trusted_proxy.v,
 		.trusted_proxies_n = c->trusted_proxy.n,
+		.access = s->access,
 		.open = c->open,
 		.not_ready = service_not_ready,
 		.ctx = (void *)(uintptr_t)&s->engine,
@@ -100,13 +104,45 @@ static enum err_code open_listener(const struct conf *c, int *ret_fd, char url[1
 		fd = systemd_listen_fd();
 	if ((fd >= 0 ? http_listen_fd(fd, url, e) : http_listen(c->listen, &fd, url, e)) != OK)
 		return e->code;
-	if (!c->open && !http_listens_on_loopback(fd))
-		return err_set(e, ERR_USAGE,
-			"%s can be reached from other machines, and no key protects this server: "
-			"listen on 127.0.0.1, or say --open",
-			url);
 	*ret_fd = fd_take(&fd);
 	return OK;
+}
+
+/* Who can reach the server may use it, unless there are keys. */
+static enum err_code check_open(const struct serve *s, int fd, struct err *e)
+{
+	if (s->conf->open || access_is_needed(s->access) || http_listens_on_loopback(fd))
+		return OK;
+	return err_set(e, ERR_USAGE,
+		"%s can be reached from other machines, and no key protects this server: "
+		"make one (bulb key add, or --root-key-file), listen on 127.0.0.1, or say --open",
+		s->url);
+}
+
+static void revoked(void *ctx)
+{
+	struct serve *s = ctx;
+	struct push *p = atomic_load(&s->push_there);
+	if (p)
+		push_look(p);
+}
+
+static enum err_code open_access(struct serve *s, struct err *e)
+{
+	struct access_opts o = {
+		.store = s->engine.store,
+		.root_key = s->conf->root_key,
+		.link_key = s->engine.secrets.link_key,
+		.on_revoked = revoked,
+		.ctx = s,
+	};
+	return access_new(&o, &s->access, e);
+}
+
+static enum err_code open_token(void *ctx, const char *token, const char *job,
+	struct push_pass *ret)
+{
+	return api_open_token(((struct serve *)ctx)->api, token, job, ret);
 }
 
 static enum err_code start_http(const struct conf *c, int fd, struct api *api,
@@ -139,7 +175,8 @@ static enum err_code start(struct serve *s, struct err *e)
 		.keeps_secret = true,
 	};
 	int fd = -1;
-	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK)
+	if (open_listener(c, &fd, s->url, e) != OK || engine_open(c, &eo, &s->engine, e) != OK ||
+		open_access(s, e) != OK || check_open(s, fd, e) != OK)
 		return e->code;
 	struct push_opts po = {
 		.store = s->engine.store,
@@ -150,9 +187,12 @@ static enum err_code start(struct serve *s, struct err *e)
 		.link_ttl_ms = c->link_ttl_ms,
 		.blob_url = c->blob_url,
 		.direct_links = direct_links(s),
+		.open_token = open_token,
+		.ctx = s,
 	};
 	if (push_new(&po, &s->push, e) != OK)
 		return e->code;
+	atomic_store(&s->push_there, s->push);
 	bus_subscribe(s->engine.bus, news, s->push);
 	struct api_opts ao = api_settings(s);
 	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK ||
@@ -183,10 +223,12 @@ static void close_all(struct serve *s)
 {
 	http_server_free(s->http);
 	ops_free(&s->ops);
-	push_stop(s->push); /* it reads the store, which is closed next */
+	access_stop(s->access);
+	push_stop(s->push); /* both read the store, which is closed next */
 	engine_close(&s->engine);
 	push_free(s->push);
 	api_free(s->api);
+	access_free(s->access);
 }
 
 int cmd_serve(const struct conf *c)

@@ -121,6 +121,7 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 		.link_ms = c->link_ttl_ms + LINK_HOUR_MS,
 		.idempotency_ms = c->idempotency_ttl_ms,
 		.plan_waiting_min = PLAN_WAITING,
+		.share_sources = c->share_cache,
 		.manifests = wants_manifests(g),
 		.codecs = image_codecs(),
 		.cuts = visitor ? NULL : &g->cutting.site,

@@ -355,13 +355,19 @@ struct http_frame *cursor_take(struct cursor *c)
 	return NULL;
 }
 
+bool pass_is_over(const struct push_pass *pass, int64_t now_ms)
+{
+	return (pass->expires_ms && pass->expires_ms <= now_ms) ||
+		(pass->ended && atomic_load(pass->ended));
+}
+
 enum cursor_end cursor_end(const struct cursor *c, int64_t now_ms)
 {
 	const struct watch *w = c->block->of->watch;
 
 	if (w->gone)
 		return CURSOR_GONE;
-	if (c->expires_ms && c->expires_ms <= now_ms)
+	if (pass_is_over(&c->pass, now_ms))
 		return CURSOR_EXPIRED;
 	return w->sure && w->ended && c->next > w->last ? CURSOR_DONE : CURSOR_GOES_ON;
 }

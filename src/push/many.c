@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define PENDING_MAX 400 /* messages not yet done and answers not yet sent */
+#define PENDING_MAX 400   /* messages not yet done and answers not yet sent */
+#define NOBODY_MS   10000 /* a socket that no key opened has a job to watch within this */
 
 struct message {
 	struct link link;
@@ -23,7 +24,8 @@ struct answer {
 };
 struct many {
 	struct reader *reader;
-	int64_t tenant;
+	struct push_pass pass;
+	int64_t idle_ms; /* monotonic: since when nothing was watched, of nobody's */
 	char *base_url, *events_url;
 	struct link messages, answers;
 	size_t pending;
@@ -127,33 +129,33 @@ static struct cursor *find_cursor(struct reader *r, const char *job)
 	return NULL;
 }
 
-/* Without the mutex. */
+/* A token gives its own right, whoever opened the socket. Without the mutex. */
 static enum err_code may_read(const struct push *p, const struct many *m, const struct wish *w,
-	int64_t *ret_expires_ms)
+	struct push_pass *ret)
 {
 	struct view_token t;
 
-	*ret_expires_ms = 0;
-	if (w->token && view_job_token_check(w->token, p->o.link_key, clock_wall_ms(), &t)) {
-		*ret_expires_ms = t.expires_ms;
-		return t.tenant == m->tenant && strcmp(t.job, w->job) == 0 ? OK
-									   : ERR_AUTH_FORBIDDEN;
+	if (!w->token) {
+		*ret = m->pass;
+		return m->pass.tenant ? OK : ERR_AUTH_REQUIRED;
 	}
-	if (p->o.may_read)
-		return p->o.may_read(p->o.ctx, w->job, w->token, m->tenant) ? OK
-									    : ERR_AUTH_REQUIRED;
-	return w->token ? ERR_AUTH_REQUIRED : OK;
+	if (p->o.open_token)
+		return p->o.open_token(p->o.ctx, w->token, w->job, ret);
+	if (!view_job_token_check(w->token, p->o.link_key, clock_wall_ms(), &t))
+		return ERR_AUTH_REQUIRED;
+	*ret = (struct push_pass){ .tenant = t.tenant, .expires_ms = t.expires_ms };
+	return strcmp(t.job, w->job) == 0 ? OK : ERR_AUTH_FORBIDDEN;
 }
 
 /* Without the mutex. */
 static enum err_code find_job(const struct push *p, const struct many *m, const struct wish *w,
-	struct arena *a, struct job_row **ret, int64_t *ret_expires_ms)
+	struct arena *a, struct job_row **ret, struct push_pass *ret_pass)
 {
-	enum err_code code = may_read(p, m, w, ret_expires_ms);
+	enum err_code code = may_read(p, m, w, ret_pass);
 	struct err e;
 
 	if (code == OK)
-		code = store_job_find(p->o.store, m->tenant, w->job, a, ret, &e);
+		code = store_job_find(p->o.store, ret_pass->tenant, w->job, a, ret, &e);
 	if (code == OK && !*ret)
 		code = ERR_NOT_FOUND;
 	if (code == OK && w->after > (*ret)->seq)
@@ -163,7 +165,7 @@ static enum err_code find_job(const struct push *p, const struct many *m, const 
 
 /* Watching a job again moves the position. */
 static void start_watching(struct many *m, const struct job_row *job, int64_t after,
-	int64_t expires_ms)
+	const struct push_pass *pass)
 {
 	struct reader *r = m->reader;
 	struct cursor *old = find_cursor(r, job->id);
@@ -175,7 +177,7 @@ static void start_watching(struct many *m, const struct job_row *job, int64_t af
 	struct watch *w = watch_get(r->push, job->no);
 	watch_describe(w, job);
 	reader_add_cursor(r, rendition_get(w, m->base_url, m->events_url, HTTP_STREAM_WS), after,
-		expires_ms);
+		pass);
 	if (old)
 		reader_remove_cursor(old);
 	answer(m, "ok", job->id, OK);
@@ -185,15 +187,15 @@ static void watch_wish(struct push *p, struct many *m, const struct wish *w)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct job_row *job = NULL;
-	int64_t expires_ms;
+	struct push_pass pass;
 
 	pthread_mutex_unlock(&p->lock);
-	enum err_code code = find_job(p, m, w, a, &job, &expires_ms);
+	enum err_code code = find_job(p, m, w, a, &job, &pass);
 	pthread_mutex_lock(&p->lock);
 	if (m->reader->dead)
 		return;
 	if (code == OK)
-		start_watching(m, job, w->after, expires_ms);
+		start_watching(m, job, w->after, &pass);
 	else
 		answer(m, "error", w->job, code);
 }
@@ -277,6 +279,18 @@ void many_message(struct reader *r, const char *text, size_t n)
 		chore_add(r->push, &m->chore);
 }
 
+/* The key that opened it may have ended; and nobody's sockets are not for sitting on. */
+void many_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms)
+{
+	struct many *m = r->many;
+
+	if (r->cursors_n > 0)
+		m->idle_ms = mono_ms;
+	if (pass_is_over(&m->pass, wall_ms) ||
+		(m->pass.tenant == 0 && mono_ms - m->idle_ms >= NOBODY_MS))
+		reader_close(r, 1008, err_name(ERR_AUTH_REQUIRED));
+}
+
 bool many_release(struct many *m)
 {
 	if (m->busy)
@@ -285,14 +299,15 @@ bool many_release(struct many *m)
 	return true;
 }
 
-void push_watch_many(struct push *p, struct http_request *req, int64_t tenant, const char *base_url,
-	const char *events_url)
+void push_watch_many(struct push *p, struct http_request *req, const struct push_pass *pass,
+	const char *base_url, const char *events_url)
 {
 	struct reader *r = reader_new(p, HTTP_STREAM_WS);
 	struct many *m = mem_new(struct many);
 
 	*m = (struct many){ .reader = r,
-		.tenant = tenant,
+		.pass = *pass,
+		.idle_ms = clock_mono_ms(),
 		.base_url = mem_strdup(base_url),
 		.events_url = mem_strdup(events_url),
 		.chore = { .run = do_messages } };

@@ -86,6 +86,13 @@ static void tick_readers(struct push *p)
 		reader_tick(LINK_OF(l, struct reader, link), mono, wall);
 }
 
+void push_look(struct push *p)
+{
+	pthread_mutex_lock(&p->lock);
+	tick_readers(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void *clock_main(void *arg)
 {
 	struct push *p = arg;
@@ -234,7 +241,7 @@ void push_watch(struct push *p, struct http_request *r, enum http_stream_kind ki
 		struct watch *w = watch_get(p, o->job->no);
 		watch_describe(w, o->job);
 		struct rendition *of = rendition_get(w, o->base_url, o->events_url, kind);
-		reader_add_cursor(reader, of, o->after, o->expires_ms);
+		reader_add_cursor(reader, of, o->after, &o->pass);
 	}
 	if (reader_start(reader, r) && o->after > o->job->seq)
 		reader_close(reader, 1008, "request_after");

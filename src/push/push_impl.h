@@ -17,6 +17,7 @@
 #include "push/push.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define BLOCK_ROWS    16 /* about 50 KiB of items: what a lone slow reader costs */
 #define WATCH_BUCKETS 1024
@@ -81,9 +82,9 @@ struct cursor {
 	struct link own;  /* in its reader */
 	struct reader *reader;
 	struct block *block;
-	int64_t next;       /* sequence of its next event */
-	int64_t expires_ms; /* of the token it was opened with; 0: never */
-	bool waiting;       /* wake the stream when there is news */
+	int64_t next;          /* sequence of its next event */
+	struct push_pass pass; /* that it was opened with */
+	bool waiting;          /* wake the stream when there is news */
 };
 enum cursor_end { CURSOR_GOES_ON, CURSOR_DONE, CURSOR_GONE, CURSOR_EXPIRED };
 
@@ -162,7 +163,8 @@ bool reader_start(struct reader *r, struct http_request *req);
 void reader_free(struct reader *r);
 void reader_close(struct reader *r, int code, const char *reason);
 struct cursor *reader_add_cursor(struct reader *r, struct rendition *of, int64_t after,
-	int64_t expires_ms);
+	const struct push_pass *pass);
+bool pass_is_over(const struct push_pass *pass, int64_t now_ms);
 void reader_remove_cursor(struct cursor *c);
 void reader_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms); /* heartbeats, expiry */
 
@@ -170,6 +172,7 @@ void reader_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms); /* heartbe
 struct http_frame *many_answer_next(struct many *m);
 void many_cursor_ended(struct reader *r, struct cursor *c, enum cursor_end end);
 void many_message(struct reader *r, const char *text, size_t n);
+void many_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms);
 bool many_release(struct many *m); /* false: a chore still uses it and will free the reader */
 
 #endif

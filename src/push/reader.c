@@ -160,6 +160,8 @@ void reader_tick(struct reader *r, int64_t mono_ms, int64_t wall_ms)
 		due = cursor_end(LINK_OF(l, struct cursor, own), wall_ms) == CURSOR_EXPIRED;
 	if (due && !r->closing)
 		http_stream_wake(r->stream);
+	if (r->many)
+		many_tick(r, mono_ms, wall_ms);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -210,11 +212,11 @@ void reader_free(struct reader *r)
 }
 
 struct cursor *reader_add_cursor(struct reader *r, struct rendition *of, int64_t after,
-	int64_t expires_ms)
+	const struct push_pass *pass)
 {
 	struct cursor *c = mem_new(struct cursor);
 
-	*c = (struct cursor){ .reader = r, .expires_ms = expires_ms };
+	*c = (struct cursor){ .reader = r, .pass = *pass };
 	cursor_start(c, of, after);
 	link_add_last(&r->cursors, &c->own);
 	r->cursors_n++;

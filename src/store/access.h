@@ -11,7 +11,6 @@
 #define BULB_STORE_ACCESS_H
 
 #include "job/key.h"
-#include "job/limits.h"
 #include "store/store.h"
 
 #define TENANT_DEFAULT 1 /* of who needs no key, and of the root key */

@@ -21,11 +21,16 @@ static enum err_code month_allows(struct tx *t, int64_t tenant, int64_t cost, bo
 	struct err *e)
 {
 	int64_t gone = 0, limit = t->opts->max_cost_month;
+	struct limits own;
+	enum err_code code = tenant_limits(t, tenant, &own, e);
 
+	if (code == OK && own.most[LIMIT_CREDITS_MONTH] >= 0 &&
+		(limit < 0 || own.most[LIMIT_CREDITS_MONTH] < limit))
+		limit = own.most[LIMIT_CREDITS_MONTH];
 	*ret = true;
-	if (limit < 0)
-		return OK;
-	enum err_code code = t->db->locks ? one_at_a_time(t, tenant, e) : OK;
+	if (code != OK || limit < 0)
+		return code;
+	code = t->db->locks ? one_at_a_time(t, tenant, e) : OK;
 	if (code == OK)
 		code = sql_get(t->db,
 			"SELECT coalesce((SELECT sum(spent + unknown) FROM usage WHERE tenant = $1"

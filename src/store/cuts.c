@@ -143,6 +143,8 @@ enum err_code cut_put(struct tx *t, const struct tx_task *k, const struct cut_pr
 		SQL(sql_i(k->scope), sql_b(k->subject, SHA256_LEN), sql_b(p->digest, SHA256_LEN),
 			sql_t(p->key), sql_t(text), sql_i(t->now_ms), sql_b(p->sha256, SHA256_LEN)),
 		ret, e);
+	if (code == OK && *ret)
+		usage_stored(t, k->scope, p->bytes);
 	if (code != OK || *ret)
 		return code;
 	code = sql_get(t->db,

@@ -12,14 +12,26 @@
 #define EXPIRE_JOBS 20
 #define OTHERS_MAX  100 /* items that share an original before we stop looking */
 
+/* Rows of originals and results say in their data how many bytes their blob has. */
+static int64_t bytes_of(const char *data)
+{
+	autojson *doc = NULL;
+
+	if (!data || json_parse(data, strlen(data), &doc, NULL) != OK)
+		return 0;
+	return json_get_int(doc, "bytes", 0);
+}
+
 enum err_code result_forget(struct tx *t, int64_t id, struct err *e)
 {
 	const char *blob = NULL;
-	struct sql_rows r = sql_query(t->db, "DELETE FROM result WHERE id = $1 RETURNING blob",
-		SQL(sql_i(id)), e);
+	struct sql_rows r = sql_query(t->db,
+		"DELETE FROM result WHERE id = $1 RETURNING blob, scope, data", SQL(sql_i(id)), e);
 
-	if (sql_next(&r))
+	if (sql_next(&r)) {
 		blob = arena_strdup(t->arena, sql_text(&r, 0));
+		usage_stored(t, sql_int(&r, 1), -bytes_of(sql_text(&r, 2)));
+	}
 	enum err_code code = sql_end(&r);
 	return code == OK ? trash_put(t, blob, t->now_ms + t->opts->link_ms, e) : code;
 }
@@ -31,11 +43,14 @@ enum err_code original_forget(struct tx *t, int64_t id, struct err *e)
 	if (code == OK)
 		code = sql_run(t->db, "DELETE FROM source WHERE original = $1", SQL(sql_i(id)),
 			NULL, e);
-	struct sql_rows r = sql_query(t->db, "DELETE FROM original WHERE id = $1 RETURNING blob",
-		SQL(sql_i(id)), e);
+	struct sql_rows r = sql_query(t->db,
+		"DELETE FROM original WHERE id = $1 RETURNING blob, scope, data", SQL(sql_i(id)),
+		e);
 
-	if (code == OK && sql_next(&r))
+	if (code == OK && sql_next(&r)) {
 		blob = arena_strdup(t->arena, sql_text(&r, 0));
+		usage_stored(t, sql_int(&r, 1), blob ? -bytes_of(sql_text(&r, 2)) : 0);
+	}
 	enum err_code end = sql_end(&r);
 	code = code == OK ? end : code;
 	return code == OK ? trash_put(t, blob, t->now_ms + t->opts->link_ms, e) : code;

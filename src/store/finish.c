@@ -130,6 +130,8 @@ enum err_code result_put(struct tx *t, int64_t scope, const uint8_t sha256[SHA25
 			sql_t(p->key), sql_t(text), sql_i(t->now_ms)),
 		&id, e);
 
+	if (code == OK && id)
+		usage_stored(t, scope, p->bytes);
 	if (code != OK || id)
 		return code;
 	return trash_put(t, p->key, t->now_ms, e);
@@ -220,6 +222,7 @@ static enum err_code original_lost(struct tx *t, const struct tx_task *k, struct
 	if (!o->data.key[0])
 		return OK;
 	o->data.key[0] = 0;
+	usage_stored(t, o->scope, -o->data.bytes);
 	return original_update(t, o, e);
 }
 

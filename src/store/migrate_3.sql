@@ -22,7 +22,7 @@ CREATE TABLE token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_expiry ON token (expires_ms);
 ALTER TABLE job ADD COLUMN first_turn INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX job_queued ON job (tenant, first_turn) WHERE state = 0 AND ended_ms IS NULL;
+CREATE INDEX job_queued ON job (tenant, priority, first_turn) WHERE state = 0 AND ended_ms IS NULL;
 CREATE INDEX job_busy ON job (tenant) WHERE ended_ms IS NULL;
 ALTER TABLE usage ADD COLUMN urls INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE usage ADD COLUMN cpu_ms INTEGER NOT NULL DEFAULT 0;

@@ -18,6 +18,7 @@ static enum err_code from_row(struct sql_rows *r, struct tx_original *ret)
 
 	ret->id = sql_int(r, 0);
 	ret->used_ms = sql_int(r, 3);
+	ret->scope = sql_int(r, 4);
 	snprintf(ret->data.key, sizeof ret->data.key, "%s", blob ? blob : "");
 	return code;
 }
@@ -26,7 +27,7 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 	struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT id, data, blob, used_ms FROM original WHERE scope = $1 AND sha256 = $2" SQL_SHARE,
+		"SELECT id, data, blob, used_ms, scope FROM original WHERE scope = $1 AND sha256 = $2" SQL_SHARE,
 		SQL(sql_i(scope), sql_b(sha256, SHA256_LEN)), e);
 
 	*ret = (struct tx_original){ 0 };
@@ -38,7 +39,7 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, struct err *e)
 {
 	struct sql_rows r = sql_query(t->db,
-		"SELECT id, data, blob, used_ms FROM original WHERE id = $1" SQL_SHARE,
+		"SELECT id, data, blob, used_ms, scope FROM original WHERE id = $1" SQL_SHARE,
 		SQL(sql_i(id)), e);
 
 	*ret = (struct tx_original){ 0 };
@@ -87,21 +88,22 @@ static enum err_code insert(struct tx *t, int64_t scope, const struct original *
 }
 
 /* The same bytes were there: theirs stand, unless they lost their blob and take ours. */
-static enum err_code adopt(struct tx *t, const struct original *o, struct tx_original *have,
-	struct err *e)
+static enum err_code adopt(struct tx *t, int64_t scope, const struct original *o,
+	struct tx_original *have, struct err *e)
 {
 	if (!o->key[0] || strcmp(have->data.key, o->key) == 0)
 		return OK;
 	if (have->data.key[0])
 		return trash_put(t, o->key, t->now_ms, e);
 	snprintf(have->data.key, sizeof have->data.key, "%s", o->key);
+	usage_stored(t, scope, have->data.bytes);
 	return original_update(t, have, e);
 }
 
 enum err_code original_put(struct tx *t, int64_t scope, const struct original *o,
 	struct tx_original *ret, struct err *e)
 {
-	struct tx_original have = { .data = *o, .used_ms = t->now_ms };
+	struct tx_original have = { .data = *o, .used_ms = t->now_ms, .scope = scope };
 	bool found = false;
 	enum err_code code = insert(t, scope, o, &have.id, e);
 
@@ -109,12 +111,16 @@ enum err_code original_put(struct tx *t, int64_t scope, const struct original *o
 		code = original_find(t, scope, o->sha256, &have, e);
 		found = have.id != 0;
 		if (code == OK && !found) {
-			have = (struct tx_original){ .data = *o, .used_ms = t->now_ms };
+			have = (struct tx_original){ .data = *o,
+				.used_ms = t->now_ms,
+				.scope = scope };
 			code = insert(t, scope, o, &have.id, e);
 		}
 	}
 	if (code == OK && found)
-		code = adopt(t, o, &have, e);
+		code = adopt(t, scope, o, &have, e);
+	if (code == OK && !found && o->key[0])
+		usage_stored(t, scope, o->bytes);
 	if (code == OK)
 		*ret = have;
 	return code;
@@ -174,5 +180,6 @@ enum err_code original_drop_if_done(struct tx *t, const struct tx_item *it, stru
 		return code;
 	code = trash_put(t, o.data.key, t->now_ms + t->opts->link_ms, e);
 	o.data.key[0] = 0;
+	usage_stored(t, o.scope, -o.data.bytes);
 	return code == OK ? original_update(t, &o, e) : code;
 }

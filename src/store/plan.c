@@ -11,8 +11,9 @@
 
 #include <string.h>
 
-#define PLAN_ITEMS 200 /* that need work, in one transaction */
-#define PLAN_LOOKS 250 /* items looked at, hits included: others wait for this transaction */
+#define PLAN_ITEMS 200  /* that need work, in one transaction */
+#define PRICE_MAX  1000 /* of the jobs of a tenant, so many are counted */
+#define PLAN_LOOKS 250  /* items looked at, hits included: others wait for this transaction */
 
 enum err_code source_find(struct tx *t, int64_t scope, const uint8_t key[SHA256_LEN],
 	struct source_row *ret, struct err *e)
@@ -141,9 +142,19 @@ static enum err_code plan_item(struct tx *t, struct tx_item *it, struct err *e)
 	else
 		code = plan_fetch(t, it, scope, headers, e);
 	if (code == OK && it->state == ITEM_OPEN)
-		it->job->turn += it->job->weight;
+		it->job->turn += it->job->weight * it->job->price;
 	it->job->dirty = true;
 	return code;
+}
+
+/* A job of a tenant with many pays for each of them, so that tenants get on alike, whatever they cut
+ * their work into. */
+static enum err_code set_price(struct tx *t, struct tx_job *j, struct err *e)
+{
+	return sql_get(t->db,
+		"SELECT count(*) FROM (SELECT 1 FROM job WHERE tenant = $1 AND ended_ms IS NULL"
+		" LIMIT $2) j",
+		SQL(sql_i(j->tenant), sql_i(PRICE_MAX)), &j->price, e);
 }
 
 struct budget {
@@ -155,6 +166,10 @@ static enum err_code plan_job(struct tx *t, struct tx_job *j, struct budget *b, 
 {
 	struct tx_items l = { 0 };
 	enum err_code code = tx_job_settings(t, j, e);
+
+	j->price = 1;
+	if (code == OK)
+		code = set_price(t, j, e);
 
 	if (code == ERR_INTERNAL) /* its text cannot be read: it must not hold up the others */
 		return tx_job_cancel(t, j, code, e);

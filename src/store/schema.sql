@@ -81,7 +81,7 @@ CREATE INDEX job_list ON job (tenant, no);
 CREATE INDEX job_tag ON job (tenant, tag, no) WHERE tag IS NOT NULL;
 CREATE INDEX job_plan ON job (turn, no) WHERE fresh > 0 AND cancel IS NULL;
 CREATE INDEX job_open ON job (no) WHERE ended_ms IS NULL;
-CREATE INDEX job_queued ON job (tenant, first_turn) WHERE state = 0 AND ended_ms IS NULL;
+CREATE INDEX job_queued ON job (tenant, priority, first_turn) WHERE state = 0 AND ended_ms IS NULL;
 CREATE INDEX job_busy ON job (tenant) WHERE ended_ms IS NULL;
 CREATE INDEX job_cancel ON job (no) WHERE cancel IS NOT NULL AND ended_ms IS NULL;
 CREATE INDEX job_retry ON job (no) WHERE retrying = 1;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "job/cut.h"
 #include "job/job.h"
+#include "job/limits.h"
 #include "job/outcome.h"
 #include "job/request.h"
 #include "job/task.h"
@@ -42,7 +43,7 @@ struct store_opts {
 	int64_t (*clock_ms)(void);   /* NULL: clock_wall_ms */
 	/* Called after a commit, on the committing thread; must not block nor call the store. */
 	void (*on_news)(void *ctx, int64_t job_no, int64_t seq); /* events up to seq are readable */
-	void (*on_work)(void *ctx); /* something can be planned or claimed */
+	void (*on_work)(void *ctx);     /* something can be planned or claimed */
 	void (*on_manifest)(void *ctx); /* one is to be written, or deleted */
 	/* Rows of so many items of a job had gone, and were counted as failed or canceled. */
 	void (*on_lost)(void *ctx, const char *job_id, int64_t items);
@@ -72,6 +73,13 @@ enum err_code store_ping(struct store *s, struct err *e) MUST_CHECK;
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+/* What counts against each limit, this submit included when it was made; which one refused it, or
+ * LIMIT_COUNT. */
+struct quota_answer {
+	int64_t used[LIMIT_COUNT];
+	enum limit hit;
+	bool known; /* false: nothing was asked, or it was not made */
+};
 enum submit_result { SUBMIT_CREATED, SUBMIT_SAME };
 struct submit {
 	int64_t tenant;
@@ -82,11 +90,16 @@ struct submit {
 	const char *base_url;    /* links for readers without a request of their own */
 	const uint8_t *seal_key; /* 32 bytes, for the items' headers */
 	int64_t max_open_items;  /* ERR_QUEUE_FULL above it; 0: no limit */
-	bool known_only;         /* make none: ERR_NOT_FOUND when there was no such submit before */
+	/* What the tenant is held to, with room for what was found; or NULL, NULL. */
+	const struct limits *limits;
+	struct quota_answer *quota;
+	const char *token;                    /* id of the submit token that brought it, or NULL: */
+	int64_t token_jobs, token_expires_ms; /* how often it is good, how long it is remembered */
+	bool known_only; /* make none: ERR_NOT_FOUND when there was no such submit before */
 };
 /* One transaction: job, items as fresh, event 1, idempotency row. SAME: the job of an earlier
  * submit with the same key or id and the same body. ERR_JOB_EXISTS, ERR_REQUEST_IDEMPOTENCY,
- * ERR_QUEUE_FULL. ret_id is filled in either case. */
+ * ERR_QUEUE_FULL, ERR_QUOTA_EXCEEDED, ERR_AUTH_FORBIDDEN (the token is used up). ret_id is filled in either case. */
 enum err_code store_submit(struct store *s, const struct submit *in, enum submit_result *ret,
 	char ret_id[JOB_ID_MAX + 1], int64_t *ret_no, struct err *e) MUST_CHECK;
 /* Idempotent, also for a job that has ended. ERR_NOT_FOUND. Fresh and open items end at once
@@ -353,6 +366,9 @@ struct usage_row {
 	int64_t paid_calls, spent, unknown, unknown_calls; /* costs in thousandths of a credit */
 	struct savings saved;
 	int64_t saved_cost;
+	int64_t urls;   /* of jobs that were accepted */
+	int64_t cpu_ms; /* of processors, in darkrooms */
+	int64_t stored; /* bytes that came to the blob store, less those that went */
 };
 /* The days from first_day to last_day that have anything, oldest first; *ret_reserved is what open
  * intents hold at this moment. */

@@ -86,10 +86,22 @@ static enum err_code check_room(struct tx *t, const struct submit *in, struct er
 	return code;
 }
 
-/* The smallest turn at work: a new job is next in line, not ahead of its time. */
-static enum err_code first_turn(struct tx *t, int64_t *ret, struct err *e)
+/* Behind those of its tenant and priority that have not begun: many small jobs would else come before
+ * every other tenant's second item. -1: there are none. */
+static enum err_code last_of_line(struct tx *t, const struct submit *in, int64_t *ret,
+	struct err *e)
 {
-	int64_t ready = -1, fresh = -1;
+	*ret = -1;
+	return sql_get(t->db,
+		"SELECT first_turn FROM job WHERE tenant = $1 AND priority = $2 AND state = 0"
+		" AND ended_ms IS NULL ORDER BY first_turn DESC LIMIT 1",
+		SQL(sql_i(in->tenant), sql_i(in->request->priority)), ret, e);
+}
+
+/* The smallest turn at work: a new job is next in line, not ahead of its time. */
+static enum err_code first_turn(struct tx *t, const struct submit *in, int64_t *ret, struct err *e)
+{
+	int64_t ready = -1, fresh = -1, last;
 	enum err_code code = sql_get(t->db,
 		"SELECT turn FROM task WHERE state = 0 ORDER BY turn LIMIT 1", SQL_NONE, &ready, e);
 
@@ -97,9 +109,13 @@ static enum err_code first_turn(struct tx *t, int64_t *ret, struct err *e)
 		code = sql_get(t->db,
 			"SELECT turn FROM job WHERE fresh > 0 AND cancel IS NULL ORDER BY turn LIMIT 1",
 			SQL_NONE, &fresh, e);
+	if (code == OK)
+		code = last_of_line(t, in, &last, e);
 	if (ready < 0 || (fresh >= 0 && fresh < ready))
 		ready = fresh;
 	*ret = ready < 0 ? 0 : ready;
+	if (code == OK && last >= *ret)
+		*ret = last + priority_weight(in->request->priority);
 	return code;
 }
 
@@ -115,9 +131,9 @@ static enum err_code insert_job(struct tx *t, struct op_submit *op, const char *
 		" turn, keep_source, total, duplicates, fresh, waiting, running, succeeded, failed,"
 		" canceled, cached, saved_downloads, saved_encodes, saved_paid, progress_ms,"
 		" progress_hash, request, body_sha256, metadata, tag, base_url, created_ms,"
-		" expires_ms, deadline_ms, cancel)"
+		" expires_ms, deadline_ms, cancel, first_turn)"
 		" VALUES ($1, $2, 0, 1, 0, $3, 0, $4, $5, $6, $7, $8, $9, $8, 0, 0, 0, 0, 0, 0, 0, 0,"
-		" 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING no",
+		" 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17, $18, $6) RETURNING no",
 		SQL(sql_i(op->in->tenant), sql_t(id), sql_i(hidden ? JOB_HIDDEN_BUILDING : 0),
 			sql_i(q->priority), sql_i(priority_weight(q->priority)), sql_i(turn),
 			sql_i(q->keep_source), sql_i((int64_t)q->items_n),
@@ -212,14 +228,13 @@ static enum err_code announce(struct tx *t, struct op_submit *op, struct err *e)
 		code = event_job(t, j, EVENT_JOB_CREATED, NULL, e);
 	snprintf(op->ret_id, sizeof op->ret_id, "%s", op->id);
 	t->work = true;
-	usage_of(t, op->in->tenant)->jobs++;
-	return code;
+	return code == OK ? admit_count(t, op->in, e) : code;
 }
 
 static enum err_code create(struct tx *t, struct op_submit *op, struct err *e)
 {
 	int64_t turn = 0;
-	enum err_code code = first_turn(t, &turn, e);
+	enum err_code code = first_turn(t, op->in, &turn, e);
 
 	if (code == OK)
 		code = insert_job(t, op, op->id, turn, false, e);
@@ -251,6 +266,8 @@ enum err_code op_submit(struct tx *t, void *arg, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "no such request was made before");
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = check_room(t, op->in, e);
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = admit_check(t, op->in, e);
 	return code == OK && op->result == SUBMIT_CREATED ? create(t, op, e) : code;
 }
 
@@ -264,6 +281,8 @@ enum err_code op_submit_begin(struct tx *t, void *arg, struct err *e)
 
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = check_room(t, op->in, e);
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = admit_check(t, op->in, e);
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = insert_job(t, op, id, 0, true, e);
 	return code;
@@ -299,10 +318,12 @@ enum err_code op_submit_end(struct tx *t, void *arg, struct err *e)
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = still_building(t, built, e);
 	if (code == OK && op->result == SUBMIT_CREATED)
-		code = first_turn(t, &turn, e);
+		code = admit_check(t, op->in, e);
+	if (code == OK && op->result == SUBMIT_CREATED)
+		code = first_turn(t, op->in, &turn, e);
 	if (code == OK && op->result == SUBMIT_CREATED)
 		code = sql_run(t->db,
-			"UPDATE job SET id = $1, hidden = 0, cancel = NULL, turn = $2, created_ms = $3,"
+			"UPDATE job SET id = $1, hidden = 0, cancel = NULL, turn = $2, first_turn = $2, created_ms = $3,"
 			" expires_ms = $4, deadline_ms = $5 WHERE no = $6",
 			SQL(sql_t(op->id), sql_i(turn), sql_i(t->now_ms),
 				sql_i(t->now_ms + t->opts->keep_ms),

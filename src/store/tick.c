@@ -168,6 +168,10 @@ static enum err_code tick_expiry(struct tx *t, bool *ret_more, struct err *e)
 			")",
 			SQL(sql_i(t->now_ms), sql_i(TASK_ROWS)), &keys, e);
 	*ret_more |= keys == TASK_ROWS;
+	bool more = false;
+	if (code == OK)
+		code = tokens_expire(t, TASK_ROWS, &more, e);
+	*ret_more |= more;
 	return code;
 }
 

@@ -31,6 +31,7 @@ struct tx_job {
 	int64_t confirm;            /* unknown charges up to this may be bought again */
 	bool confirm_all;
 	int64_t weight, turn;
+	int64_t price; /* of an item that is planned, in weights */
 	struct savings savings;
 	int64_t ended_ms, expires_ms, progress_ms, progress_hash;
 	int64_t lost;                 /* items of it that job_lose_items found missing, */
@@ -107,9 +108,9 @@ struct tx {
 	struct tx_settings *settings;
 	struct tx_batch *batch;  /* NULL: the operation stands alone */
 	struct tx_event *events; /* for the batch to write */
-	bool work;            /* tell on_work */
-	bool manifest;        /* tell on_manifest */
-	struct tx_news *news; /* heap; taken by the committer */
+	bool work;               /* tell on_work */
+	bool manifest;           /* tell on_manifest */
+	struct tx_news *news;    /* heap; taken by the committer */
 	size_t news_n;
 	struct tx_tally tally;
 	struct tx_usages usage;
@@ -244,7 +245,8 @@ bool source_is_fresh(const struct tx *t, enum cache_mode mode, const struct sour
 
 struct tx_task;
 struct tx_original {
-	int64_t id;           /* 0: none */
+	int64_t id; /* 0: none */
+	int64_t scope;
 	struct original data; /* key "" when the blob was dropped */
 	int64_t used_ms;
 };
@@ -358,6 +360,8 @@ enum err_code charge_last(struct tx *t, int64_t *ret, struct err *e) MUST_CHECK;
 
 /* What the operation adds to the tenant's day. */
 struct usage_row *usage_of(struct tx *t, int64_t tenant);
+/* So many bytes came to the blob store, or went (negative). What tenants share is nobody's. */
+void usage_stored(struct tx *t, int64_t scope, int64_t bytes);
 /* Of several operations that share a commit; `from` is empty afterwards. */
 void usage_merge(struct tx_usages *to, struct tx_usages *from);
 /* Write it at the end of a commit: one statement a tenant. Empties it. */
@@ -370,9 +374,13 @@ int64_t usage_day(int64_t ms);
 /* First day of the calendar month (UTC) that the day is in. */
 int64_t usage_month(int64_t day);
 
-/* ---- access.c, quota.c ---------------------------------------------------------------------- */
+/* ---- access.c, admit.c, quota.c ---------------------------------------------------------------------- */
 
-struct limits;
+/* May this be taken, as to its tenant's limits? ERR_QUOTA_EXCEEDED. */
+enum err_code admit_check(struct tx *t, const struct submit *in, struct err *e) MUST_CHECK;
+/* It is taken: usage, and the token's count. ERR_AUTH_FORBIDDEN. */
+enum err_code admit_count(struct tx *t, const struct submit *in, struct err *e) MUST_CHECK;
+enum err_code tokens_expire(struct tx *t, size_t max, bool *ret_more, struct err *e) MUST_CHECK;
 enum err_code tenant_limits(struct tx *t, int64_t tenant, struct limits *ret, struct err *e)
 	MUST_CHECK;
 /* What counts against each limit that is set, of windows longer than a second. */

@@ -59,6 +59,9 @@ static void add(struct usage_row *to, const struct usage_row *r)
 	to->saved.encodes += r->saved.encodes;
 	to->saved.paid_calls += r->saved.paid_calls;
 	to->saved_cost += r->saved_cost;
+	to->urls += r->urls;
+	to->cpu_ms += r->cpu_ms;
+	to->stored += r->stored;
 }
 
 void usage_merge(struct tx_usages *to, struct tx_usages *from)
@@ -75,9 +78,9 @@ static enum err_code write_one(struct sql *db, const struct tx_usage *u, struct 
 	return sql_run(db,
 		"INSERT INTO usage (tenant, day, jobs, items, downloads, encodes, cutouts, bytes_in,"
 		" bytes_out, paid_calls, spent, unknown, unknown_calls, saved_downloads,"
-		" saved_encodes, saved_paid, saved_cost" SQL_PG(
+		" saved_encodes, saved_paid, saved_cost, urls, cpu_ms, stored" SQL_PG(
 			", shard") ") VALUES ($1, $2, $3, $4, $5,"
-				   " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17" SQL_PG(
+				   " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20" SQL_PG(
 					   ", pg_backend_pid() % 32") ")"
 								      " ON CONFLICT (tenant, day" SQL_PG(
 									      ", shard") ") DO UPDATE SET"
@@ -93,14 +96,23 @@ static enum err_code write_one(struct sql *db, const struct tx_usage *u, struct 
 											 " saved_downloads = usage.saved_downloads + excluded.saved_downloads,"
 											 " saved_encodes = usage.saved_encodes + excluded.saved_encodes,"
 											 " saved_paid = usage.saved_paid + excluded.saved_paid,"
-											 " saved_cost = usage.saved_cost + excluded.saved_cost",
+											 " saved_cost = usage.saved_cost + excluded.saved_cost,"
+											 " urls = usage.urls + excluded.urls, cpu_ms = usage.cpu_ms + excluded.cpu_ms,"
+											 " stored = usage.stored + excluded.stored",
 		SQL(sql_i(u->tenant), sql_i(r->day), sql_i(r->jobs), sql_i(r->items),
 			sql_i(r->downloads), sql_i(r->encodes), sql_i(r->cutouts),
 			sql_i(r->bytes_in), sql_i(r->bytes_out), sql_i(r->paid_calls),
 			sql_i(r->spent), sql_i(r->unknown), sql_i(r->unknown_calls),
 			sql_i(r->saved.downloads), sql_i(r->saved.encodes),
-			sql_i(r->saved.paid_calls), sql_i(r->saved_cost)),
+			sql_i(r->saved.paid_calls), sql_i(r->saved_cost), sql_i(r->urls),
+			sql_i(r->cpu_ms), sql_i(r->stored)),
 		NULL, e);
+}
+
+void usage_stored(struct tx *t, int64_t scope, int64_t bytes)
+{
+	if (scope > 0 && bytes != 0)
+		usage_of(t, scope)->stored += bytes;
 }
 
 enum err_code usage_write(struct sql *db, struct tx_usages *u, struct err *e)
@@ -143,6 +155,9 @@ static struct usage_row from_row(struct sql_rows *r)
 		.unknown_calls = sql_int(r, 11),
 		.saved = { sql_int(r, 12), sql_int(r, 13), sql_int(r, 14) },
 		.saved_cost = sql_int(r, 15),
+		.urls = sql_int(r, 16),
+		.cpu_ms = sql_int(r, 17),
+		.stored = sql_int(r, 18),
 	};
 }
 
@@ -155,7 +170,7 @@ enum err_code op_usage(struct tx *t, void *arg, struct err *e)
 		"SELECT day, sum(jobs), sum(items), sum(downloads), sum(encodes), sum(cutouts),"
 		" sum(bytes_in), sum(bytes_out), sum(paid_calls), sum(spent), sum(unknown),"
 		" sum(unknown_calls), sum(saved_downloads), sum(saved_encodes), sum(saved_paid),"
-		" sum(saved_cost) FROM usage WHERE tenant = $1 AND day >= $2 AND day <= $3"
+		" sum(saved_cost), sum(urls), sum(cpu_ms), sum(stored) FROM usage WHERE tenant = $1 AND day >= $2 AND day <= $3"
 		" GROUP BY day ORDER BY day",
 		SQL(sql_i(op->tenant), sql_i(op->first_day), sql_i(op->last_day)), e);
 

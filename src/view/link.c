@@ -12,9 +12,9 @@
 
 #include <ctype.h>
 
-#define HOUR_MS  (60 * 60 * 1000LL)
-#define SIG_MAX  BASE64_MAX(SHA256_LEN)
-#define TOKEN_V1 "r1"
+#define HOUR_MS (60 * 60 * 1000LL)
+#define SIG_MAX BASE64_MAX(SHA256_LEN)
+#define NO_KEY  "-"
 
 int64_t view_link_hour(int64_t now_ms)
 {
@@ -114,34 +114,56 @@ static void token_sign(const char *claims, size_t n, const uint8_t key[32], char
 	sign(key, text, out);
 }
 
-char *view_job_token(int64_t tenant, const char *job_id, int64_t expires_ms, const uint8_t key[32])
+char *view_job_token(int64_t tenant, const char *key_id, const char *job_id, int64_t expires_ms,
+	const uint8_t key[32])
 {
-	autofree char *claims = mem_printf(TOKEN_V1 ".%lld.%lld.%s", (long long)tenant,
-		(long long)(expires_ms / 1000), job_id);
+	autofree char *claims = mem_printf(VIEW_TOKEN_PREFIX "%lld.%lld.%s.%s", (long long)tenant,
+		(long long)(expires_ms / 1000), key_id ? key_id : NO_KEY, job_id);
 	char sig[SIG_MAX];
 
 	token_sign(claims, strlen(claims), key, sig);
 	return mem_printf("%s.%s", claims, sig);
 }
 
-/* tenant.seconds.job, without the version in front and the signature behind. */
+/* The next of the parts that dots end; the last one ends with the text. */
+static bool next_part(const char **s, size_t *n, const char **ret, size_t *ret_n)
+{
+	const char *dot = memchr(*s, '.', *n);
+
+	if (!dot)
+		return false;
+	*ret = *s;
+	*ret_n = (size_t)(dot - *s);
+	*n -= *ret_n + 1;
+	*s = dot + 1;
+	return true;
+}
+
+static bool take_key(const char *s, size_t n, char ret[VIEW_KEY_ID_MAX + 1])
+{
+	if (n == strlen(NO_KEY) && memcmp(s, NO_KEY, n) == 0)
+		n = 0;
+	else if (n == 0 || n > VIEW_KEY_ID_MAX)
+		return false;
+	memcpy(ret, s, n);
+	ret[n] = 0;
+	return true;
+}
+
+/* tenant.seconds.key.job, without the version in front and the signature behind. */
 static bool parse_claims(const char *s, size_t n, struct view_token *ret)
 {
-	const char *dot = memchr(s, '.', n);
-	int64_t tenant, seconds;
+	const char *part;
+	size_t part_n;
+	int64_t seconds;
 
-	if (!dot || !number(s, (size_t)(dot - s), &tenant))
+	*ret = (struct view_token){ 0 };
+	if (!next_part(&s, &n, &part, &part_n) || !number(part, part_n, &ret->tenant) ||
+		!next_part(&s, &n, &part, &part_n) || !number(part, part_n, &seconds) ||
+		!next_part(&s, &n, &part, &part_n) || !take_key(part, part_n, ret->key) || n == 0 ||
+		n > JOB_ID_MAX)
 		return false;
-	n -= (size_t)(dot + 1 - s);
-	s = dot + 1;
-	dot = memchr(s, '.', n);
-	if (!dot || !number(s, (size_t)(dot - s), &seconds))
-		return false;
-	n -= (size_t)(dot + 1 - s);
-	s = dot + 1;
-	if (n == 0 || n > JOB_ID_MAX)
-		return false;
-	*ret = (struct view_token){ .tenant = tenant, .expires_ms = seconds * 1000 };
+	ret->expires_ms = seconds * 1000;
 	memcpy(ret->job, s, n);
 	return job_id_is_valid(ret->job);
 }
@@ -152,9 +174,9 @@ bool view_job_token_check(const char *token, const uint8_t key[32], int64_t now_
 	const char *sig = strrchr(token, '.');
 	char right[SIG_MAX];
 	struct view_token t;
-	const size_t skip = strlen(TOKEN_V1 ".");
+	const size_t skip = strlen(VIEW_TOKEN_PREFIX);
 
-	if (!sig || (size_t)(sig - token) <= skip || strncmp(token, TOKEN_V1 ".", skip) != 0)
+	if (!sig || (size_t)(sig - token) <= skip || strncmp(token, VIEW_TOKEN_PREFIX, skip) != 0)
 		return false;
 	if (sig - token > 256)
 		return false;

@@ -96,8 +96,9 @@ static json_t *savings_json(const struct savings *s)
 static char *events_url(const struct job_row *j, const struct view_links *l)
 {
 	int64_t until = (view_link_hour(l->now_ms) + 1) * HOUR_MS + l->token_ttl_ms;
-	autofree char *token = l->token ? mem_strdup(l->token)
-					: view_job_token(j->tenant, j->id, until, l->link_key);
+	autofree char *token = l->token
+		? mem_strdup(l->token)
+		: view_job_token(j->tenant, l->token_key, j->id, until, l->link_key);
 	const char *rest = strncmp(l->events_url, "http", 4) == 0 ? l->events_url + 4 : "";
 
 	return mem_printf("ws%s/v1/jobs/%s/events?token=%s", rest, j->id, token);

@@ -21,7 +21,8 @@ struct view_links {
 	const uint8_t *link_key; /* 32 bytes */
 	int64_t link_ttl_ms;     /* links live to the end of the hour plus this */
 	int64_t token_ttl_ms;    /* and so do the tokens in events_url */
-	const char *token;       /* what events_url carries; NULL: one is made */
+	const char *token;       /* what events_url carries; NULL: one is made, */
+	const char *token_key;   /* by the key of this id; NULL: none is needed */
 	int64_t now_ms;          /* wall */
 };
 /* base_url NULL (there is no server): no events_url, no links; blobs have a URL by blob_url only. */
@@ -65,12 +66,17 @@ json_t *view_problem(enum err_code code, const char *detail, const char *instanc
 char *view_blob_link(const char *key, const struct view_links *l); /* caller frees */
 enum err_code view_blob_check(const char *key, const char *exp, const char *sig,
 	const uint8_t link_key[32], int64_t now_ms, struct err *e) MUST_CHECK;
-/* Job-scoped, read-only token: what events_url carries. Tenant and expiry are inside, signed. */
+#define VIEW_TOKEN_PREFIX "r2."
+#define VIEW_KEY_ID_MAX   15
+/* Job-scoped, read-only token: what events_url carries. Tenant, key and expiry are inside, signed. */
 struct view_token {
 	int64_t tenant, expires_ms;
+	char key[VIEW_KEY_ID_MAX + 1]; /* id of the key that made it: it ends with that; "": none */
 	char job[JOB_ID_MAX + 1];
 };
-char *view_job_token(int64_t tenant, const char *job_id, int64_t expires_ms, const uint8_t key[32]);
+/* key_id: letters and digits, or NULL */
+char *view_job_token(int64_t tenant, const char *key_id, const char *job_id, int64_t expires_ms,
+	const uint8_t key[32]);
 /* false: not one of ours, or expired. */
 bool view_job_token_check(const char *token, const uint8_t key[32], int64_t now_ms,
 	struct view_token *ret);

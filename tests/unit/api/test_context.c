@@ -294,7 +294,7 @@ static void a_token_gets_itself_back_and_no_fresh_one(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1);
-	autofree char *token = view_job_token(1, id, clock_wall_ms() + 60000, site_key);
+	autofree char *token = view_job_token(1, NULL, id, clock_wall_ms() + 60000, site_key);
 	autofree char *rest = mem_printf("?token=%s", token);
 	autoreply r = get_job(s, id, rest);
 	assert_status(r, 200);
@@ -305,11 +305,11 @@ static void a_token_that_is_not_good_is_401(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1);
-	autofree char *old = view_job_token(1, id, clock_wall_ms() - 1, site_key);
+	autofree char *old = view_job_token(1, NULL, id, clock_wall_ms() - 1, site_key);
 	autofree char *rest = mem_printf("?token=%s", old);
 	autoreply expired = get_job(s, id, rest), junk = get_job(s, id, "/events?token=junk");
 	assert_problem(expired, 401, "auth_required");
-	assert_field(expired, "WWW-Authenticate", "Bearer");
+	assert_field(expired, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
 	assert_problem(junk, 401, "auth_required");
 	autowire w = { 0 };
 	autofree char *target = mem_printf("/v1/jobs/%s/events?token=junk", id);
@@ -323,8 +323,7 @@ static void unknown_paths_are_404_and_known_ones_name_their_methods(void **state
 {
 	struct site *s = *state;
 	static const char *const unknown[] = { "/v1", "/v1/", "/v1/jobs/", "/v1/jobs/a/b",
-		"/v1/jobs/a/archive", "/openapi.json", "/v1/results", "/v1/tokens", "/v1//jobs",
-		"/v1/jobs/a%00b", "/v1/deliveries" };
+		"/v1//jobs", "/v1/jobs/a%00b", "/v1/deliveries" };
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
 		autoreply r = get(s, unknown[i]);
 		assert_problem(r, 404, "not_found");

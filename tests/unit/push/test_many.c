@@ -121,7 +121,7 @@ static void what_cannot_be_watched_is_answered_with_why(void **state)
 {
 	struct site *s = *state;
 	autofree char *id = site_submit(s, 1), *other = site_submit(s, 1);
-	autofree char *good = view_job_token(1, id, clock_wall_ms() + 60000, site_key);
+	autofree char *good = view_job_token(1, NULL, id, clock_wall_ms() + 60000, site_key);
 	autofree char *mine = mem_printf(",\"token\":\"%s\"", good);
 	autowire w = { 0 };
 	open_many(&w, s);

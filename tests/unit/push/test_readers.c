@@ -139,7 +139,7 @@ static void a_socket_ends_with_its_token(void **state)
 	site_start(s);
 	autofree char *id = site_submit(s, 1);
 	/* Tokens count whole seconds: this one lives for one to two more. */
-	autofree char *token = view_job_token(1, id, clock_wall_ms() + 2000, site_key);
+	autofree char *token = view_job_token(1, NULL, id, clock_wall_ms() + 2000, site_key);
 	autofree char *query = mem_printf("?token=%s", token);
 	autowire w = { 0 };
 	watch(&w, s, id, query);
