@@ -6,6 +6,7 @@
  * signed links, and a store on a file system must never be talked into a path outside its folder.
  */
 #include "blob/blob_impl.h"
+#include "blob/s3.h"
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -119,6 +120,11 @@ enum err_code blob_size(struct blob *b, const char *key, int64_t *ret_bytes, str
 struct blob_place blob_place(struct blob *b)
 {
 	return b->impl->place(b);
+}
+
+size_t blob_rights(struct blob *b, bool of_bucket, const char *ret[BLOB_RIGHTS_MAX])
+{
+	return blob_place(b).bucket != NULL ? s3_rights(of_bucket, ret) : 0;
 }
 
 char *blob_path(struct blob *b, const char *key)

@@ -85,6 +85,10 @@ struct blob_place {
 	const char *region, *prefix; /* prefix: before every key; "" or "…/" */
 };
 struct blob_place blob_place(struct blob *b);
+/* The names of what a process must be allowed to do to the place's blobs (or to the bucket itself), as IAM
+ * has them; how many. */
+#define BLOB_RIGHTS_MAX 12
+size_t blob_rights(struct blob *b, bool of_bucket, const char *ret[BLOB_RIGHTS_MAX]);
 /* The path of a blob that is a plain file (`bulb run` links it into place), else NULL; the caller
  * frees. */
 char *blob_path(struct blob *b, const char *key);

@@ -75,6 +75,10 @@ enum err_code s3_do(struct s3 *s, const struct s3_call *c, struct s3_answer *a, 
 	MUST_CHECK;
 char *s3_path(const struct s3 *s, const char *key, struct arena *a); /* plain */
 
+/* s3_rights.c: what the bucket's owner must allow for this request, as IAM names it; NULL: unknown. */
+const char *s3_right(const struct s3_call *c);
+size_t s3_rights(bool of_bucket, const char *ret[BLOB_RIGHTS_MAX]);
+
 /* s3_object.c; contracts as in blob.h */
 enum err_code s3_put(struct s3 *s, const char *key, int fd, int64_t bytes, const char *media_type,
 	bool replace, struct err *e) MUST_CHECK;

@@ -309,8 +309,10 @@ static enum err_code explain(const struct s3 *s, const struct s3_call *c, const 
 	if (rc != OK)
 		return err_set(e, ERR_BLOB_IO, "S3 %s %s/%s%.100s: %s", c->method, s->bucket,
 			s->prefix, key, why.text);
-	return err_set(e, ERR_BLOB_IO, "S3 %s %s/%s%.100s: %d %s (%d tries)", c->method, s->bucket,
-		s->prefix, key, a->status, a->code, a->tries);
+	const char *right = strcmp(a->code, "AccessDenied") == 0 ? s3_right(c) : NULL;
+	return err_set(e, ERR_BLOB_IO, "S3 %s %s/%s%.100s: %d %s (%d tries)%s%s", c->method,
+		s->bucket, s->prefix, key, a->status, a->code, a->tries,
+		right != NULL ? "; is it allowed? " : "", right != NULL ? right : "");
 }
 
 /* A small body is read once, for its digest and for all tries. */
