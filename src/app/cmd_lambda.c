@@ -132,9 +132,9 @@ static void do_job_message(struct function *f, const struct invocation *inv, str
 	else
 		code = do_job(f, inv, m->id, json_object_get(m->event, "job"), &r, &rest, &e);
 	if (code == OK && rest)
-		err_set(&e, ERR_LIMIT_TIME,
+		code = err_set(&e, ERR_LIMIT_TIME,
 			"the time is over; the rest is done at the next delivery");
-	if (e.code != OK)
+	if (code != OK)
 		fail_message(m, &e);
 	json_decref(r.doc);
 	json_decref(r.shorter);

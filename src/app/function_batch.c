@@ -222,10 +222,12 @@ static enum err_code follow(struct batch_run *r, int64_t until_ms, bool *ret_end
 static void take_item(struct batch_run *r, const struct item_row *row, const struct view_links *l)
 {
 	char place[24];
+	struct item_row whole = *row;
 	if (row->state != ITEM_SUCCEEDED && row->state != ITEM_FAILED)
 		return;
+	whole.n = (int64_t)r->places[row->n - 1] + 1; /* in the request as it was sent */
 	snprintf(place, sizeof(place), "%zu", r->places[row->n - 1]);
-	json_put(done_of(r), place, view_item(row, r->id, l));
+	json_put(done_of(r), place, view_item(&whole, r->id, l));
 }
 
 static void add_savings(struct batch_run *r, const struct savings *s)

@@ -117,7 +117,11 @@ static void add_all(struct function *f, struct task_event *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].begun || v[i].why.code != OK || !is_here(f, v[i].event))
 			continue;
-		v[i].begun = tasks_add(f->tasks, v[i].event, &v[i].no, &v[i].why) == OK;
+		struct err why = { 0 };
+		if (tasks_add(f->tasks, v[i].event, &v[i].no, &why) == OK)
+			v[i].begun = true;
+		else
+			v[i].why = why;
 	}
 }
 
@@ -151,8 +155,11 @@ static void do_place(struct function *f, const struct function_times *times, str
 	autofree bool *before = mem_array(n, sizeof(*before));
 	for (size_t i = 0; i < n; i++)
 		before[i] = v[i].begun;
-	if (go_to_place(f, v[first].event, &v[first].why) != OK)
+	struct err why = { 0 };
+	if (go_to_place(f, v[first].event, &why) != OK) {
+		v[first].why = why;
 		return;
+	}
 	tasks_begin(f->tasks,
 		times->hard == INT64_MAX ? clock_mono_ms() + UNKNOWN_MS : times->hard);
 	if (function_is_stopping(f))
