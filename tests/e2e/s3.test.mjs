@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
-import { build, bulb, call, ended, fetched, get, items, post, run, sha256, tempDir, until } from '../lib/harness.mjs';
+import { bulb, call, ended, fetched, get, items, post, run, sha256, tempDir, until } from '../lib/harness.mjs';
 import { ageTrash, sql } from '../lib/database.mjs';
+import { good, keys, newBucket, tool } from '../lib/bucket.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { faulty } from '../lib/s3_faults.mjs';
 import { random, seedOfRun } from '../lib/random.mjs';
@@ -25,27 +25,8 @@ after(async () => {
   for (const f of hooks.reverse()) await f();
 });
 
-/** One call of the client. */
-function tool(env, ...args) {
-  const proc = spawn(join(build, 'tests/unit/blob/s3_tool'), args, { env: { ...process.env, ...env } });
-  const out = [];
-  let err = '';
-  proc.stdout.on('data', (d) => out.push(d));
-  proc.stderr.on('data', (d) => (err += d));
-  return new Promise((done) => proc.on('close', (code) => done({ code, out: Buffer.concat(out), err, text: Buffer.concat(out).toString() })));
-}
-async function good(env, ...args) {
-  const r = await tool(env, ...args);
-  assert.equal(r.code, 0, `${args.slice(1)}: ${r.err}`);
-  return r;
-}
-
-async function bucket(prefix = '') {
-  const url = `s3://bulb-${randomBytes(4).toString('hex')}`;
-  await good(s3.env, url, 'make-bucket');
-  return prefix ? `${url}/${prefix}` : url;
-}
-const keysIn = async (url) => (await good(s3.env, url, 'list')).text.trim().split('\n').filter(Boolean).map((l) => l.split(' ').slice(2).join(' ')).sort();
+const bucket = (prefix) => newBucket(s3.env, prefix);
+const keysIn = (url) => keys(s3.env, url);
 
 async function origin(t) {
   const o = await startOrigin();

@@ -9,8 +9,10 @@ import WebSocket from 'ws';
 import { call, get, items, log, run, until } from './harness.mjs';
 import { check, compareBlobs, namedBlobs } from './checker.mjs';
 import { cluster } from './engines.mjs';
+import { keys, newBucket } from './bucket.mjs';
 import { ageBlobs, blobKeys, blobPath } from './database.mjs';
 import { random } from './random.mjs';
+import { faulty } from './s3_faults.mjs';
 
 const PATIENCE_MS = 3000; // of a client with a server
 const ROUND_MS = 60000;
@@ -22,16 +24,26 @@ const folder = (dir) => ({
   read: (key) => readFileSync(blobPath(dir, key)),
 });
 
+/** A bucket behind a proxy, as the books see it: through another, which says that all of it is old. */
+export async function bucketOf(t, s3, proxy) {
+  const url = await newBucket(s3.env);
+  const old = await faulty(t, s3.port);
+  old.next = (req) => (/list-type|uploads/.test(req.url) ? 'aged' : null);
+  const env = { ...s3.env, AWS_ENDPOINT_URL_S3: old.url };
+  return { url, env: { ...s3.env, AWS_ENDPOINT_URL_S3: proxy.url }, books: { env, keys: () => keys(s3.env, url) } };
+}
+
 /**
  * Starts them all at once, on a database that may be empty. db: of engines.mjs; store: how they reach it;
- * bucket: { url, env, gcEnv, keys() } in place of a folder; place(name): where each is to run.
+ * bucket: { url, env, books } in place of a folder; place(name): where each is to run; allow: addresses of
+ * the origin.
  */
-export async function crew(t, { seed, db, store = db.url, bus, source, bucket, place = () => undefined, servers = 3, workers = 3 }) {
+export async function crew(t, { seed, db, store = db.url, bus, source, bucket, allow = '127.0.0.0/8', place = () => undefined, servers = 3, workers = 3 }) {
   const rnd = random(seed);
   const cl = cluster(t, { store, bus, blob: bucket?.url });
   const c = { rnd, db, source, jobs: 0, seeds: 1000, members: [], gcArgs: ['--store', db.url, '--blob', bucket?.url ?? `file:${cl.dir}/blobs`],
-    gcEnv: bucket?.gcEnv, books: bucket ?? folder(cl.dir) };
-  const settings = { server: [], worker: ['--workers', '6', '--darkrooms', '1', '--lease', '2s', ...(source.allow ?? [])] };
+    books: bucket?.books ?? folder(cl.dir) };
+  const settings = { server: [], worker: ['--workers', '6', '--darkrooms', '1', '--lease', '2s', '--allow-address', allow] };
   const member = (kind, i) => {
     const name = `${kind}${i}`;
     const begin = async () => (m.proc = await (kind === 'server' ? cl.serve : cl.work)(settings[kind], bucket?.env, place(name)));
@@ -62,21 +74,21 @@ export async function ask(c, method, path, opts = {}) {
 const recipes = [[{ name: 'a', width: 32, format: 'jpeg' }], [{ name: 'a', width: 32, format: 'jpeg' }, { name: 'b', width: 16, format: 'webp' }]];
 
 /** Of pictures that jobs share, of some of its own, and of one that is none. */
-function urlsOf(c) {
+function urlsOf(c, n) {
   const { rnd } = c;
   const one = () => rnd.pick([
     () => `/png?seed=${rnd.below(12)}`, () => `/png?seed=${c.seeds++}`,
     () => `/png?seed=${c.seeds++}&delay=${rnd.below(400)}`, () => `/png?seed=${c.seeds++}&w=700&h=500`,
   ])();
-  const all = Array.from({ length: rnd.between(3, 7) }, one);
-  if (rnd.chance(0.3)) all.push('/status/404');
+  const all = Array.from({ length: n ?? rnd.between(2, 5) }, one);
+  if (!n && rnd.chance(0.3)) all.push('/status/404');
   return [...new Set(all)].map((p) => c.source.url + p);
 }
 const isGood = (url) => !url.includes('/status/');
 
-async function submit(c) {
+async function submit(c, urls) {
   const n = ++c.jobs;
-  const body = { urls: urlsOf(c), variants: c.rnd.pick(recipes), cache: c.rnd.chance(0.2) ? 'reload' : 'default' };
+  const body = { urls: urlsOf(c, urls), variants: c.rnd.pick(recipes), cache: c.rnd.chance(0.2) ? 'reload' : 'default' };
   const key = c.rnd.chance(0.5) ? `key ${n}` : undefined;
   const r = key ? await ask(c, 'POST', '/v1/jobs', { json: body, headers: { 'idempotency-key': key } }) :
     await ask(c, 'PUT', `/v1/jobs/own-${n}`, { json: body });
@@ -84,10 +96,10 @@ async function submit(c) {
   return { key, body, id: r.json.id, events_url: r.json.events_url };
 }
 
-const at = (base, url) => url.replace(/^\w+:\/\/[^/]+/, base);
+export const at = (base, url) => url.replace(/^\w+:\/\/[^/]+/, base);
 
 /** Reads a job's events as they are pushed, from server to server, to the end. */
-async function follow(c, job, faults) {
+async function follow(c, job, ms, faults) {
   const seen = [];
   const take = (text) => {
     const e = JSON.parse(text);
@@ -95,11 +107,15 @@ async function follow(c, job, faults) {
     if (Number(e.sequence) !== seen.length + 1) faults.push(`${job.id}: a reader got event ${e.sequence} after ${seen.length}`);
     seen.push(e);
   };
-  for (const end = Date.now() + ROUND_MS; Date.now() < end;) {
+  for (const end = Date.now() + ms; Date.now() < end;) {
     const base = c.rnd.pick(c.all('server')).proc.url.replace('http', 'ws');
     const code = await new Promise((done) => {
       const ws = new WebSocket(`${at(base, job.events_url)}&after=${seen.length}`, { handshakeTimeout: PATIENCE_MS });
-      ws.on('message', take).on('close', done).on('error', () => {});
+      const timer = setTimeout(() => ws.terminate(), end - Date.now());
+      ws.on('message', take).on('error', () => {}).on('close', (closed) => {
+        clearTimeout(timer);
+        done(closed);
+      });
     });
     if (code === 1000) return seen;
     await pause(20);
@@ -129,7 +145,7 @@ async function checkOutcomes(c, job, faults) {
 async function collect(c) {
   await c.books.age?.();
   await c.db.sql('UPDATE trash SET after_ms = 0');
-  const gc = await run(['gc', ...c.gcArgs, '--keep-results', '0'], { env: c.gcEnv });
+  const gc = await run(['gc', ...c.gcArgs, '--keep-results', '0'], { env: c.books.env });
   if (gc.code !== 0) throw new Error(`gc: ${gc.err}`);
 }
 
@@ -148,17 +164,18 @@ export const ready = (c) => Promise.all(c.members.map((m) => until(`${m.name} to
 
 /**
  * Jobs while `trouble` goes on (it ends by itself), and what it did to them: a list of faults, empty when
- * all is well. `after`: what ends only when the jobs have.
+ * all is well. `after`: what ends only when the jobs have. urls: how many in a job; a few otherwise. ms: how
+ * long the jobs may take, collections: and rows and blobs until they agree.
  */
-export async function round(c, { before, trouble, after, jobs = 3, collections = 15000 } = {}) {
+export async function round(c, { before, trouble, after, jobs = 3, urls, ms = ROUND_MS, collections = 15000 } = {}) {
   const faults = [];
   const all = [];
   await before?.();
   const end = trouble?.();
   const readers = [];
   for (let i = 0; i < jobs; i++) {
-    all.push(await submit(c));
-    readers.push(follow(c, all.at(-1), faults));
+    all.push(await submit(c, urls));
+    readers.push(follow(c, all.at(-1), ms, faults));
     await pause(c.rnd.below(150));
   }
   await end;

@@ -1,6 +1,8 @@
 // What may go wrong with a part of a cluster, each as { before, trouble, after } of a round (crew.mjs), at a
 // moment that its chance names.
 import { setTimeout as pause } from 'node:timers/promises';
+import { round } from './crew.mjs';
+import { until } from './harness.mjs';
 
 const soon = (c) => pause(c.rnd.below(700));
 
@@ -38,7 +40,7 @@ export const parted = (c, net, kind, port, how, long) => ({ trouble: async () =>
   const { name } = c.rnd.pick(c.all(kind));
   await soon(c);
   net.cut(name, port, how);
-  await pause(long ?? c.rnd.between(1000, 4000));
+  await pause(long ?? c.rnd.between(1000, 3000));
   net.heal(name);
 } });
 
@@ -47,3 +49,28 @@ export const bucketFails = (c, proxy, fault) => ({
   before: () => (proxy.next = () => (c.rnd.chance(0.3) ? fault : null)),
   after: () => (proxy.next = () => null),
 });
+
+/**
+ * The first of two workers is stopped while it stores what it fetched; its lease ends, and the second is at
+ * the same place when the first goes on. What the first says then comes too late: a list of faults.
+ */
+export async function overtaken(c, proxy) {
+  const [first, second] = c.all('worker');
+  const puts = [];
+  proxy.next = (req) => (req.method !== 'PUT' || puts.length === 2 ? null : new Promise((go) => puts.push({ url: req.url, go: () => go(null) })));
+  await second.proc.stop('SIGKILL');
+  const said = first.proc.err.length;
+  const end = round(c, { jobs: 1, urls: 1 });
+  await until('the first to store', () => puts.length === 1);
+  process.kill(first.proc.pid, 'SIGSTOP');
+  await second.begin();
+  await until('the second to store', () => puts.length === 2);
+  process.kill(first.proc.pid, 'SIGCONT');
+  puts[0].go();
+  const key = decodeURIComponent(puts[0].url.split('/').slice(2).join('/'));
+  const taken = async () => (await c.db.sql(`SELECT 1 FROM original WHERE blob = '${key}'`)).length > 0;
+  let late;
+  await until('the first to be answered', async () => (late = await taken()) || first.proc.err.slice(said).includes('lease_lost'));
+  puts[1].go();
+  return [...await end, ...late ? [`${key}: what came too late was taken`] : []];
+}
