@@ -98,7 +98,7 @@ static void answer(struct call *c, const char *token, int64_t expires_ms)
 	clock_format_rfc3339(expires_ms, at);
 	json_put_str(doc, "token", token);
 	json_put_str(doc, "expires_at", at);
-	call_json(c, 201, doc);
+	call_json(c, 200, doc);
 }
 
 static int64_t expiry(const struct call *c, const struct grant *g)
