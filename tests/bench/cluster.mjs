@@ -1,7 +1,8 @@
 // Servers and workers as processes of their own over PostgreSQL: what a second worker adds where tasks
 // wait and use no processor, and how long an event takes from the worker that commits it to a client of
-// another server, by each bus. The client is the ws package in this process, where a browser would be; an
-// event's time is that of the transaction that wrote it, so the commit is part of what is measured.
+// another server, by each bus. The client is the ws package in this process, where a browser would be. An
+// event's time is that of the transaction that wrote it; so that what counts is the way from the commit
+// on, and not the disk's, that database is in memory.
 import { loadavg, tmpdir } from 'node:os';
 import WebSocket from 'ws';
 import { ended, log, post } from '../lib/harness.mjs';
@@ -46,7 +47,7 @@ async function scaling(c, a, source) {
     for (const p of w) await p.stop();
   }
   const [one, two] = rates.map((l) => percentile(l, 50));
-  row(`one worker of ${lanes} lanes, tasks that wait ${wait} ms, ${jobs} jobs`, `${Math.round(one)}/s`);
+  row(`one worker, ${lanes} lanes, tasks wait ${wait} ms, ${jobs} jobs`, `${Math.round(one)}/s`);
   row('with a second one', `${Math.round(two)}/s`);
   row('scales', `${(two / one).toFixed(2)} ×`, '≥ 1.8 ×', two / one >= 1.8);
 }
@@ -69,20 +70,23 @@ async function latency(a, b, source) {
 try {
   const none = missing('initdb', 'nats-server');
   if (none) throw new Error(none);
+  const db = await postgres(t);
   process.env.TEST_POSTGRES_PLACE = tmpdir();
-  const [db, hints, source] = [await postgres(t), await nats(t), await startOrigin()];
+  const [disk, hints, source] = [await postgres(t), await nats(t), await startOrigin()];
   t.after(() => source.close());
   console.log(`Servers and workers over PostgreSQL (${machine()}, load ${loadavg()[0].toFixed(1)} at the start)`);
-  const goals = { nats: 10, PostgreSQL: 80 };
-  for (const [name, bus] of [['nats', hints.url], ['PostgreSQL', 'postgres:']]) {
+  const durable = cluster(t, { store: disk.url, bus: hints.url });
+  const server = await durable.serve();
+  if (process.env.BENCH_SCALING !== '0') await scaling(durable, server, source);
+  await server.stop();
+  for (const [name, bus, goal] of [['NATS', hints.url, 10], ['PostgreSQL', 'postgres:', 80]]) {
     const c = cluster(t, { store: db.url, bus });
     const [a, b] = [await c.serve(), await c.serve()];
-    if (name === 'nats') await scaling(c, b, source);
     const w = await c.work(['--workers', '1']); // one event after the other
     const all = [];
     for (let i = 0; i < rounds; i++) all.push(...await latency(a, b, source));
     const p50 = percentile(all, 50);
-    row(`event, worker → another server → client, by ${name}: p50`, ms(p50), `≤ ${goals[name]} ms`, p50 <= goals[name]);
+    row(`event, worker to a client elsewhere, by ${name}: p50`, ms(p50), `≤ ${goal} ms`, p50 <= goal);
     row('  p90, p99', `${percentile(all, 90)}, ${percentile(all, 99)} ms`);
     for (const p of [w, a, b]) await p.stop();
   }
