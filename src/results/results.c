@@ -7,9 +7,11 @@
  */
 #include "results/results_impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEADLINE_MARGIN_MS 1000
+#define REFUSED_MS         1000 /* before a task whose report made no sense is lent again */
 
 struct results *results_new(const struct results_opts *o)
 {
@@ -141,6 +143,33 @@ static void refuse(struct results_verdict *v, const struct err *why, struct aren
 	v->code = why->code;
 }
 
+/* It is the task's own worker that makes no sense: that was an attempt. Nobody would say more of it
+ * before its lease ends. */
+static enum err_code refuse_work(struct results *r, const struct report_result *in,
+	const struct task_name *name, const struct err *why, struct arena *a,
+	struct results_verdict *ret, struct err *e)
+{
+	struct outcome o = { .code = ERR_INTERNAL,
+		.stage = "process",
+		.download_ms = -1,
+		.process_ms = -1,
+		.store_ms = -1 };
+	struct outside_report tried = { .id = name->id,
+		.lease = name->lease,
+		.later = true,
+		.outcome = &o,
+		.after_ms = REFUSED_MS,
+		.max_tries = r->o.max_tries };
+	struct outside_answer said;
+	const char **keys;
+	snprintf(o.detail, sizeof(o.detail), "what a worker outside reported was refused: %.340s",
+		why->text);
+	refuse(ret, why, a);
+	enum err_code code = store_report(r->o.store, &tried, a, &said, e);
+	size_t n = keys_of(r, in, name, a, &keys);
+	return code == OK ? drop(r, keys, n, e) : code;
+}
+
 /* The make that goes with it, as an event would say it. It may have been taken back already. */
 static enum err_code add_next(struct results *r, const struct task *next, struct arena *a,
 	struct report_answer *ret, struct err *e)
@@ -193,8 +222,8 @@ static enum err_code take_held(struct results *r, const struct report_result *in
 	struct outside_answer said;
 	enum err_code code = check_result(r, in, lent, a, &c, e);
 	if (code == ERR_REQUEST_INVALID || code == ERR_REQUEST_LIMIT) {
-		refuse(ret, e, a);
-		return OK;
+		struct err why = *e;
+		return refuse_work(r, in, &name, &why, a, ret, e);
 	}
 	if (code == OK)
 		code = store_report(r->o.store, &c.report, a, &said, e);
@@ -221,15 +250,13 @@ static enum err_code take_one(struct results *r, const struct report_letter *l,
 		refuse(ret, &why, a);
 		return OK;
 	}
-	if (in->fault.code != OK) {
-		refuse(ret, &in->fault, a);
-		return OK;
-	}
 	if (!task_name_parse(in->task, &name)) /* it would not be signed */
 		return err_set(e, ERR_INTERNAL, "a signed task has no name");
 	enum err_code code = store_lent(r->o.store, name.id, name.lease, a, &lent, e);
 	if (code != OK)
 		return code;
+	if (in->fault.code != OK && lent.held)
+		return refuse_work(r, in, &name, &in->fault, a, ret, e);
 	return lent.held ? take_held(r, in, &lent, a, ret, e) : take_late(r, in, &name, a, ret, e);
 }
 
