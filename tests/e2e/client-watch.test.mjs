@@ -4,7 +4,7 @@ import { test, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
-import { bulb, log, until, tempDir, after, post } from '../lib/harness.mjs';
+import { bulb, log, run, until, tempDir, after, post } from '../lib/harness.mjs';
 import { origin, site, small } from '../lib/site.mjs';
 import { gateway } from '../lib/gateway.mjs';
 import { createClient, watch, ProblemError, ConnectionError } from '../../clients/js/src/index.js';
@@ -344,4 +344,55 @@ describe('watch', { concurrency: 2 }, () => {
     assert.equal(second.at(-1).type, 'job.succeeded');
     await isWholeLog([...first, ...second], base, job);
   });
+});
+
+describe('with keys', { concurrency: true }, () => {
+  /** A server with two keys of one tenant. */
+  async function locked(t) {
+    const source = await origin(t);
+    const data = tempDir(t);
+    const add = async (...args) => /bulb_([a-z0-9]+)_\S+/.exec((await run(['key', 'add', '--data', data, ...args])).out);
+    const [one, oneId] = await add('shop');
+    const [two] = await add('--tenant', 'shop', 'shop2');
+    const server = await bulb(t, data);
+    return { base: server.url, source, one, two, revoke: () => run(['key', 'revoke', '--data', data, oneId]) };
+  }
+
+  test('a page hands in by a token within its bounds, and watches by what it gets back', async (t) => {
+    const { base, source, one } = await locked(t);
+    const server = createClient({ server: base, key: one });
+    const { token } = await server.createToken({ allow: 'submit', max_urls: 2, presets: ['web'] });
+    await assert.rejects(createClient({ server: base }).submit([`${source.url}/png`]), { code: 'auth_required', status: 401 });
+    const page = createClient({ server: base, token });
+    await assert.rejects(page.submit([1, 2, 3].map((n) => `${source.url}/png?seed=${n}`)), ProblemError);
+    const job = await page.submit([`${source.url}/png`]);
+    for (const transport of TRANSPORTS) {
+      const events = await collect(watch(job.events_url, { ...quick, WebSocket, transports: [transport] }));
+      assert.equal(events.at(-1).type, 'job.succeeded', transport);
+    }
+    await assert.rejects(collect(watch(job.events_url.replace(/[?].*/, ''), { ...quick, WebSocket })), { code: 'auth_required' });
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`a key that is revoked ends what it opened over ${transport}; another one reads on`, async (t) => {
+      const { base, source, one, two, revoke } = await locked(t);
+      const job = await createClient({ server: base, key: one }).submit([`${source.url}/png?seed=1`, `${source.url}/hang`]);
+      const second = createClient({ server: base, key: two });
+      const options = { ...quick, WebSocket, transports: [transport], limits: { ...quick.limits, wait: 2 } };
+      const alone = assert.rejects(collect(watch(job.events_url, options)), { code: 'auth_required' });
+      const refused = [];
+      const refresh = async ({ problem }) => {
+        refused.push(problem.code);
+        return (await second.job(job)).events_url;
+      };
+      const w = watch(job.events_url, { ...options, refresh });
+      const events = await collect(w, (e) => {
+        if (e.type === 'item.succeeded') revoke().then(() => until('the renewal', () => refused.length)).then(() => second.cancel(job));
+      });
+      assert.equal(events.at(-1).type, 'job.canceled');
+      assert.deepEqual(events.map((e) => Number(e.sequence)), events.map((_, i) => i + 1));
+      assert.deepEqual(refused, ['auth_required']);
+      await alone;
+    });
+  }
 });
