@@ -248,7 +248,7 @@ static enum err_code take_one(struct function *f, struct err *e)
 					: runtime_fault(f->runtime, inv.id, &why, e);
 	log_event(done == OK ? LOG_LAMBDA_DONE : LOG_LAMBDA_FAILED, NULL,
 		"request=%s shape=%s ms=%lld code=%s detail=\"%s\"", inv.id, name,
-		(long long)(clock_mono_ms() - since), err_name(done), why.text);
+		(long long)(clock_mono_ms() - since), err_name(done), done == OK ? "" : why.text);
 	json_decref(r.doc);
 	json_decref(r.shorter);
 	invocation_done(&inv);
