@@ -101,6 +101,43 @@ static void script(struct pg *c, const char *fmt, long long id)
 	assert_ok(pg_script(c, text, &e));
 }
 
+/* Between the look for results and the make that is to wait for them, another process's make ends: what a
+ * trigger does here. */
+static void a_make_that_ended_while_we_looked_is_not_done_again(void **state)
+{
+	struct fixture *f = *state;
+	const char *body = "{'urls':['https://a.test/1'],'variants':[{'name':'a','width':10},"
+			   "{'name':'b','width':%d}]}";
+	struct err e;
+	struct pg *c;
+
+	submit(f, body, 20);
+	work(f);
+	int encodes = f->encodes;
+	assert_ok(pg_open(f->url, &c, &e));
+	script(c, "CREATE TABLE aside AS SELECT * FROM result; DELETE FROM result", 0);
+	script(c,
+		"CREATE FUNCTION end_make() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+		" INSERT INTO result SELECT * FROM aside; DELETE FROM aside; RETURN NEW; END $$;"
+		"CREATE TRIGGER end_make BEFORE INSERT ON task FOR EACH ROW WHEN (NEW.kind = 1)"
+		" EXECUTE FUNCTION end_make()",
+		0);
+	struct made_job m = submit(f, body, 20);
+	work(f);
+	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
+	assert_int_equal(f->encodes, encodes);
+	assert_int_equal(job(f, &m)->savings.encodes, 2);
+	assert_int_equal(number(f, "SELECT count(*) FROM task"), 0);
+	/* And where only some of it was made, the rest is. */
+	script(c, "INSERT INTO aside SELECT * FROM result; DELETE FROM result", 0);
+	struct made_job n = submit(f, body, 30);
+	work(f);
+	assert_int_equal(job(f, &n)->state, JOB_SUCCEEDED);
+	assert_int_equal(f->encodes, encodes + 1);
+	assert_int_equal(job(f, &n)->savings.encodes, 1);
+	pg_free(c);
+}
+
 /* We hold the task and then want the job, the store the other way round. It looks for deadlocks sooner
  * than we do, and gives way. */
 static void a_deadlock_is_run_again(void **state)
@@ -339,6 +376,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(four_processes_buy_under_one_budget, setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_deadlock_is_run_again, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_make_that_ended_while_we_looked_is_not_done_again,
+			setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_commit_whose_answer_is_lost_is_done_once, setup,
 			fixture_teardown),
 	};

@@ -65,7 +65,10 @@ test('a file of URLs, variants of one\'s own, an estimate, the zip, HTML to copy
   await p.click('#forget');
   await p.locator('#empty').waitFor();
   assert.equal((await get(`${base}/v1/jobs/${job}`)).status, 404);
+  assert.deepEqual(await p.evaluate(() => globalThis.violations), []);
   assert.deepEqual(p.faults, []);
+  await p.evaluate(() => document.body.append(Object.assign(document.createElement('img'), { src: 'https://elsewhere.test/x.png' })));
+  await until('what the policy forbids to be noticed', () => p.evaluate(() => globalThis.violations.length === 1));
 });
 
 test('what failed is explained, filtered, and runs again; what runs is canceled', { timeout: 90000 }, async (t) => {
@@ -123,6 +126,7 @@ async function watched(p, total) {
     await p.locator('#totals', { hasText: `${total} of ${total} done` }).waitFor();
     await until(`${total} pictures`, () => p.evaluate((n) => document.querySelectorAll('.card[data-status=succeeded]').length === n, total));
     assert.equal(await p.evaluate(() => globalThis.doubled), 0);
+    assert.deepEqual(await p.evaluate(() => globalThis.violations), []);
     assert.equal(new Set(await ids(p)).size, total);
   };
 }
@@ -196,7 +200,7 @@ test('5,000 items: some dozens of cards in the document, wherever one is, and a 
   assert.ok(usedSize < 200e6, `${usedSize} bytes`);
 });
 
-test('a page of another origin is not let in, and the policy of the page reports nothing in all of this', { timeout: 60000 }, async (t) => {
+test('a page of another origin is not let in', { timeout: 60000 }, async (t) => {
   const { base, origin } = await site(t);
   const r = await call('POST', `${base}/v1/jobs`, { json: { urls: [`${origin.url}/png`] }, headers: { origin: 'https://evil.test' } });
   assert.equal(r.json.code, 'auth_forbidden');

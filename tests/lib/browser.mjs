@@ -12,6 +12,10 @@ export async function browser(t) {
 export async function page(b, size = { width: 1280, height: 900 }) {
   const p = await b.newPage({ viewport: size });
   p.faults = [];
+  await p.addInitScript(() => {
+    globalThis.violations = []; // of the page's own policy
+    addEventListener('securitypolicyviolation', (e) => globalThis.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+  });
   p.on('console', (m) => m.type() === 'error' && p.faults.push(m.text()));
   p.on('pageerror', (e) => p.faults.push(e.message));
   return p;

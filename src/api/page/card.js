@@ -27,8 +27,7 @@ export function about(item) {
   return [size, bytes(source?.bytes), CACHES[item.cache] || (spentMs(item) ? ms(spentMs(item)) : '')].filter(Boolean).join(' · ');
 }
 
-function drawPlaceholder(canvas, placeholder, frame) {
-  frame.style.backgroundColor = placeholder?.color ?? '';
+function drawPlaceholder(canvas, placeholder) {
   canvas.hidden = !placeholder?.thumbhash;
   if (canvas.hidden || canvas.dataset.hash === placeholder.thumbhash) return;
   canvas.dataset.hash = placeholder.thumbhash;
@@ -62,22 +61,34 @@ export class Card {
     this.#img.addEventListener('load', () => this.#img.classList.add('there'));
   }
 
-  show(item) {
+  /** brief: it is only passing by; what it costs to draw comes with settle(). */
+  show(item, brief = false) {
+    this.item = item;
     const name = item.refs?.[0] ?? nameOf(item.url), line = about(item);
     this.node.dataset.id = item.id;
     this.node.dataset.status = item.status;
     say(this.#name, name);
     say(this.#about, line);
     this.button.setAttribute('aria-label', `${name}, ${item.status}, ${line}`);
-    drawPlaceholder(this.#canvas, item.placeholder, this.#frame);
-    this.#picture(shownOf(item));
     this.#words(item);
+    this.#frame.style.backgroundColor = item.placeholder?.color ?? '';
+    this.brief = brief;
+    if (brief) this.#canvas.hidden = this.#img.hidden = true;
+    else this.settle();
     this.progress(item);
+  }
+
+  /** The placeholder and the picture. */
+  settle() {
+    this.brief = false;
+    drawPlaceholder(this.#canvas, this.item.placeholder);
+    this.#picture(shownOf(this.item));
   }
 
   /* The same file under a link of a later hour stays as it is. */
   #picture(file) {
     const key = file?.key ?? '';
+    this.#img.hidden = !file?.url;
     if (this.#img.dataset.key === key) return;
     this.#img.dataset.key = key;
     this.#img.classList.remove('there');
@@ -85,7 +96,6 @@ export class Card {
     this.#frame.classList.toggle('clear', Boolean(file && !file.name));
     if (file?.url) this.#img.src = file.url;
     else this.#img.removeAttribute('src');
-    this.#img.hidden = !file?.url;
   }
 
   #words(item) {

@@ -4,6 +4,7 @@
 // them) are in the document. The window scrolls; cards are placed by transform and used again. One card is
 // in the tab order, the arrow keys move among all of them, and a screen reader is told where each stands.
 const GAP = 16, WISH = 248, LEAST = 150, MARGIN = 2;
+const FAST = 1.5, SETTLE_MS = 90; // screens a second, from which on cards are only passing by
 
 export class Sheet {
   #root;
@@ -16,12 +17,15 @@ export class Sheet {
   #height = 220;
   #current = 0; // the one in the tab order
   #due = false;
+  #fast = false;
+  #seen = { at: 0, y: 0 };
+  #rest;
 
-  /** make() gives a card: { node, button, show(item) }. */
+  /** make() gives a card: { node, button, show(item, brief), settle() }. */
   constructor(root, make) {
     this.#root = root;
     this.#make = make;
-    addEventListener('scroll', () => this.#soon(), { passive: true });
+    addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#measure()).observe(root);
     root.addEventListener('keydown', (e) => this.#key(e));
     root.addEventListener('focusin', (e) => this.#focused(e.target));
@@ -55,6 +59,21 @@ export class Sheet {
     this.#width = (room - GAP * (this.#columns - 1)) / this.#columns;
     this.#height = Math.round(this.#width * 0.68) + 52;
     this.#draw(true);
+  }
+
+  /* Whoever flies past sees colours and names; pictures are drawn where it comes to rest. */
+  #scrolled() {
+    const now = performance.now(), ms = Math.max(1, now - this.#seen.at);
+    this.#fast = ms < SETTLE_MS && Math.abs(scrollY - this.#seen.y) / innerHeight / ms > FAST / 1000;
+    this.#seen = { at: now, y: scrollY };
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.#settle(), SETTLE_MS);
+    this.#soon();
+  }
+
+  #settle() {
+    this.#fast = false;
+    for (const card of this.#cards.values()) if (card.brief) card.settle();
   }
 
   #soon() {
@@ -101,8 +120,7 @@ export class Sheet {
       card.at = -1;
     }
     if (moved || card.at !== i || fresh) this.#move(card, i);
-    if (card.item !== item) card.show(item);
-    card.item = item;
+    if (card.item !== item) card.show(item, this.#fast);
     const tab = i === this.#current ? 0 : -1;
     if (card.button.tabIndex !== tab) card.button.tabIndex = tab;
     if (card.node.hidden) card.node.hidden = false;
