@@ -9,14 +9,15 @@ MESON_FLAGS ?=
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL := bulb
-.PHONY: help bulb demo test bench soak asan tsan fuzz torture fmt lint docs install clean
+.PHONY: help bulb lambda-zip demo test bench soak asan tsan fuzz torture fmt lint docs install clean
 
 help: ## what can be typed
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # With DEPS=no a target only says what it would install.
 ifeq ($(DEPS),no)
 bulb:     ; @tools/deps build
+lambda-zip: ; @tools/deps build lambda
 demo:     ; @tools/deps build demo
 bench:    ; @tools/deps build test bench
 asan test soak torture: ; @tools/deps build test
@@ -26,6 +27,10 @@ bulb: ## install what is missing and build build/bulb (plain `make` does this)
 	@tools/deps build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
 	@$(NINJA) bulb
+
+lambda-zip: bulb ## bulb as a package for AWS Lambda, with its libraries, as $(BUILD)/bulb-lambda.zip; MODELS=DIR for cut-outs
+	@tools/deps lambda
+	@tools/lambda-zip $(BUILD) $(BUILD)/bulb-lambda.zip $(MODELS)
 
 demo: bulb ## the main job on real pictures, behind a gateway that gives up; URLS=list.txt for your own
 	@tools/deps demo

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/self.h"
 #include "darkroom/child.h"
 #include "darkroom/jail.h"
 #include "darkroom/wire.h"
@@ -35,6 +36,7 @@
 struct keeper_link {
 	pthread_mutex_t lock; /* one question at a time */
 	char *exe, *runtime, *model;
+	struct self *self;
 	int sock; /* -1: no keeper */
 	pid_t pid;
 	bool broken; /* it ended, fell silent or answered nonsense */
@@ -69,8 +71,11 @@ static enum err_code spawn_attributes(posix_spawnattr_t *at, struct err *e)
 /* The environment is empty, so what a keeper must know stands in its arguments. */
 static enum err_code spawn(const struct keeper_link *k, int sock, pid_t *ret, struct err *e)
 {
-	char name[] = "bulb", verb[] = "darkroom";
-	char *const argv[] = { name, verb, k->runtime, k->model, NULL }, *const envp[] = { NULL };
+	char verb[] = "darkroom";
+	char *const own[] = { verb, k->runtime, k->model, NULL }, *const envp[] = { NULL };
+	char *argv[SELF_ARGUMENTS_MAX];
+	memcpy(argv, k->self->arguments, (size_t)k->self->n * sizeof(*argv));
+	memcpy(argv + k->self->n, own, sizeof(own));
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	posix_spawn_file_actions_init(&fa);
@@ -157,7 +162,8 @@ enum err_code keeper_link_new(const struct keeper_opts *o, struct keeper_link **
 {
 	struct keeper_link *k = mem_new(struct keeper_link);
 	pthread_mutex_init(&k->lock, NULL);
-	k->exe = mem_strdup(o->exe ? o->exe : "/proc/self/exe");
+	k->exe = mem_strdup(o->exe ? o->exe : SELF_EXE);
+	k->self = self_new();
 	k->runtime = mem_strdup(o->runtime);
 	k->model = mem_strdup(o->model);
 	k->sock = k->pid = -1;
@@ -175,6 +181,7 @@ void keeper_link_free(struct keeper_link *k)
 		return;
 	stop(k);
 	pthread_mutex_destroy(&k->lock);
+	self_free(k->self);
 	free(k->exe);
 	free(k->runtime);
 	free(k->model);

@@ -45,7 +45,8 @@ static enum err_code load_vips(struct err *e)
 	if (vips_init("bulb") != 0)
 		return err_set(e, ERR_SYSTEM, "libvips does not start: %s", vips_error_buffer());
 	if (!g_type_from_name("VipsForeignLoadHeifBuffer") &&
-		!g_module_open(BULB_VIPS_MODULES "/vips-heif.so", G_MODULE_BIND_LAZY))
+		!g_module_open(BULB_VIPS_MODULES "/vips-heif.so", G_MODULE_BIND_LAZY) &&
+		!g_module_open("vips-heif.so", G_MODULE_BIND_LAZY)) /* among a package's libraries */
 		return err_set(e, ERR_SYSTEM, "libvips has no HEIF and AVIF: %s", g_module_error());
 	return OK;
 }

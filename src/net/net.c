@@ -24,6 +24,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	RECEIVE_BUFFER_BYTES = 64 << 10,
@@ -215,6 +216,19 @@ static enum err_code make_url(const struct net_request *r, struct arena *a, stru
 }
 
 /* What is the same for every request. */
+/* libcurl knows where its own distribution keeps the certificates that it trusts; a package of ours may
+ * run on another. NULL: it is right. */
+static const char *other_roots(void)
+{
+	static const char *const places[] = { "/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
+	const char *own = curl_version_info(CURLVERSION_NOW)->cainfo;
+	for (size_t i = 0; own != NULL && access(own, R_OK) != 0 && i < ARRAY_LEN(places); i++)
+		if (access(places[i], R_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
 static void set_policy(CURL *h)
 {
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -226,6 +240,8 @@ static void set_policy(CURL *h)
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(h, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (other_roots() != NULL)
+		curl_easy_setopt(h, CURLOPT_CAINFO, other_roots());
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
