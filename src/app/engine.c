@@ -137,6 +137,8 @@ static enum err_code open_store(struct engine *g, bool visitor, struct err *e)
 	int64_t back = 0;
 	if (store_open(g->store_url, &o, &g->store, e) != OK)
 		return e->code;
+	if (g->shared && strstr(g->store_url, "durability=any"))
+		log_event(LOG_STORE_NOT_DURABLE, NULL, "take it out of --store when it is on again");
 	if (visitor || g->shared) /* what others run is not lost */
 		return OK;
 	if (store_recover(g->store, &back, e) != OK)

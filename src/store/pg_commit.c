@@ -35,6 +35,24 @@
 
 static _Atomic int64_t retries;
 
+/* As the metrics have it: what others did at the same time, or what lies in between. */
+static void count_retry(enum pg_fault fault)
+{
+	static const char *const reasons[] = {
+		[PG_FINE] = "locked",
+		[PG_LOST] = "connection",
+		[PG_SERIAL] = "serialization",
+		[PG_DEADLOCK] = "deadlock",
+		[PG_UNIQUE] = "unique",
+		[PG_UNPREPARED] = "pooler",
+		[PG_SURPRISE] = "changed",
+		[PG_OTHER] = "failed",
+	};
+
+	retries++;
+	metric_add(METRIC_RETRIES, 1, reasons[fault], NULL, NULL);
+}
+
 int64_t committer_retries(void)
 {
 	return retries;
@@ -183,7 +201,7 @@ static void note_failure(struct op *op, const struct sql_locks *locks, enum pg_f
 	if (locks->wanted)
 		want_lock(op, locks->wanted);
 	if (op->again)
-		retries++;
+		count_retry(fault);
 	if (op->again && ++op->tries > AGAIN_MAX)
 		op->again = false;
 	(void)err_set(op->e, op->code, "%s", why->text);
@@ -428,7 +446,7 @@ enum err_code committer_run(struct pg_committer *c, struct op *batch, struct err
 		lost += fault == PG_LOST;
 		if ((!is_fatal(fault) && c->careful) || i >= ATTEMPTS_MAX || lost > LOST_MAX)
 			return ERR_STORE_UNAVAILABLE;
-		retries++;
+		count_retry(fault);
 		if (is_fatal(fault))
 			pause_ms(c, 5 * i);
 		else

@@ -204,8 +204,30 @@ static enum err_code give_up(struct tx *t, struct tx_item *it, struct err *e)
 	return item_end(t, it, ITEM_FAILED, &o, e);
 }
 
-static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
-	const struct tx_found *f, int tries, struct err *e)
+/* Where others commit at the same time, a make may have ended since we looked for its results, and ours
+ * would do its work again: then ours goes, and what it left is looked for anew. */
+static enum err_code look_again(struct tx *t, int64_t id, int64_t scope, struct tx_found *f,
+	bool *ret_again, struct err *e)
+{
+	int64_t *ids = arena_alloc(t->arena, (f->recipe.n + 1) * sizeof *ids);
+	size_t missing = f->missing;
+	enum err_code code = OK;
+
+	*ret_again = false;
+	if (!t->db->locks)
+		return OK;
+	code = results_find(t, scope, f->subject.sha256, &f->recipe, true, ids, &missing, e);
+	if (code != OK || missing == f->missing)
+		return code;
+	*ret_again = true;
+	f->ids = ids;
+	f->missing = missing;
+	return task_delete(t, id, e);
+}
+
+/* *ret_again: some of what was missing is there now, and nothing was changed. */
+static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope, struct tx_found *f,
+	int tries, bool *ret_again, struct err *e)
 {
 	struct make_input in = { .original = f->subject, .ref = tx_ref(t, it) };
 	uint8_t(*digests)[VARIANT_DIGEST_LEN];
@@ -213,6 +235,7 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	int64_t id;
 	bool joined;
 
+	*ret_again = false;
 	if (tries > MAKES_MAX)
 		return give_up(t, it, e);
 	in.recipe.n = missing_of(t, &f->recipe, f->ids, &in.recipe.variants, &digests);
@@ -229,6 +252,10 @@ static enum err_code await_make(struct tx *t, struct tx_item *it, int64_t scope,
 	};
 	enum err_code code = task_put(t, &n, &id, &state, &joined, e);
 	if (code == OK && !joined)
+		code = look_again(t, id, scope, f, ret_again, e);
+	if (code != OK || *ret_again)
+		return code;
+	if (!joined)
 		it->made += (int)in.recipe.n;
 	if (code == OK && !joined && t->lend_owner && !t->lent.id && !f->is_cut)
 		code = lend_at_once(t, id, &n, &state, e);
@@ -301,23 +328,28 @@ static bool needs_fetch(const struct tx_item *it, const struct tx_found *f,
 /* Its cut, its variants, or both side by side: neither waits for the other, unless one is made from
  * the other. */
 static enum err_code await_rest(struct tx *t, struct tx_item *it, int64_t scope,
-	const struct tx_original *o, const struct tx_found *f, int tries, struct err *e)
+	const struct tx_original *o, struct tx_found *f, int tries, struct err *e)
 {
 	enum task_state cut = TASK_READY;
 	enum err_code code = OK;
+	bool was_missing = f->missing > 0 && !f->cut_first, again = true;
 
 	if (f->cut_missing && !it->cut_task)
 		code = cut_await(t, it, scope, &o->data, f->recipe.cut, &cut, e);
 	if (code != OK)
 		return code;
 	it->step = STEP_PROCESSING;
-	if (f->missing > 0 && !f->cut_first) {
-		code = await_make(t, it, scope, f, tries, e);
-		return code == OK && cut == TASK_RUNNING && it->state == ITEM_OPEN
-			? item_start(t, it, e)
-			: code;
-	}
+	while (code == OK && again && f->missing > 0 && !f->cut_first)
+		code = await_make(t, it, scope, f, tries, &again, e);
+	if (code != OK)
+		return code;
+	if (was_missing && !again)
+		return cut == TASK_RUNNING && it->state == ITEM_OPEN ? item_start(t, it, e) : OK;
 	it->task = 0;
+	if (was_missing)
+		it->results = ids_text(t, f->ids, f->recipe.n);
+	if (was_missing && !f->cut_missing)
+		return item_succeed(t, it, e);
 	if (f->cut_first)
 		return item_wait(t, it, cut == TASK_RUNNING, e);
 	return item_progress(t, it, e);
