@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS  50   /* how often cancel is looked at */
@@ -310,13 +311,28 @@ static enum err_code converse(struct talk *t, bool *ret_unused, struct err *e)
 	return code == OK ? develop(t, e) : code;
 }
 
+/* As the kernel has counted it, over all its threads; -1: it is gone. */
+static int64_t cpu_of(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec t;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+		return -1;
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 enum err_code child_process(struct child *c, const struct picture *p, struct darkroom_result *ret,
 	bool *ret_unused, struct err *e)
 {
 	struct talk *t = mem_new(struct talk);
 	*t = (struct talk){ .c = c, .p = p, .ret = ret, .left_ms = p->opts->item_ms };
+	int64_t before = cpu_of(c->pid);
 	enum err_code code = converse(t, ret_unused, e);
+	int64_t after = cpu_of(c->pid);
 	ret->process_ms = p->opts->item_ms - t->left_ms;
+	/* one that died took its count with it */
+	ret->cpu_ms = before >= 0 && after >= before ? after - before : ret->process_ms;
 	c->pictures++;
 	free(t);
 	return code;

@@ -277,6 +277,7 @@ enum err_code darkroom_cut(struct darkroom *d, int64_t scope, int fd, int answer
 		ret->output = made.outputs[0];
 	ret->crashed = made.crashed;
 	ret->process_ms = made.process_ms;
+	ret->cpu_ms = made.cpu_ms;
 	return code;
 }
 

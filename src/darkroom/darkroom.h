@@ -70,6 +70,7 @@ struct darkroom_result {
 	size_t n;           /* == recipe n on success */
 	bool crashed;       /* on failure: the child died on this picture */
 	int64_t process_ms; /* without waiting for a place */
+	int64_t cpu_ms;     /* of processors */
 };
 void darkroom_result_done(struct darkroom_result *r);
 /* Blocks until a child is free and the picture's memory is admitted. fd is a sealed memfd with the
@@ -99,7 +100,7 @@ struct darkroom_cut_result {
 	bool has_output;
 	struct darkroom_output output;
 	bool crashed;
-	int64_t process_ms;
+	int64_t process_ms, cpu_ms;
 };
 void darkroom_cut_done(struct darkroom_cut_result *r);
 /* As darkroom_process. answer_fd: sealed memfd with the provider's answer (COMPOSE), else -1; it is a

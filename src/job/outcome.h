@@ -54,6 +54,7 @@ struct outcome {
 	int source_status;   /* 0: none */
 	char final_url[512]; /* where redirects led, no query; "" when the same */
 	int64_t download_ms, process_ms, store_ms; /* -1: did not happen */
+	int64_t cpu_ms; /* of processors in darkrooms; for the usage, not in its text */
 };
 json_t *outcome_json(const struct outcome *o);
 enum err_code outcome_parse(const char *text, struct outcome *ret, struct err *e) MUST_CHECK;

@@ -167,6 +167,7 @@ enum err_code op_finish_make(struct tx *t, void *arg, struct err *e)
 		code = there ? result_put(t, k->scope, k->subject, p, e)
 			     : trash_put(t, p->key, t->now_ms, e);
 	}
+	t->work_done.cpu_ms = op->made->outcome.cpu_ms;
 	struct tx_ending end = { TASK_DONE, &o, .outcome = &op->made->outcome };
 	return code == OK ? settle_begin(t, k, &end, e) : code;
 }
@@ -190,7 +191,9 @@ enum err_code op_finish_cut(struct tx *t, void *arg, struct err *e)
 			    : trash_put(t, m->product.key, t->now_ms, e);
 	if (m->state == CUT_NONE && none.code == OK)
 		none.code = ERR_MATTE_NO_FOREGROUND;
-	t->work_done = (struct usage_row){ .cutouts = 1, .bytes_out = m->product.bytes };
+	t->work_done = (struct usage_row){ .cutouts = 1,
+		.bytes_out = m->product.bytes,
+		.cpu_ms = m->outcome.cpu_ms };
 	struct tx_ending end = {
 		.state = TASK_DONE,
 		.original = &o,
@@ -250,6 +253,7 @@ enum err_code op_fail(struct tx *t, void *arg, struct err *e)
 	struct tx_task *k;
 	enum err_code code = task_held(t, op->id, op->lease, &k, e);
 
+	t->work_done.cpu_ms = op->outcome->cpu_ms;
 	return code == OK ? task_fail(t, k, op->outcome, op->found, e) : code;
 }
 

@@ -236,7 +236,8 @@ static void count_work(struct tx *t, const struct tx_task *k, const struct tx_it
 	const struct usage_row done = t->work_done;
 
 	t->work_done = (struct usage_row){ 0 };
-	if (!tenant || !(done.downloads || done.encodes || done.cutouts || done.bytes_in))
+	if (!tenant ||
+		!(done.downloads || done.encodes || done.cutouts || done.bytes_in || done.cpu_ms))
 		return;
 	struct usage_row *u = usage_of(t, tenant);
 	u->downloads += done.downloads;
@@ -244,6 +245,7 @@ static void count_work(struct tx *t, const struct tx_task *k, const struct tx_it
 	u->cutouts += done.cutouts;
 	u->bytes_in += done.bytes_in;
 	u->bytes_out += done.bytes_out;
+	u->cpu_ms += done.cpu_ms;
 }
 
 /* Of those who wait, as many as a pass may see; the task's row is gone by then unless there are more. */

@@ -50,6 +50,7 @@ enum err_code run_cut(struct run *r, struct darkroom *d, enum cut_action action,
 		&r->l->cancel, ret, e);
 	r->crashed = ret->crashed;
 	run_took(r, &r->outcome.process_ms, ret->process_ms);
+	r->outcome.cpu_ms += ret->cpu_ms;
 	learn(&r->original, ret);
 	return code;
 }

@@ -65,6 +65,7 @@ static enum err_code process(struct run *r, struct err *e)
 		&r->l->cancel, d, e);
 	r->crashed = d->crashed;
 	run_took(r, &r->outcome.process_ms, d->process_ms); /* without waiting for a place */
+	r->outcome.cpu_ms += d->cpu_ms;
 	if (d->format != FORMAT_NONE) { /* known also of many that cannot be decoded */
 		r->original.format = d->format;
 		r->original.width = d->width;

@@ -176,6 +176,9 @@ struct usage_row usage(struct fixture *f)
 		sum.saved.encodes += rows[i].saved.encodes;
 		sum.saved.paid_calls += rows[i].saved.paid_calls;
 		sum.saved_cost += rows[i].saved_cost;
+		sum.urls += rows[i].urls;
+		sum.cpu_ms += rows[i].cpu_ms;
+		sum.stored += rows[i].stored;
 	}
 	return sum;
 }

@@ -188,6 +188,11 @@ enum err_code submit_as(struct fixture *f, const char *id, const char *key, cons
 		.request = q,
 		.base_url = "http://localhost",
 		.seal_key = seal_key,
+		.limits = f->limits,
+		.quota = &f->quota,
+		.token = f->token,
+		.token_jobs = f->token_jobs,
+		.token_expires_ms = clock_now() + 1000,
 	};
 
 	sha256_of(body, strlen(body), in.body_sha256);

@@ -20,7 +20,11 @@ struct fixture {
 	struct arena *a; /* of the test */
 	char dir[64], url[256], schema[32];
 	struct err e;
-	int64_t tenant;                               /* who submits and asks: 1 */
+	int64_t tenant;              /* who submits and asks: 1 */
+	const struct limits *limits; /* that submits are held to, or NULL; and what was found */
+	struct quota_answer quota;
+	const char *token; /* that submits come with, or NULL */
+	int64_t token_jobs;
 	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
 	int news, works;                              /* hints heard */
 };
