@@ -55,7 +55,7 @@ const view = new BatchView(current, () => {
 });
 const history_ = new History(current);
 const composer = new Composer(current, (job) => {
-  byId('urls').value = '';
+  composer.clear();
   location.hash = job.id;
   history_.refresh();
 });

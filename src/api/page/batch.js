@@ -15,7 +15,7 @@ const FILTERS = [['all', 'All', () => true], ['done', 'Done', (i) => i.status ==
   ['cached', 'From cache', (i) => ['hit', 'revalidated', 'coalesced'].includes(i.cache)]];
 const SPEAK_MS = 5000;
 
-function connectionText({ phase, after, attempt, retryInMs, transport }, ended) {
+function connectionText({ phase, attempt, retryInMs, transport }, after, ended) {
   const how = { websocket: '', sse: ' by event stream', poll: ' by polling' }[transport] ?? '';
   if (phase === 'complete' || (phase === 'idle' && ended)) return `complete: ${plural(after, 'event')}`;
   if (phase === 'live') return `live${how}, at event ${after}`;
@@ -96,7 +96,7 @@ export class BatchView {
   #draw() {
     const s = this.#state, was = this.#drawn;
     if (s.job !== was.job || s.counts !== was.counts) this.#drawJob(s);
-    if (s.connection !== was.connection || s.job !== was.job) this.#drawConnection(s);
+    if (s.connection !== was.connection || s.after !== was.after) this.#drawConnection(s);
     if (s.items !== was.items) this.#drawItems(false);
     if (s.active !== was.active) for (const card of this.sheet.cards.values()) card.progress();
     this.#drawn = s;
@@ -107,7 +107,7 @@ export class BatchView {
   #drawConnection(s) {
     const ended = hasEnded(s);
     byId('state').dataset.phase = ended ? 'complete' : s.connection.phase;
-    say(byId('state'), connectionText(s.connection, ended));
+    say(byId('state'), connectionText(s.connection, s.after, ended));
     if (s.error) say(byId('refusal'), s.error.message ?? '');
   }
 

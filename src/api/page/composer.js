@@ -43,11 +43,11 @@ export class Composer {
     this.#drawVariants();
   }
 
-  /** The text of the list; for a batch that is handed in again. */
-  fill(urls) {
-    byId('urls').value = urls.join('\n');
+  /** Ready for the next batch. */
+  clear() {
+    byId('urls').value = '';
+    this.#csv = false;
     this.#count();
-    byId('urls').focus();
   }
 
   /* ---- URLs ---------------------------------------------------------------------------------------- */
