@@ -6,7 +6,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { ended, get, log, post } from '../lib/harness.mjs';
-import { bucketOf, crew, round } from '../lib/crew.mjs';
+import { bucketOf, crew, ready, round } from '../lib/crew.mjs';
 import { missing, nats, postgres } from '../lib/engines.mjs';
 import { parted } from '../lib/faults.mjs';
 import * as networks from '../lib/network.mjs';
@@ -54,6 +54,17 @@ test('machines that cannot reach one another', { skip, timeout: rounds * 600000 
     for (const m of c.members) assert.equal((await get(`${m.proc.url}/healthz`)).status, 200);
     await together(s);
     assert.deepEqual(await round(c), []);
+  });
+  await t.test('a server that cannot reach its database says so to all who ask, and lives', { timeout: 120000 }, async () => {
+    const { name, proc } = c.all('server')[0];
+    const ask = (path) => get(`${proc.url}${path}`, { ms: 20000 }).then((r) => r.status);
+    net.cut(name, db.port);
+    const many = Array.from({ length: 300 }, () => ask('/v1/jobs'));
+    assert.equal(await ask('/healthz'), 200, 'whoever looks after it does not kill it');
+    assert.deepEqual([...new Set(await Promise.all(many))], [503]);
+    assert.equal(await ask('/readyz'), 503);
+    net.heal(name);
+    await ready(c);
   });
   const rnd = random(seed);
   for (const [kind, port, what] of [['server', db.port, 'the database'], ['worker', db.port, 'the database'],
