@@ -9,7 +9,6 @@
 #include "app/engine.h"
 #include "app/models.h"
 #include "app/policy.h"
-#include "app/say.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "bus/bus.h"
@@ -408,20 +407,10 @@ static void check_machine(const struct doctor *d)
 			"memory", (long long)(have >> 20), (long long)(want >> 20));
 }
 
-static int print_policy(const struct conf *c)
-{
-	CLEANUP(buf_done) struct buf text = BUF_INIT(1 << 20);
-	struct err e = { 0 };
-	if (policy_text(c, &text, &e) != OK)
-		return say_error(&e);
-	fputs(buf_str(&text), stdout);
-	return 0;
-}
-
 int cmd_doctor(const struct conf *c)
 {
 	if (c->policy)
-		return print_policy(c);
+		return policy_print(c);
 	struct doctor d = { .conf = c };
 	struct err e = { 0 };
 	struct engine_opts o = { .data = c->data,

@@ -5,11 +5,14 @@
  */
 #include "app/policy.h"
 
+#include "app/say.h"
+#include "base/buf.h"
 #include "base/environment.h"
 #include "base/json.h"
 #include "blob/blob.h"
 #include "net/net.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* AWS is three clouds that share nothing; a region's name tells which. */
@@ -91,7 +94,7 @@ static void allow_function(json_t *statements, const struct conf *c)
 	allow(statements, actions, ARRAY_LEN(actions), resource);
 }
 
-enum err_code policy_text(const struct conf *c, struct buf *ret, struct err *e)
+static enum err_code policy_text(const struct conf *c, struct buf *ret, struct err *e)
 {
 	autojson *doc = json_obj();
 	json_t *statements = json_arr();
@@ -109,4 +112,15 @@ enum err_code policy_text(const struct conf *c, struct buf *ret, struct err *e)
 	buf_puts(ret, text ? text : "");
 	buf_putc(ret, '\n');
 	return OK;
+}
+
+int policy_print(const struct conf *c)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT(1 << 20);
+	struct err e = { 0 };
+
+	if (policy_text(c, &text, &e) != OK)
+		return say_error(&e);
+	fputs(buf_str(&text), stdout);
+	return 0;
 }

@@ -45,5 +45,7 @@ struct copy {
 
 /* copy_shape.c: every table of the schema, and what is said of it to each store. */
 enum err_code copy_shapes(struct copy *c, struct err *e) MUST_CHECK;
+/* copy_rows.c: the rows of one table, of which the source has about `of`. */
+enum err_code copy_rows(struct copy *c, struct copy_shape *s, int64_t of, struct err *e) MUST_CHECK;
 
 #endif
