@@ -8,13 +8,14 @@
 #include "lib/test.h"
 
 #define CODECS "test 1"
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define VARIANT(name)                                                                              \
+	"{\"name\": \"" name "\", \"width\": 8, \"format\": \"jpeg\", \"recipe\": \"" DIGEST "\"}"
 #define FETCH(name, host)                                                                          \
 	"{\"task\": \"" name                                                                       \
-	"\", \"secret\": \"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\", \"kind\": "                   \
-	"\"fetch\", \"url\": \"http://" host "/\", \"key_prefix\": \"out/" name                    \
-	"/\", \"variants\": "                                                                      \
-	"[{\"name\": \"a\", \"width\": 8, \"format\": \"jpeg\"}, {\"name\": \"b\", \"width\": 8, " \
-	"\"format\": \"jpeg\"}]}"
+	"\", \"secret\": \"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\", \"kind\": \"fetch\", "        \
+	"\"url\": \"http://" host "/\", \"key_prefix\": \"out/" name                               \
+	"/\", \"variants\": [" VARIANT("a") "," VARIANT("b") "]}"
 
 struct fixture {
 	struct tasks *tasks;
@@ -149,7 +150,7 @@ static void a_lease_ends_with_its_invocation(void **state)
 	assert_true(tasks_wait(f.tasks, 0));
 	assert_ok(f.feed.keep(f.feed.ctx, &k, 1, 1000, &e));
 	assert_true(k.stale);
-	assert_err(f.feed.fail(f.feed.ctx, got[0].id, got[0].lease, &why, NULL, &e),
+	assert_err((f.feed.fail)(f.feed.ctx, got[0].id, got[0].lease, &why, NULL, &e),
 		ERR_STORE_STALE);
 	assert_int_equal(tasks_counts(f.tasks, f.no).back, 2);
 	assert_string_equal(status(&f, 1), "later");
