@@ -48,4 +48,31 @@ CREATE TABLE reported (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reported_until ON reported (until_ms);
 CREATE INDEX task_ready_cuts ON task (turn, id) WHERE state = 0 AND kind = 2;
+CREATE TABLE hook (
+  job INTEGER PRIMARY KEY,
+  url TEXT NOT NULL, host TEXT NOT NULL,
+  events INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  open INTEGER NOT NULL,
+  disabled INTEGER NOT NULL
+) STRICT;
+CREATE INDEX hook_open ON hook (job) WHERE open = 1;
+CREATE TABLE delivery (
+  no INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  job INTEGER NOT NULL, seq INTEGER NOT NULL,
+  type INTEGER NOT NULL, host TEXT NOT NULL,
+  state INTEGER NOT NULL,
+  tries INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  next_ms INTEGER NOT NULL,
+  lent INTEGER NOT NULL,
+  lease INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL, last_ms INTEGER,
+  status INTEGER, detail TEXT,
+  UNIQUE (job, seq)
+) STRICT;
+CREATE INDEX delivery_due ON delivery (host, next_ms) WHERE state = 0;
+CREATE INDEX delivery_next ON delivery (next_ms) WHERE state = 0;
+CREATE INDEX delivery_list ON delivery (tenant, no);
 UPDATE meta SET version = 3;

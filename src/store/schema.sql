@@ -235,6 +235,34 @@ CREATE TABLE reported (
   PRIMARY KEY (task, lease)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reported_until ON reported (until_ms);
+-- Who is told of a job's events at a URL: a reader with a position in its log.
+CREATE TABLE hook (
+  job INTEGER PRIMARY KEY,
+  url TEXT NOT NULL, host TEXT NOT NULL, -- host: with the port; those of one host wait for each other
+  events INTEGER NOT NULL,      -- bits 1 << enum event_type
+  seq INTEGER NOT NULL,         -- of events up to here there is a delivery, or none is wanted
+  open INTEGER NOT NULL,        -- 1: more may come; 0: the job has ended, and all of it was read,
+  disabled INTEGER NOT NULL     -- or it answered 410: nothing is read from there on
+) STRICT;
+CREATE INDEX hook_open ON hook (job) WHERE open = 1;
+CREATE TABLE delivery (
+  no INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  job INTEGER NOT NULL, seq INTEGER NOT NULL, -- the event
+  type INTEGER NOT NULL, host TEXT NOT NULL,
+  state INTEGER NOT NULL,       -- enum delivery_state
+  tries INTEGER NOT NULL,       -- that ended, all in all,
+  step INTEGER NOT NULL,        -- and since it was asked for the last time
+  next_ms INTEGER NOT NULL,     -- of a pending one: when it is tried next, or, while it is
+  lent INTEGER NOT NULL,        -- being tried (1), when whoever does so is taken for dead
+  lease INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL, last_ms INTEGER,
+  status INTEGER, detail TEXT,  -- of the last try: what was answered, what was wrong
+  UNIQUE (job, seq)
+) STRICT;
+CREATE INDEX delivery_due ON delivery (host, next_ms) WHERE state = 0;
+CREATE INDEX delivery_next ON delivery (next_ms) WHERE state = 0;
+CREATE INDEX delivery_list ON delivery (tenant, no);
 /*pg
 -- Who commits, and the last of its commits: whether one that was never answered took place.
 CREATE TABLE committer (id TEXT PRIMARY KEY, commits INTEGER NOT NULL, at_ms INTEGER NOT NULL)
