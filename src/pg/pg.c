@@ -125,6 +125,15 @@ static PGconn *connect_to(const char *url)
 	return PQconnectdbParams(names, values, 1);
 }
 
+/* The server, too, is to notice within two minutes that we are gone: by default it keeps the session for
+ * hours, and they would add up to all that it takes. */
+static void ask_to_be_watched(PGconn *conn)
+{
+	PQclear(PQexec(conn,
+		"SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15;"
+		" SET tcp_keepalives_count = 3"));
+}
+
 enum err_code pg_open(const char *url, struct pg **ret, struct err *e)
 {
 	enum err_code code = check_url(url, e);
@@ -139,6 +148,7 @@ enum err_code pg_open(const char *url, struct pg **ret, struct err *e)
 		code = pg_fail_conn(c, "connect", e);
 	} else {
 		PQsetNoticeProcessor(c->conn, ignore_notice, NULL);
+		ask_to_be_watched(c->conn);
 		if (!PQenterPipelineMode(c->conn))
 			code = pg_fail_conn(c, "pipeline", e);
 	}

@@ -238,7 +238,7 @@ static enum err_code run_op(struct pg_committer *c, struct op *op, struct attemp
 
 /* ---- one transaction ---- */
 
-/* A client that vanished must not hold locks for ever; statements know their indexes, whatever the
+/* A client that vanished or stopped must not hold up others' jobs; statements know their indexes, whatever the
  * statistics of a young table say. All of it ends with the transaction. */
 static enum err_code begin(struct pg_committer *c, int64_t *ret_now_ms, struct err *e)
 {
@@ -249,7 +249,7 @@ static enum err_code begin(struct pg_committer *c, int64_t *ret_now_ms, struct e
 	return code == OK
 		? sql_get(c->db,
 			  "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
-			  " set_config('idle_in_transaction_session_timeout', '20s', true),"
+			  " set_config('idle_in_transaction_session_timeout', '5s', true),"
 			  " set_config('enable_seqscan', 'off', true),"
 			  " set_config('plan_cache_mode', 'force_generic_plan', true)",
 			  SQL_NONE, ret_now_ms, e)

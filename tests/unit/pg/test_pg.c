@@ -230,6 +230,18 @@ static void a_notification_is_heard(void **state)
 	pg_free(other);
 }
 
+static void the_server_looks_whether_we_are_there(void **state)
+{
+	struct pg *c = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(pg_open(getenv("TEST_POSTGRES_TCP"), &c, &e));
+	assert_int_equal(number(c, "SELECT current_setting('tcp_keepalives_idle')::bigint"), 60);
+	assert_int_equal(number(c, "SELECT current_setting('tcp_keepalives_count')::bigint"), 3);
+	pg_free(c);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(values_come_back_as_they_went),
 	cmocka_unit_test(any_whole_number_is_read),
@@ -240,5 +252,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_statement_that_a_pooler_forgot_is_told),
 	cmocka_unit_test(no_error_repeats_a_password),
 	cmocka_unit_test(a_notification_is_heard),
+	cmocka_unit_test(the_server_looks_whether_we_are_there),
 };
 TEST_MAIN(tests)
