@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define POLL_MS     500
-#define BURST_S     10    /* of its rate that a bucket holds */
 #define USED_MS     60000 /* last uses are written so often */
 #define ROOT_LEAST  32    /* characters */
 #define ROOT_SCOPES KEY_ALL
@@ -24,10 +23,7 @@
 struct tenant {
 	int64_t no;
 	struct limits limits;
-	struct bucket {
-		double left;
-		int64_t at_us; /* monotonic; 0: never used, full */
-	} buckets[RATES];
+	struct rate_bucket buckets[RATES];
 };
 
 struct access {
@@ -286,72 +282,7 @@ void access_limits(struct access *a, int64_t tenant, struct limits *ret)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* ---- rates ---------------------------------------------------------------------------------- */
-
-static double rate_of(const struct tenant *t, size_t i)
-{
-	return (double)t->limits.most[i] / 1000;
-}
-
-static double capacity_of(const struct tenant *t, size_t i)
-{
-	double n = rate_of(t, i) * BURST_S;
-
-	return n < 1 ? 1 : n;
-}
-
-static void refill(struct tenant *t, size_t i, int64_t now_us)
-{
-	struct bucket *b = &t->buckets[i];
-	double most = capacity_of(t, i);
-
-	b->left += (double)(now_us - b->at_us) / 1e6 * rate_of(t, i);
-	if (!b->at_us || b->left > most)
-		b->left = most;
-	b->at_us = now_us;
-}
-
-static int64_t seconds_up(double s)
-{
-	int64_t whole = (int64_t)s;
-
-	return s > (double)whole ? whole + 1 : whole;
-}
-
-static struct rate state_of(const struct tenant *t, size_t i)
-{
-	double left = t->buckets[i].left, most = capacity_of(t, i), rate = rate_of(t, i);
-	int64_t wait = seconds_up((1 - left) / rate);
-
-	return (struct rate){ .capacity = (int64_t)most,
-		.left = left > 0 ? (int64_t)left : 0,
-		.window_s = seconds_up(most / rate),
-		.wait_s = wait > 1 ? wait : 1,
-		.full_s = seconds_up((most - left) / rate) };
-}
-
-static enum limit take(struct tenant *t, int64_t urls, struct rate ret[RATES])
-{
-	const double wants[RATES] = { [LIMIT_JOBS_SECOND] = 1, [LIMIT_URLS_SECOND] = (double)urls };
-	int64_t now_us = clock_mono_us();
-	enum limit over = LIMIT_COUNT;
-
-	for (size_t i = 0; i < RATES; i++) {
-		if (t->limits.most[i] < 0)
-			continue;
-		refill(t, i, now_us);
-		if (t->buckets[i].left < 1 && over == LIMIT_COUNT)
-			over = (enum limit)i;
-	}
-	for (size_t i = 0; i < RATES; i++) {
-		if (t->limits.most[i] < 0)
-			continue;
-		if (over == LIMIT_COUNT)
-			t->buckets[i].left -= wants[i];
-		ret[i] = state_of(t, i);
-	}
-	return over;
-}
+/* ---- what a tenant is held to --------------------------------------------------------------- */
 
 enum limit access_take(struct access *a, int64_t tenant, int64_t urls, struct rate ret[RATES])
 {
@@ -361,7 +292,7 @@ enum limit access_take(struct access *a, int64_t tenant, int64_t urls, struct ra
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->tenants_n; i++)
 		if (a->tenants[i].no == tenant)
-			over = take(&a->tenants[i], urls, ret);
+			over = rates_take(a->tenants[i].buckets, &a->tenants[i].limits, urls, ret);
 	pthread_mutex_unlock(&a->lock);
 	return over;
 }

@@ -6,6 +6,7 @@
 #ifndef BULB_API_ACCESS_H
 #define BULB_API_ACCESS_H
 
+#include "api/rates.h"
 #include "base/err.h"
 #include "job/key.h"
 #include "job/limits.h"
@@ -55,16 +56,7 @@ bool access_key_is_good(const struct access_key *k);
 /* What the tenant is held to; nothing where it is not known. */
 void access_limits(struct access *a, int64_t tenant, struct limits *ret);
 
-/* The state of a rate after a submit, in jobs or URLs and seconds. */
-#define RATES 2 /* LIMIT_JOBS_SECOND and LIMIT_URLS_SECOND */
-struct rate {
-	int64_t capacity, left, window_s; /* capacity 0: not limited */
-	int64_t wait_s;                   /* until one would be let through, 1 at least */
-	int64_t full_s;                   /* until all of it is there again */
-};
-/* Take a submit of so many URLs from the tenant's buckets. A bucket that has anything left lets one
- * through, whatever its size, and is in debt afterwards: a large job is possible, and the rate holds.
- * The limit that stands in the way, or LIMIT_COUNT; then nothing was taken. */
+/* rates_take() on the buckets of a tenant; of one that is not known, nothing is taken. */
 enum limit access_take(struct access *a, int64_t tenant, int64_t urls, struct rate ret[RATES]);
 
 #endif

@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "http/http.h"
 #include "image/image.h"
+#include "store/access.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -373,6 +374,16 @@ static void check_libraries(struct doctor *d)
 	line(d, "libraries", image_init(&e), &e, began, image_codecs());
 }
 
+static bool has_key(const struct doctor *d)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	struct key_row *rows;
+	size_t n = 0;
+	struct err e;
+	return d->conf->root_key ||
+		(d->engine.store && store_keys(d->engine.store, a, &rows, &n, &e) == OK && n > 0);
+}
+
 static void check_listen(struct doctor *d)
 {
 	struct err e = { 0 };
@@ -380,8 +391,9 @@ static void check_listen(struct doctor *d)
 	int64_t began = clock_mono_us();
 	autofd fd = -1;
 	enum err_code code = http_listen(d->conf->listen, &fd, url, &e);
-	if (code == OK && !d->conf->open && !http_listens_on_loopback(fd))
-		code = err_set(&e, ERR_USAGE, "%s is not loopback: serve refuses it without --open",
+	if (code == OK && !d->conf->open && !http_listens_on_loopback(fd) && !has_key(d))
+		code = err_set(&e, ERR_USAGE,
+			"%s is not loopback: serve refuses it without a key (bulb key add) or --open",
 			url);
 	if (code == OK || code == ERR_USAGE)
 		line(d, "listen", code, &e, began, url);

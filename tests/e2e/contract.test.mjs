@@ -394,7 +394,7 @@ test('events_url opens its job for reading and nothing else, and ends with --tok
   }
   const wrong = await get(`${own}/events?token=${token.slice(0, -1)}x`);
   assert.equal(wrong.status, 401);
-  assert.equal(wrong.headers['www-authenticate'], 'Bearer');
+  assert.equal(wrong.headers['www-authenticate'], 'Bearer error="invalid_token"');
   assert.equal((await socket(job.events_url.replace(/token=.*/, 'token=none'))).status, 401);
   assert.equal((await socket(job.events_url.replace(job.id, second.id))).status, 403);
 });
