@@ -74,6 +74,19 @@ enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_
 	return OK;
 }
 
+enum err_code fetch_headers_open(const uint8_t seal_key[32], const char *sealed, json_t **ret,
+	struct err *e)
+{
+	size_t n = 0;
+	char *text = unseal_text(seal_key, sealed, &n);
+	if (!text)
+		return err_set(e, ERR_INTERNAL, "the item's headers were sealed under another key");
+	enum err_code code = json_parse(text, n, ret, e);
+	mem_wipe(text, n);
+	free(text);
+	return code == OK ? OK : err_set(e, ERR_INTERNAL, "the item's headers are no JSON");
+}
+
 char *make_input_text(const struct make_input *in)
 {
 	autojson *o = json_obj();

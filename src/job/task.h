@@ -19,7 +19,8 @@ struct task {
 	const char *host;  /* of a fetch; NULL else */
 	const char *input; /* JSON text: struct fetch_input …, below */
 	int tries, crashes, lost;
-	const char *key_prefix; /* what the names of its blobs begin with, whatever --blob-key says; or NULL */
+	const char *
+		key_prefix; /* what the names of its blobs begin with, whatever --blob-key says; or NULL */
 };
 struct claim {
 	const char *owner;
@@ -75,6 +76,9 @@ struct fetch_input {
 	struct original original; /* what a 304 confirms */
 };
 enum err_code fetch_input_parse(const char *text, struct arena *a, struct fetch_input *ret,
+	struct err *e) MUST_CHECK;
+/* A JSON object of names and values from what was sealed. ERR_INTERNAL: under another key. */
+enum err_code fetch_headers_open(const uint8_t seal_key[32], const char *sealed, json_t **ret,
 	struct err *e) MUST_CHECK;
 /* input of a make: {"original": {...}, "variants": [...]} */
 struct make_input {

@@ -32,17 +32,11 @@ static enum err_code open_headers(struct results *r, const char *sealed, struct 
 	struct event_task *ret, struct err *e)
 {
 	autojson *json = NULL;
-	size_t n = 0;
 	const char *name;
 	json_t *v;
-	char *text = unseal_text(r->o.seal_key, sealed, &n);
-	if (!text)
-		return err_set(e, ERR_INTERNAL, "the item's headers were sealed under another key");
-	enum err_code code = json_parse(text, n, &json, e);
-	mem_wipe(text, n);
-	free(text);
+	enum err_code code = fetch_headers_open(r->o.seal_key, sealed, &json, e);
 	if (code != OK)
-		return err_set(e, ERR_INTERNAL, "the item's headers are no JSON");
+		return code;
 	struct event_header *h = arena_alloc(a, (json_object_size(json) + 1) * sizeof(*h));
 	json_object_foreach(json, name, v)
 		h[ret->headers_n++] = (struct event_header){ arena_strdup(a, name),

@@ -22,17 +22,11 @@ static enum err_code open_input(struct run *r, struct err *e)
 static enum err_code open_headers(struct run *r, json_t **ret_json, struct net_header **ret,
 	size_t *ret_n, struct err *e)
 {
-	size_t n = 0;
 	if (!r->asked.headers)
 		return OK;
-	char *text = unseal_text(r->w->seal_key, r->asked.headers, &n);
-	if (!text)
-		return err_set(e, ERR_INTERNAL, "the item's headers were sealed under another key");
-	enum err_code code = json_parse(text, n, ret_json, e);
-	mem_wipe(text, n);
-	free(text);
+	enum err_code code = fetch_headers_open(r->w->seal_key, r->asked.headers, ret_json, e);
 	if (code != OK)
-		return err_set(e, ERR_INTERNAL, "the item's headers are no JSON");
+		return code;
 	*ret = arena_alloc(r->l->arena, json_object_size(*ret_json) * sizeof(**ret));
 	const char *name = NULL;
 	json_t *v;

@@ -7,6 +7,10 @@ import { call, ended, fetched, get, items, log, run, until } from '../lib/harnes
 import { check } from '../lib/checker.mjs';
 import { sql } from '../lib/database.mjs';
 import { done, nodeWorker, outside, report, two } from '../lib/outside.mjs';
+import { cluster, missing as lacks, postgres } from '../lib/engines.mjs';
+import { newBucket } from '../lib/bucket.mjs';
+import { invocations } from '../lib/invocations.mjs';
+import { origin } from '../lib/site.mjs';
 import { missing, swift } from '../lib/swift.mjs';
 
 const needs = { skip: missing, timeout: 120000 };
@@ -34,19 +38,20 @@ async function good(s, ids, { faults = [] } = {}) {
 }
 
 test('a job is done by a function, from its first picture to its last event', needs, async (t) => {
-  const s = await outside(t, s3, { handler: node });
-  const id = await s.submit([...pngs(11), '/status/404']);
+  const s = await outside(t, s3, { handler: node, args: ['--max-tries', '2'] });
+  const id = await s.submit([...pngs(11), '/status/404', '/html', '/close']);
   const job = await ended(s.base, id);
   assert.equal(job.status, 'partial');
-  assert.deepEqual([job.counts.succeeded, job.counts.failed], [11, 1]);
+  assert.deepEqual([job.counts.succeeded, job.counts.failed], [11, 3]);
   assert.deepEqual(job.savings, { downloads: 0, encodes: 0, paid_calls: 0 }, 'all of it was work');
   const [it] = await items(s.base, id);
   assert.deepEqual(it.variants.map((v) => [v.name, v.format, v.width, v.height]), [['a', 'jpeg', 32, 24], ['b', 'webp', 16, 16]]);
   assert.equal(it.source.width, 64);
   assert.equal(it.cache, 'miss');
   for (const blob of [it.source, ...it.variants]) assert.equal((await fetched(blob.url)).bytes.length, blob.bytes);
-  const failed = (await items(s.base, id)).find((i) => i.status === 'failed');
-  assert.deepEqual([failed.error.code, failed.error.source_status, failed.error.stage], ['fetch_status', 404, 'download']);
+  const failed = (await items(s.base, id)).filter((i) => i.status === 'failed');
+  assert.deepEqual([failed[0].error.code, failed[0].error.source_status, failed[0].error.stage], ['fetch_status', 404, 'download']);
+  assert.deepEqual(failed.map((i) => [i.error.code, i.tries]), [['fetch_status', 1], ['decode_corrupt', 1], ['fetch_connect', 2]]);
   assert.deepEqual(s.lambda.errors, []);
   const first = s.lambda.events[0];
   assert.equal(first.report_url, `${s.base}/v1/results`);
@@ -215,6 +220,20 @@ test('what needs headers is told them, and nobody else is', needs, async (t) => 
   assert.ok(!s.server.err.includes('planted-secret'));
   assert.ok(!s.server.err.includes(task.secret.slice(6)));
   await good(s, [r.json.id]);
+});
+
+test('in a cluster one process sends, another hears, and any tells', { ...needs, skip: missing || lacks('initdb') }, async (t) => {
+  const db = await postgres(t);
+  const lambda = await invocations(t, { secret: s3.env.AWS_SECRET_ACCESS_KEY, handler: node });
+  const env = { ...s3.env, AWS_ENDPOINT_URL_LAMBDA: lambda.url };
+  const source = await origin(t);
+  const c = cluster(t, { store: db.url, bus: 'postgres:', blob: await newBucket(s3.env) });
+  const [a, b] = [await c.serve([], env), await c.serve([], env)];
+  await c.work(['--workers', '0', '--dispatch', 'lambda:f', '--report-url', a.url], env);
+  const r = await call('POST', `${b.url}/v1/jobs`, { json: { urls: pngs(8).map((p) => `${source.url}${p}`), variants: two } });
+  assert.equal((await ended(b.url, r.json.id)).status, 'succeeded');
+  assert.deepEqual(lambda.faults, []);
+  assert.equal(lambda.tasks().length, 8);
 });
 
 test('settings that cannot be are refused, with what would be', needs, async (t) => {
