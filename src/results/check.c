@@ -42,6 +42,20 @@ size_t keys_of(struct results *r, const struct report_result *in, const struct t
 	return n;
 }
 
+/* A blob belongs to one row: what goes with the one would be missing from the other. */
+static enum err_code check_keys(struct check *c, struct err *e)
+{
+	const char **keys;
+	const struct task_name name = { c->lent->task.id, c->lent->task.lease };
+	size_t n = keys_of(c->r, c->in, &name, c->a, &keys);
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(keys[i], keys[k]) == 0)
+				return err_set(e, ERR_REQUEST_INVALID,
+					"two of what was made have one key");
+	return OK;
+}
+
 /* The object is there, under a key of this lease, and as long as was said. */
 static enum err_code check_object(struct check *c, const char *what, const char *key, int64_t bytes,
 	struct err *e)
@@ -253,6 +267,8 @@ enum err_code check_result(struct results *r, const struct report_result *in,
 		c.prefix);
 	*ret = (struct checked){ .report = { .id = lent->task.id, .lease = lent->task.lease },
 		.spare = arena_alloc(a, SPARE_MAX * sizeof(*ret->spare)) };
+	if (check_keys(&c, e) != OK)
+		return e->code;
 	switch (in->status) {
 	case REPORT_FAILED:
 	case REPORT_LATER:

@@ -115,19 +115,10 @@ enum err_code results_describe(struct results *r, const struct task_name *name, 
 
 /* ---- taking one in -------------------------------------------------------------------------- */
 
-/* Keys that no row names: an event may have been delivered twice, and both report. */
+/* What a row names stays: an event may have been delivered twice, and both report. */
 static enum err_code drop(struct results *r, const char *const *keys, size_t n, struct err *e)
 {
-	bool named[REPORT_VARIANTS_MAX + 1];
-	const char *gone[REPORT_VARIANTS_MAX + 1];
-	size_t gone_n = 0;
-	if (n == 0)
-		return OK;
-	enum err_code code = store_blobs_named(r->o.store, keys, n, named, e);
-	for (size_t i = 0; code == OK && i < n; i++)
-		if (!named[i])
-			gone[gone_n++] = keys[i];
-	return code == OK && gone_n > 0 ? store_trash_add(r->o.store, gone, gone_n, e) : code;
+	return n > 0 ? store_trash_add(r->o.store, keys, n, e) : OK;
 }
 
 static void refuse(struct results_verdict *v, const struct err *why, struct arena *a)

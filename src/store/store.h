@@ -394,7 +394,7 @@ struct gc_report {
  * when it is not -2. dry: only count. */
 enum err_code store_gc(struct store *s, int64_t keep_results_ms, bool dry, struct gc_report *ret,
 	struct err *e) MUST_CHECK;
-/* Put blobs that were written but will not be named into the trash. */
+/* Put blobs that were written but will not be named into the trash; those that a row names stay. */
 enum err_code store_trash_add(struct store *s, const char *const *keys, size_t n, struct err *e)
 	MUST_CHECK;
 /* Trash that is due; delete the blobs, then say so. */

@@ -145,6 +145,7 @@ test('what cannot be is refused and counts as an attempt, so that nobody waits f
     ['bytes, not', change((w) => first(w, { bytes: w.variants[0].bytes + 1 }))],
     ['its format is webp', change((w) => first(w, { format: 'webp' }))],
     ['it cannot be', change((w) => first(w, { width: 33 }))],
+    ['one key', change((w) => first(w, { key: w.source.key }))],
     ['hex digits', change((w) => first(w, { sha256: 'ab' }))],
     ['/status', change(() => ({ status: 'done' }))],
     ['source', change(() => ({ source: undefined }))],
