@@ -81,11 +81,11 @@ static void the_first_time_is_its_own_and_then_it_goes_on(void **state)
 	struct home h;
 	open_home(&h);
 	leave_orphan(&h);
-	struct gc_timer *first = gc_timer_new(h.store, h.blob, 1, HOUR_MS);
+	struct gc_timer *first = gc_timer_new(h.store, h.blob, NULL, 1, HOUR_MS);
 	await_orphans_end(&h);
 	gc_timer_free(first);
 	leave_orphan(&h);
-	struct gc_timer *often = gc_timer_new(h.store, h.blob, 1, 1);
+	struct gc_timer *often = gc_timer_new(h.store, h.blob, NULL, 1, 1);
 	await_orphans_end(&h);
 	leave_orphan(&h);
 	await_orphans_end(&h);
@@ -98,7 +98,7 @@ static void the_end_does_not_wait_for_the_time(void **state)
 	(void)state;
 	struct home h;
 	open_home(&h);
-	gc_timer_free(gc_timer_new(h.store, h.blob, HOUR_MS, HOUR_MS));
+	gc_timer_free(gc_timer_new(h.store, h.blob, NULL, HOUR_MS, HOUR_MS));
 	gc_timer_free(NULL);
 	close_home(&h);
 }
