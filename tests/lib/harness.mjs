@@ -129,8 +129,8 @@ export function freePort() {
   });
 }
 
-/** nginx in front of `upstream`, giving up after `seconds`; more goes into location /. */
-export async function nginx(t, upstream, { seconds = 3, location = '', prefix = '/', host = '$http_host' } = {}) {
+/** nginx in front of `upstream`, giving up after `seconds`; more goes into location /, or beside it. */
+export async function nginx(t, upstream, { seconds = 3, location = '', beside = '', prefix = '/', host = '$http_host' } = {}) {
   const dir = tempDir(t);
   const port = await freePort();
   mkdirSync(join(dir, 'tmp'));
@@ -158,6 +158,7 @@ http {
       proxy_next_upstream off;
       ${location}
     }
+    ${beside}
   }
 }`);
   const server = await start(t, 'nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')]);

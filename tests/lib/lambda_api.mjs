@@ -32,8 +32,8 @@ export async function httpServer(t, handle) {
 }
 
 /**
- * One function. invoke(event, {id, ms, trace}) resolves with {id, json, text} or {id, error, type, timeout, crashed}.
- * ms: its time limit. Options: env, args, extensions (false: 404), maxAnswer, deadline(ms) what the header says.
+ * One function. invoke(event, {id, ms, trace, given}) resolves with {id, json, text} or {id, error, type, timeout, crashed}.
+ * ms: its time limit; given(): it has just been handed over. Options: env, args, extensions (false: 404), maxAnswer, deadline(ms) what the header says.
  */
 export async function lambda(t, { env = {}, args = [], extensions = true, maxAnswer = 6 << 20, limit = 60000, path = bulbBin, argv0,
   command = ['lambda'], deadline = (ms) => Date.now() + ms, cwd } = {}) {
@@ -52,6 +52,7 @@ export async function lambda(t, { env = {}, args = [], extensions = true, maxAns
     res.writeHead(200, { 'content-type': 'application/json', 'Lambda-Runtime-Aws-Request-Id': inv.id,
       'Lambda-Runtime-Deadline-Ms': String(deadline(inv.ms)), 'Lambda-Runtime-Invoked-Function-Arn': 'arn:aws:lambda:us-east-1:1:function:f',
       ...(inv.trace ? { 'Lambda-Runtime-Trace-Id': inv.trace } : {}) }).end(inv.text);
+    inv.given?.();
   };
   const end = (inv, result) => {
     if (f.current !== inv) return;
@@ -142,8 +143,8 @@ export async function lambda(t, { env = {}, args = [], extensions = true, maxAns
   const kill = () => { proc.kill('SIGKILL'); };
   const alive = () => proc && proc.exitCode === null && proc.signalCode === null;
 
-  f.invoke = (event, { id = randomUUID(), ms = f.limit, trace } = {}) => new Promise((done) => {
-    f.pending.push({ id, ms, trace, text: typeof event === 'string' ? event : JSON.stringify(event), done, deliveries: 0 });
+  f.invoke = (event, { id = randomUUID(), ms = f.limit, trace, given } = {}) => new Promise((done) => {
+    f.pending.push({ id, ms, trace, given, text: typeof event === 'string' ? event : JSON.stringify(event), done, deliveries: 0 });
     if (!alive()) startEnvironment();
     else give();
   });

@@ -21,14 +21,14 @@ export const client = (env) => new S3Client({ endpoint: env.AWS_ENDPOINT_URL_S3,
 
 /**
  * { server, base, lambda, source, bucket, env, begin() }. lambda: of invocations.mjs. A second begin() starts the server
- * anew, where the first was: functions know its address.
+ * anew, where the first was: functions know its address. dir: pictures that the origin has, too.
  */
-export async function outside(t, s3, { args = [], handler, bad, prefix = 'shop' } = {}) {
+export async function outside(t, s3, { args = [], handler, bad, prefix = 'shop', dir, port } = {}) {
   const lambda = await invocations(t, { secret: SECRET, handler, bad });
-  const source = await origin(t);
+  const source = await origin(t, { dir });
   const bucket = await newBucket(s3.env, prefix);
   const data = tempDir(t);
-  const port = await freePort();
+  port ??= await freePort();
   const env = { ...s3.env, AWS_ENDPOINT_URL_LAMBDA: lambda.url };
   const s = { lambda, source, bucket, data, env, s3: client(s3.env), base: `http://127.0.0.1:${port}` };
   s.begin = async () => (s.server = await bulb(t, data, ['--blob', bucket, '--dispatch', 'lambda:f', '--workers', '0',
