@@ -293,6 +293,26 @@ static void what_is_lent_outside_survives_a_restart(void **state)
 	assert_string_equal(rows[0].owner, OUTSIDE_OWNER "one");
 }
 
+static void what_was_claimed_is_handed_on_while_it_is_held(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+
+	submit(f, "{'urls':['https://a.test/1']}");
+	struct task t = lend(f);
+	const struct outside_name names[] = { { t.id, t.lease }, { t.id, t.lease + 1 }, { 99, 1 } };
+	clock_add(1000);
+	assert_ok(store_hand(f->s, names, 3, OUTSIDE_OWNER "other", 5000, &e));
+	struct lent l = lent_of(f, &t);
+	assert_string_equal(l.owner, OUTSIDE_OWNER "other");
+	assert_int_equal(l.until_ms, clock_now() + 5000);
+	clock_add(5001);
+	tick(f);
+	assert_ok(store_hand(f->s, names, 3, OUTSIDE_OWNER "third", LEASE_MS, &e));
+	assert_false(lent_of(f, &t).held);
+	assert_int_equal(lend(f).lease, t.lease + 1);
+}
+
 static void who_does_only_cuts_gets_only_cuts(void **state)
 {
 	struct fixture *f = *state;
@@ -350,6 +370,8 @@ STORE_TEST_MAIN(TEST(a_fetch_may_bring_its_variants_along), TEST(what_it_did_not
 	TEST(who_goes_on_gets_the_make_and_gets_it_again),
 	TEST(a_make_is_lent_for_what_is_left_of_the_lease), TEST(an_old_lease_is_stale),
 	TEST(a_report_is_remembered_for_a_day), TEST(what_is_put_back_comes_again_but_not_for_ever),
-	TEST(what_is_lent_outside_survives_a_restart), TEST(who_does_only_cuts_gets_only_cuts),
+	TEST(what_is_lent_outside_survives_a_restart),
+	TEST(what_was_claimed_is_handed_on_while_it_is_held),
+	TEST(who_does_only_cuts_gets_only_cuts),
 	TEST(variants_of_a_cut_out_are_not_asked_of_who_fetches),
 	TEST(what_nobody_waits_for_is_stale))

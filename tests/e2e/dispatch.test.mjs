@@ -11,6 +11,7 @@ import { cluster, missing as lacks, postgres } from '../lib/engines.mjs';
 import { newBucket } from '../lib/bucket.mjs';
 import { invocations } from '../lib/invocations.mjs';
 import { origin } from '../lib/site.mjs';
+import { lambda } from '../lib/lambda_api.mjs';
 import { missing, swift } from '../lib/swift.mjs';
 
 const needs = { skip: missing, timeout: 120000 };
@@ -76,6 +77,20 @@ test('a job is done by a function, from its first picture to its last event', ne
     assert.ok(made.every((x) => x.kind === 'make' && x.source.key.startsWith('shop/') && x.variants.length === 1));
     await good(s, [more]);
   });
+});
+
+test('bulb\'s own function does the same, and goes on with what it holds', needs, async (t) => {
+  const s = await outside(t, s3, { args: ['--max-tries', '2'] });
+  const f = await lambda(t, { env: s3.env, args: ['--allow-address', '127.0.0.0/8', '--max-tries', '1'] });
+  s.lambda.handler = (event) => f.invoke(event);
+  const id = await s.submit([...pngs(8), ...pngs(2), '/status/404', '/html']);
+  const job = await ended(s.base, id);
+  assert.deepEqual([job.counts.succeeded, job.counts.failed, job.counts.duplicates], [8, 2, 2], f.log);
+  const all = await items(s.base, id);
+  assert.deepEqual(all.filter((i) => i.error).map((i) => i.error.code), ['fetch_status', 'fetch_not_image']);
+  assert.ok(all[0].placeholder.thumbhash);
+  assert.equal(s.lambda.tasks().length, 10, 'makes came with the answers');
+  await good(s, [id]);
 });
 
 test('few pictures are spread over invocations, many are put together, and never more run than may', needs, async (t) => {
@@ -224,16 +239,16 @@ test('what needs headers is told them, and nobody else is', needs, async (t) => 
 
 test('in a cluster one process sends, another hears, and any tells', { ...needs, skip: missing || lacks('initdb') }, async (t) => {
   const db = await postgres(t);
-  const lambda = await invocations(t, { secret: s3.env.AWS_SECRET_ACCESS_KEY, handler: node });
-  const env = { ...s3.env, AWS_ENDPOINT_URL_LAMBDA: lambda.url };
+  const aws = await invocations(t, { secret: s3.env.AWS_SECRET_ACCESS_KEY, handler: node });
+  const env = { ...s3.env, AWS_ENDPOINT_URL_LAMBDA: aws.url };
   const source = await origin(t);
   const c = cluster(t, { store: db.url, bus: 'postgres:', blob: await newBucket(s3.env) });
   const [a, b] = [await c.serve([], env), await c.serve([], env)];
   await c.work(['--workers', '0', '--dispatch', 'lambda:f', '--report-url', a.url], env);
   const r = await call('POST', `${b.url}/v1/jobs`, { json: { urls: pngs(8).map((p) => `${source.url}${p}`), variants: two } });
   assert.equal((await ended(b.url, r.json.id)).status, 'succeeded');
-  assert.deepEqual(lambda.faults, []);
-  assert.equal(lambda.tasks().length, 8);
+  assert.deepEqual(aws.faults, []);
+  assert.equal(aws.tasks().length, 8);
 });
 
 test('settings that cannot be are refused, with what would be', needs, async (t) => {
