@@ -2,7 +2,7 @@
  *
  * The log: one event per line on standard error, text or JSON. Events stand in log.def. Values are
  * escaped; secrets have no way in: never pass a URL that did not go through url_for_log().
- * Thread-safe. Only worker, push, api, app and http's edge log; everything below returns errors.
+ * Thread-safe. Only worker, lambda, dispatch, push, api, app and http's edge log; everything below returns errors.
  */
 #ifndef BULB_BASE_LOG_H
 #define BULB_BASE_LOG_H
