@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #define PATIENCE_MS 3000 /* all connections are busy, and none comes back: it is away */
 
@@ -52,14 +53,26 @@ void readers_free(struct store_readers *r)
 	free(r);
 }
 
+/* Those that are idle went the same way as the one that was lost, and each would be waited for. */
+static size_t take_idle(struct store_readers *r, struct sql **ret)
+{
+	size_t n = r->idle_n;
+
+	memcpy(ret, r->idle, n * sizeof(*ret));
+	r->idle_n = 0;
+	return n;
+}
+
 static void give_back(struct store_readers *r, struct sql *db)
 {
-	if (db && r->opts.is_bad(db)) {
-		sql_free(db);
-		db = NULL;
-	}
+	struct sql *bad[READERS_MAX + 1];
+	size_t n = 0;
+
 	pthread_mutex_lock(&r->lock);
-	if (db) {
+	if (db && r->opts.is_bad(db)) {
+		n = r->opts.may_be_stale ? take_idle(r, bad) : 0;
+		bad[n++] = db;
+	} else if (db) {
 		r->idle[r->idle_n++] = db;
 		r->good_ms = clock_mono_ms();
 		r->away = false;
@@ -67,6 +80,8 @@ static void give_back(struct store_readers *r, struct sql *db)
 	r->busy--;
 	pthread_cond_broadcast(&r->returned);
 	pthread_mutex_unlock(&r->lock);
+	while (n > 0)
+		sql_free(bad[--n]);
 }
 
 /* Called with the lock held. false: the database is away, and somebody else looks whether it still is. */

@@ -32,11 +32,11 @@ test('a cluster over a bucket on its bad days', { skip, timeout: rounds * 600000
   for (const fault of ['error500', 'slowDown', 'reset', 'lost', 'error200'])
     await t.test(`${fault}, ${rounds} rounds`, limit, async (u) => {
       const began = Date.now();
-      for (let i = 1; i <= rounds; i++) assert.deepEqual(await round(c, bucketFails(c, proxy, fault)), [], `${fault}, round ${i}; ${repeat}`);
+      for (let i = 1; i <= rounds; i++) assert.deepEqual(await round(c, { jobs: 2, ...bucketFails(c, proxy, fault) }), [], `${fault}, round ${i}; ${repeat}`);
       u.diagnostic(`${((Date.now() - began) / rounds / 1000).toFixed(1)} s a round, ${proxy.seen.length} faults so far`);
     });
   await t.test(`a byte a second, ${rounds} rounds`, limit, async () => {
-    for (let i = 1; i <= rounds; i++) assert.deepEqual(await round(c, bucketFails(c, proxy, 'drip')), [], `drip, round ${i}; ${repeat}`);
+    for (let i = 1; i <= rounds; i++) assert.deepEqual(await round(c, { jobs: 2, ...bucketFails(c, proxy, 'drip') }), [], `drip, round ${i}; ${repeat}`);
   });
   await t.test(`a result that comes too late, ${rounds} times`, limit, async (u) => {
     const mine = await db.database('late');
