@@ -117,6 +117,14 @@ test('handing in survives a broken connection, a gateway\'s page and a full queu
   assert.ok(s.asked[0].headers['idempotency-key'].length >= 32);
 });
 
+test('a function that died behind its gateway is asked again, a server that failed is not', async (t) => {
+  const s = await scripted(t, [500, '{"message":"Internal Server Error"}'], [202, { id: 'x' }], [500, { code: 'internal', status: 500 }]);
+  const client = createClient({ server: s.url, backoff: quick });
+  assert.equal((await client.submit(['https://e/a.jpg'])).id, 'x');
+  await assert.rejects(client.job('x'), { code: 'internal' });
+  assert.equal(s.asked.length, 3);
+});
+
 test('a retry, which would run twice, is not repeated when nobody knows whether it was heard', async (t) => {
   const s = await scripted(t, [0], [202, { id: 'x' }]);
   await assert.rejects(createClient({ server: s.url, backoff: quick }).retry('x'), ConnectionError);

@@ -32,7 +32,7 @@ export async function fleet(t, { most = 8, limit = 60000, env = {}, args = [], f
     const given = async () => {
       l.given++;
       if (!doom) return;
-      if (!waits) await pause(rnd.below(400)); // somewhere in its work
+      if (!waits) await pause(rnd.below(1000)); // somewhere in its work
       if (f.current?.id === id) await f.kill();
     };
     const r = await f.invoke(event, { id, ms: l.limit, given });

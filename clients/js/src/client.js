@@ -7,6 +7,8 @@ import { ConnectionError, ProblemError, problemOf, reach } from './problem.js';
 import { Watch } from './watch.js';
 
 const LATER = [429, 502, 503, 504];
+// A 500 that is no problem document: API Gateway's, of a function that died.
+const isLater = (e) => LATER.includes(e.status) || e.code === 'http_500';
 
 const idOf = (job) => (typeof job === 'string' ? job : job.id);
 const jobPath = (job, rest = '') => `v1/jobs/${encodeURIComponent(idOf(job))}${rest}`;
@@ -146,7 +148,7 @@ export class Client {
           this.#token = await this.#o.refresh({ problem: e, signal: call.signal });
           continue;
         }
-        const passes = e instanceof ConnectionError ? !once : LATER.includes(e.status) && (!once || e.status === 429);
+        const passes = e instanceof ConnectionError ? !once : isLater(e) && (!once || e.status === 429);
         if (!passes || n >= this.#o.retries) throw e;
         await pause(Math.max((e.retryAfter ?? 0) * 1000, backoff(n++, this.#o.backoff)), call.signal);
       }
