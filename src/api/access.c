@@ -79,6 +79,11 @@ bool access_is_needed(const struct access *a)
 	return a && atomic_load(&a->any);
 }
 
+const _Atomic bool *access_needed_flag(const struct access *a)
+{
+	return a ? &a->any : NULL;
+}
+
 /* ---- reading the store ---------------------------------------------------------------------- */
 
 static struct access_key *key_of_row(const struct key_row *r)
@@ -113,7 +118,7 @@ static void put_tenant(struct access *a, const struct key_row *r)
 	a->tenants[i].limits = r->limits;
 }
 
-/* Under the lock. true: some key was revoked. */
+/* Under the lock. true: what somebody opened must close. */
 static bool take_rows(struct access *a, const struct key_row *rows, size_t n)
 {
 	size_t before = a->keys_n;
@@ -135,8 +140,8 @@ static bool take_rows(struct access *a, const struct key_row *rows, size_t n)
 			news |= !atomic_exchange(&a->keys[i]->revoked, true);
 	if (a->keys_n > 1)
 		qsort(a->keys, a->keys_n, sizeof(*a->keys), in_order);
-	atomic_store(&a->any, a->root.id[0] || a->keys_n > 0);
-	return news;
+	bool any = a->root.id[0] || a->keys_n > 0;
+	return atomic_exchange(&a->any, any) != any || news;
 }
 
 static enum err_code read_anew(struct access *a, struct err *e)

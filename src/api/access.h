@@ -33,7 +33,7 @@ struct access_opts {
 	const char *root_key;    /* its whole text, which has every right; NULL: none */
 	const uint8_t *link_key; /* 32 bytes: names the root key */
 	int64_t poll_ms;         /* 500 */
-	/* After keys were revoked: what they opened must close. On a thread of access's own or of a
+	/* After keys were revoked, or the first one came: what they, or nobody, opened must close. On a thread of access's own or of a
 	 * request. */
 	void (*on_revoked)(void *ctx);
 	void *ctx;
@@ -47,6 +47,8 @@ void access_free(struct access *a); /* stops; after whoever holds a key; NULL is
 
 /* Is there any key, good or revoked? Then nothing goes without. NULL: no. */
 bool access_is_needed(const struct access *a);
+/* True as soon as it is: what goes without a key must not outlast that. NULL where a is. */
+const _Atomic bool *access_needed_flag(const struct access *a);
 /* The key of this text; NULL: it is none of ours, or revoked, or its time is over. */
 const struct access_key *access_find(struct access *a, const char *text);
 /* The key that made a token, by its id; NULL as above. */

@@ -178,16 +178,19 @@ static int64_t sooner(int64_t a, int64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-static struct push_pass pass_of(int64_t tenant, int64_t expires_ms, const struct access_key *k)
+static struct push_pass pass_of(const struct api *api, int64_t tenant, int64_t expires_ms,
+	const struct access_key *k)
 {
+	const _Atomic bool *needed = tenant ? access_needed_flag(api->o.access) : NULL;
+
 	return (struct push_pass){ .tenant = tenant,
 		.expires_ms = k ? sooner(expires_ms, k->expires_ms) : expires_ms,
-		.ended = k ? &k->revoked : NULL };
+		.ended = k ? &k->revoked : needed };
 }
 
 struct push_pass call_pass(const struct call *c)
 {
-	return pass_of(c->tenant, c->token_text ? c->token.expires_ms : 0, behind(c));
+	return pass_of(c->api, c->tenant, c->token_text ? c->token.expires_ms : 0, behind(c));
 }
 
 enum err_code api_open_token(void *ctx, const char *token, const char *job_id,
@@ -200,6 +203,6 @@ enum err_code api_open_token(void *ctx, const char *token, const char *job_id,
 	if (!view_job_token_check(token, api->o.link_key, clock_wall_ms(), &t) ||
 		!maker(api, t.key, t.tenant, &k))
 		return ERR_AUTH_REQUIRED;
-	*ret = pass_of(t.tenant, t.expires_ms, k);
+	*ret = pass_of(api, t.tenant, t.expires_ms, k);
 	return strcmp(t.job, job_id) == 0 ? OK : ERR_AUTH_FORBIDDEN;
 }

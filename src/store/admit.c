@@ -7,20 +7,15 @@
 #include "store/access.h"
 #include "store/tx.h"
 
-/* Whoever comes second begins anew a moment later: it would wait for a commit with others' jobs in it. */
+/* Until we commit. Jobs are not waited for from here on: who holds one may wait for this. */
 static enum err_code one_at_a_time(struct tx *t, int64_t tenant, struct err *e)
 {
-	int64_t got = 0;
-	enum err_code code = sql_get(t->db,
-		"SELECT 1 FROM (SELECT pg_try_advisory_xact_lock(('x62756c71'::bit(32)::bigint << 32) + $1)"
-		" AS got) l WHERE got",
-		SQL(sql_i(tenant)), &got, e);
+	int64_t none;
 
-	if (code != OK || got)
-		return code;
-	t->db->locks->busy = true;
-	return err_set(e, ERR_STORE_UNAVAILABLE, "tenant %lld: another submit is being counted",
-		(long long)tenant);
+	t->db->locks->late = true;
+	return sql_get(t->db,
+		"SELECT 1 FROM (SELECT pg_advisory_xact_lock(('x62756c71'::bit(32)::bigint << 32) + $1)) l",
+		SQL(sql_i(tenant)), &none, e);
 }
 
 /* What this submit adds to it. */

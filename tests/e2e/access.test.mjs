@@ -8,6 +8,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { after, bulb, bulbBin, call, ended, root, run, start, tempDir, until } from '../lib/harness.mjs';
 import { addKey, bearer, folder, leaks, note, revoke, secrets, socket } from '../lib/access.mjs';
+import { cluster, missing, postgres } from '../lib/engines.mjs';
 import { origin, small } from '../lib/site.mjs';
 
 const logs = [];
@@ -190,16 +191,21 @@ test('revoking a key closes what it opened, and what its tokens opened, and noth
   assert.equal((await submit(base, null, { urls: [`${source.url}/png`] })).status, 401, 'a server whose keys were revoked needs one still');
 });
 
-test('a key that expires ends as one that was revoked', async (t) => {
+test('a key that expires ends as one that was revoked; nobody\'s socket is not for sitting on', { timeout: 60000 }, async (t) => {
   const source = await origin(t);
   const data = tempDir(t);
   const { base } = await guarded(t, [], data);
+  const before = await socket(`${base}/v1/events`);
+  const early = await socket((await submit(base, null, { urls: [`${source.url}/hang?0`] })).json.events_url);
   const key = await addKey(data, 'brief', '--expires', '3s');
+  for (const s of [before, early]) assert.equal((await s.closed).code, 1008, 'opened before there was a key');
+  const idle = await socket(`${base}/v1/events`);
   const job = (await submit(base, key.key, { urls: [`${source.url}/hang`] })).json;
   const ws = await socket(job.events_url);
   assert.equal(ws.status, 101);
   assert.equal((await ws.closed).code, 1008);
   assert.equal((await ask('GET', `${base}/v1/jobs/${job.id}`, key.key)).status, 401);
+  assert.equal((await idle.closed).code, 1008);
 });
 
 test('scopes: what reads, what writes, what concerns the server', async (t) => {
@@ -328,6 +334,24 @@ test('a root key needs no command, and another root key ends what the first one 
   writeFileSync(join(dir, 'root'), 'short');
   const short = await start(null, bulbBin, ['serve', '--data', tempDir(t), '--listen', '127.0.0.1:0', '--root-key-file', join(dir, 'root')]);
   assert.equal((await short.exit).code, 64);
+});
+
+test('servers that share a database share keys, quotas and the end of a key', { timeout: 120000, skip: missing('initdb') }, async (t) => {
+  const db = await postgres(t);
+  const c = cluster(t, { store: db.url, bus: 'postgres:' });
+  const on = ['--store', db.url, '--secret-file', join(c.dir, 'secret')];
+  const made = await run(['key', 'add', 'shop', '--json', '--limits', 'jobs_per_day=7', ...on]);
+  assert.equal(made.code, 0, made.err);
+  const { key, id } = JSON.parse(made.out);
+  const [a, b] = [await c.serve(), await c.serve()];
+  const jobs = await Promise.all(Array.from({ length: 20 }, (_, i) => submit([a, b][i % 2].url, key, { urls: [`http://127.0.0.1:1/${i}`] })));
+  assert.deepEqual([202, 429].map((s) => jobs.filter((r) => r.status === s).length), [7, 13], jobs.map((r) => r.text.slice(-90)).join('\n'));
+  const job = jobs.find((r) => r.status === 202).json;
+  const sockets = await Promise.all([a, b].map((s) => socket(`${s.url}/v1/jobs/${job.id}/events`, bearer(key))));
+  assert.deepEqual(sockets.map((s) => s.status), [101, 101]);
+  assert.equal((await run(['key', 'revoke', id, ...on])).code, 0);
+  for (const s of sockets) assert.equal((await s.closed).code, 1008);
+  for (const s of [a, b]) assert.equal((await ask('GET', `${s.url}/v1/jobs`, key)).status, 401);
 });
 
 test('a public address without a key is refused; with one it is served', async (t) => {
