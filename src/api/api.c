@@ -29,6 +29,8 @@ static const struct route routes[] = {
 	{ "POST", "/v1/tokens", tokens_post, ROUTE_ANY_SCOPE },
 	{ "GET", "/v1/presets", presets_get, 0 },
 	{ "GET", "/v1/usage", usage_get, 0 },
+	{ "GET", "/v1/deliveries", deliveries_list, 0 },
+	{ "POST", "/v1/deliveries/{id}/redeliver", redeliver, 0 },
 	{ "GET", "/healthz", health_get, ROUTE_OPEN | ROUTE_OPS },
 	{ "GET", "/readyz", ready_get, ROUTE_OPEN | ROUTE_OPS },
 	{ "GET", "/metrics", metrics_get, ROUTE_ADMIN | ROUTE_OPS },

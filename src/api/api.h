@@ -39,6 +39,7 @@ struct api_opts {
 	const struct cidr *trusted_proxies; /* --trusted-proxy */
 	size_t trusted_proxies_n;
 	struct access *access; /* who may; NULL: anybody */
+	bool signs_webhooks;   /* of who needs no key; tenants have secrets of their own */
 	bool open;             /* --open: any Host will do */
 	bool ops_only;         /* --ops-listen: health and metrics only */
 	/* What /readyz asks besides the store and the blobs, NULL for nothing; NULL when all is well,

@@ -148,6 +148,11 @@ enum err_code from_read(struct call *c, struct request *r, struct faults *f, str
 /* submit.c */
 json_t *call_body_json(struct call *c); /* NULL: answered */
 
+/* deliveries.c: is there anything that signs this tenant's webhooks? What is wrong is in f.
+ * ERR_STORE_UNAVAILABLE. */
+enum err_code webhook_check(struct call *c, const struct request *r, struct faults *f,
+	struct err *e) MUST_CHECK;
+
 /* usage.c: the answer to a request with dry_run. */
 void estimate_answer(struct call *c, const struct request *r);
 
@@ -170,6 +175,8 @@ void results_post(struct call *c);
 void presets_get(struct call *c);
 void tokens_post(struct call *c);
 void usage_get(struct call *c);
+void deliveries_list(struct call *c);
+void redeliver(struct call *c);
 void health_get(struct call *c);
 void ready_get(struct call *c);
 void metrics_get(struct call *c);

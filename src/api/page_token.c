@@ -16,7 +16,7 @@
 
 static void mark_of(struct call *c, uint8_t out[MARK_BYTES])
 {
-	static const char *const filters[] = { "status", "tag", "ref", "url" };
+	static const char *const filters[] = { "status", "tag", "ref", "url", "job" };
 	struct sha256 *s = sha256_new();
 	uint8_t digest[SHA256_LEN];
 

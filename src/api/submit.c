@@ -183,6 +183,14 @@ static void make_job(struct call *c, const char *id)
 		call_fail_faults(c, &faults);
 		return;
 	}
+	if (webhook_check(c, request, &faults, &e) != OK) {
+		call_fail_err(c, &e);
+		return;
+	}
+	if (faults.n > 0) {
+		call_fail_faults(c, &faults);
+		return;
+	}
 	if (request->from_job && from_read(c, request, &faults, &e) != OK) {
 		call_fail_err(c, &e);
 		return;

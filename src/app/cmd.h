@@ -23,6 +23,7 @@ int cmd_watch(const struct conf *c);
 int cmd_cancel(const struct conf *c);
 int cmd_retry(const struct conf *c);
 int cmd_jobs(const struct conf *c);
+int cmd_deliveries(const struct conf *c);
 int cmd_usage(const struct conf *c);
 int cmd_model(const struct conf *c);
 int cmd_doctor(const struct conf *c);

@@ -13,9 +13,11 @@
 #include "app/series.h"
 #include "app/service.h"
 #include "app/systemd.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "webhooks/webhooks.h"
 
 #include <string.h>
 
@@ -34,12 +36,19 @@ struct serve {
 	_Atomic(struct push *) push_there; /* for revocations, which may come before it */
 	char url[128];
 	struct gc_timer *gc;
+	struct webhooks *webhooks;
 };
 
 static void news(void *ctx, const struct bus_hint *h)
 {
 	if (h->job)
 		push_news(ctx, h->job, h->seq);
+}
+
+static void hint_webhooks(void *ctx, const struct bus_hint *h)
+{
+	(void)h;
+	webhooks_wake(ctx);
 }
 
 /* ---- putting it together ---------------------------------------------------------------------- */
@@ -91,6 +100,7 @@ static struct api_opts api_settings(const struct serve *s)
 		.trusted_proxies = c->trusted_proxy.v,
 		.trusted_proxies_n = c->trusted_proxy.n,
 		.access = s->access,
+		.signs_webhooks = c->webhook_secret != NULL,
 		.open = c->open,
 		.not_ready = service_not_ready,
 		.ctx = (void *)(uintptr_t)&s->engine,
@@ -162,6 +172,36 @@ static enum err_code start_http(const struct conf *c, int fd, struct api *api,
 	return http_server_new(&o, ret, e);
 }
 
+#define WEBHOOK_TRY_MS  15000
+#define WEBHOOK_POLL_MS 1000
+#define WEBHOOK_SHARE   8 /* of the lanes, one host has at most so many-th */
+
+static enum err_code start_webhooks(struct serve *s, struct err *e)
+{
+	const struct conf *c = s->conf;
+	struct webhooks_opts o = {
+		.store = s->engine.store,
+		.guard = { .allow = c->allow_address.v, .allow_n = c->allow_address.n },
+		.seal_key = s->engine.secrets.seal_key,
+		.secrets = c->webhook_secret,
+		.lanes = (size_t)c->webhook_lanes,
+		.per_host = ((size_t)c->webhook_lanes + WEBHOOK_SHARE - 1) / WEBHOOK_SHARE,
+		.timeout_ms = WEBHOOK_TRY_MS,
+		.poll_ms = WEBHOOK_POLL_MS,
+		.events_url = c->events_url,
+		.blob_url = c->blob_url,
+		.direct_links = direct_links(s),
+		.link_key = s->engine.secrets.link_key,
+		.link_ttl_ms = c->link_ttl_ms,
+	};
+	if (webhooks_schedule_parse(c->webhook_schedule.v, c->webhook_schedule.n, &o.schedule, e) !=
+			OK ||
+		webhooks_new(&o, &s->webhooks, e) != OK)
+		return e->code;
+	bus_subscribe(s->engine.bus, hint_webhooks, s->webhooks);
+	return OK;
+}
+
 static enum err_code start(struct serve *s, struct err *e)
 {
 	const struct conf *c = s->conf;
@@ -195,8 +235,8 @@ static enum err_code start(struct serve *s, struct err *e)
 	atomic_store(&s->push_there, s->push);
 	bus_subscribe(s->engine.bus, news, s->push);
 	struct api_opts ao = api_settings(s);
-	if (api_new(&ao, &s->api, e) != OK || engine_start(&s->engine, e) != OK ||
-		ops_start(c, &s->engine, &s->ops, e) != OK)
+	if (start_webhooks(s, e) != OK || api_new(&ao, &s->api, e) != OK ||
+		engine_start(&s->engine, e) != OK || ops_start(c, &s->engine, &s->ops, e) != OK)
 		return e->code;
 	if (start_http(c, fd, s->api, &s->http, e) != OK ||
 		dispatching_start(&s->engine, s->url, e) != OK)
@@ -210,11 +250,14 @@ static void drain(struct serve *s)
 {
 	log_event(LOG_SERVE_DRAIN, NULL, "busy=%zu",
 		s->engine.worker ? worker_busy(s->engine.worker) : (size_t)0);
+	int64_t end_ms = clock_mono_ms() + s->conf->drain_ms;
 	service_stopping(s->conf);
 	api_set_draining(s->api);
 	ops_set_draining(&s->ops);
 	http_server_drain(s->http);
+	webhooks_drain(s->webhooks);
 	engine_stop(&s->engine, s->conf->drain_ms);
+	webhooks_stop(s->webhooks, end_ms - clock_mono_ms());
 	http_server_wait(s->http, CLOSE_MS);
 	gc_timer_free(TAKE(&s->gc));
 }
@@ -224,8 +267,11 @@ static void close_all(struct serve *s)
 	http_server_free(s->http);
 	ops_free(&s->ops);
 	access_stop(s->access);
-	push_stop(s->push); /* both read the store, which is closed next */
+	push_stop(s->push);
+	webhooks_stop(s->webhooks,
+		0); /* all read the store, which is closed next; then come no hints */
 	engine_close(&s->engine);
+	webhooks_free(s->webhooks);
 	push_free(s->push);
 	api_free(s->api);
 	access_free(s->access);

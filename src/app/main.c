@@ -24,6 +24,7 @@ static int (*const commands[COMMAND_COUNT])(const struct conf *c) = {
 	[COMMAND_RETRY] = cmd_retry,
 	[COMMAND_JOBS] = cmd_jobs,
 	[COMMAND_USAGE] = cmd_usage,
+	[COMMAND_DELIVERIES] = cmd_deliveries,
 	[COMMAND_MODEL] = cmd_model,
 	[COMMAND_DOCTOR] = cmd_doctor,
 	[COMMAND_GC] = cmd_gc,

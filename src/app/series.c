@@ -29,6 +29,7 @@ static const struct {
 			"auth_required" } },
 	{ METRIC_DARKROOM_RESTARTS,
 		{ "signal", "killed", "time", "memory", "protocol", "lost", "worn" } },
+	{ METRIC_WEBHOOKS, { "succeeded", "retry", "failed", "disabled" } },
 	{ METRIC_SAVED, { "downloads", "encodes" } },
 	{ METRIC_PROVIDER_CALLS,
 		{ "ok", "refused", "rate_limited", "no_credits", "auth", "server_error",

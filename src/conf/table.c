@@ -12,22 +12,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define C_RUN    (1u << COMMAND_RUN)
-#define C_SERVE  (1u << COMMAND_SERVE)
-#define C_WORK   (1u << COMMAND_WORK)
-#define C_LAMBDA (1u << COMMAND_LAMBDA)
-#define C_SUBMIT (1u << COMMAND_SUBMIT)
-#define C_WATCH  (1u << COMMAND_WATCH)
-#define C_JOBS   (1u << COMMAND_JOBS)
-#define C_DOCTOR (1u << COMMAND_DOCTOR)
-#define C_GC     (1u << COMMAND_GC)
-#define C_RETRY  (1u << COMMAND_RETRY)
-#define C_USAGE  (1u << COMMAND_USAGE)
-#define C_KEY    (1u << COMMAND_KEY)
-#define C_MODEL  (1u << COMMAND_MODEL)
-#define C_COPY   (1u << COMMAND_COPY)
-#define C_CLIENT (C_SUBMIT | C_WATCH | C_JOBS | C_RETRY | C_USAGE | 1u << COMMAND_CANCEL)
-#define C_ALL    ((1u << COMMAND_COUNT) - 1)
+#define C_RUN        (1u << COMMAND_RUN)
+#define C_SERVE      (1u << COMMAND_SERVE)
+#define C_WORK       (1u << COMMAND_WORK)
+#define C_LAMBDA     (1u << COMMAND_LAMBDA)
+#define C_SUBMIT     (1u << COMMAND_SUBMIT)
+#define C_WATCH      (1u << COMMAND_WATCH)
+#define C_JOBS       (1u << COMMAND_JOBS)
+#define C_DOCTOR     (1u << COMMAND_DOCTOR)
+#define C_GC         (1u << COMMAND_GC)
+#define C_RETRY      (1u << COMMAND_RETRY)
+#define C_USAGE      (1u << COMMAND_USAGE)
+#define C_KEY        (1u << COMMAND_KEY)
+#define C_MODEL      (1u << COMMAND_MODEL)
+#define C_COPY       (1u << COMMAND_COPY)
+#define C_DELIVERIES (1u << COMMAND_DELIVERIES)
+#define C_CLIENT                                                                                   \
+	(C_SUBMIT | C_WATCH | C_JOBS | C_RETRY | C_USAGE | C_DELIVERIES | 1u << COMMAND_CANCEL)
+#define C_ALL ((1u << COMMAND_COUNT) - 1)
 
 const struct setting conf_settings[CONF_COUNT] = {
 #define SET(field, name, letter, type, dflt, least, most, commands, group, metavar, help)          \
@@ -49,6 +51,7 @@ const char *conf_group_title(enum conf_group g)
 	static const char *const titles[GROUP_COUNT] = {
 		[GROUP_WHERE] = "Where things live",
 		[GROUP_LISTEN] = "Listening and addresses",
+		[GROUP_WEBHOOKS] = "Webhooks",
 		[GROUP_SOURCES] = "Downloads",
 		[GROUP_WORK] = "Work",
 		[GROUP_CUTS] = "Background removal",

@@ -26,6 +26,7 @@ enum conf_type {
 enum conf_group {
 	GROUP_WHERE,
 	GROUP_LISTEN,
+	GROUP_WEBHOOKS,
 	GROUP_SOURCES,
 	GROUP_WORK,
 	GROUP_CUTS,

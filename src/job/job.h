@@ -53,6 +53,7 @@ enum event_type {
 	EVENT_ITEM_FAILED = 11,
 	EVENT_ITEM_CANCELED = 12
 };
+#define EVENT_TYPES 13
 
 bool job_has_ended(enum job_state s);
 const char *job_state_name(enum job_state s); /* "queued" … */

@@ -125,6 +125,11 @@ static void read_background(void *dst, const json_t *v, const struct at *at, str
 		c->r->cut = *cut;
 }
 
+static void read_webhook(void *dst, const json_t *v, const struct at *at, struct faults *f)
+{
+	request_webhook(&((struct reading *)dst)->c, v, at, f);
+}
+
 static void read_tag(void *dst, const json_t *v, const struct at *at, struct faults *f)
 {
 	struct request_context *c = &((struct reading *)dst)->c;
@@ -152,8 +157,7 @@ static const struct member members[] = {
 	{ "metadata", read_metadata },
 	{ "background", read_background },
 	{ "dry_run", read_dry_run },
-	/* not there yet */
-	{ "webhook", NULL },
+	{ "webhook", read_webhook },
 };
 
 json_t *request_metadata(struct request_context *c, const json_t *v, const struct at *at,

@@ -50,6 +50,9 @@ struct request {
 	bool dry_run;
 	const char *tag;  /* or NULL */
 	json_t *metadata; /* object, or NULL */
+	const char *webhook_url;  /* who is told of the job's events; NULL: nobody */
+	const char *webhook_host; /* host:port of it */
+	unsigned webhook_events;  /* of these: bits 1 << enum event_type */
 };
 
 /* Check and take a parsed body, which may be dropped afterwards; presets must outlive the request,

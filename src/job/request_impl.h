@@ -21,6 +21,9 @@ const struct recipe *request_recipe(struct request_context *c, const json_t *pre
 /* An object of at most so many bytes of text; a new reference, or NULL after a fault. */
 json_t *request_metadata(struct request_context *c, const json_t *v, const struct at *at,
 	struct faults *f);
+/* `webhook`, into c->r. */
+void request_webhook(struct request_context *c, const json_t *v, const struct at *at,
+	struct faults *f);
 /* `background`, in the request's arena; NULL after a fault. */
 const struct cut *request_cut(struct request_context *c, const json_t *v, const struct at *at,
 	struct faults *f);

@@ -153,6 +153,9 @@ enum err_code delete_pass(struct tx *t, int64_t no, int hidden, bool *ret_more, 
 	*ret_more = events == EVENT_ROWS;
 	if (code != OK || *ret_more)
 		return code;
+	code = hook_deleted(t, no, ret_more, e);
+	if (code != OK || *ret_more)
+		return code;
 	return sql_run(t->db, "DELETE FROM job WHERE no = $1", SQL(sql_i(no)), NULL, e);
 }
 

@@ -27,10 +27,10 @@ struct delivery {
 	enum event_type type;
 	const char *url, *host;
 	enum delivery_state state;
-	bool lent;         /* it is being tried */
-	int tries;         /* that ended, all in all, */
-	int step;          /* and since it was asked for the last time */
-	int64_t next_ms;   /* of a pending one that is not lent */
+	bool lent;       /* it is being tried */
+	int tries;       /* that ended, all in all, */
+	int step;        /* and since it was asked for the last time */
+	int64_t next_ms; /* of a pending one that is not lent */
 	int64_t lease;
 	int64_t created_ms, last_ms; /* last_ms: of the last try; 0: none */
 	int status;                  /* that it was answered with; 0: no answer */

@@ -147,6 +147,8 @@ enum err_code op_retry(struct tx *t, void *arg, struct err *e)
 	if (code == OK)
 		code = manifest_reopened(t, j->no, e);
 	if (code == OK)
+		code = hook_reopened(t, j->no, e);
+	if (code == OK)
 		code = confirm(t, j, op->confirm, e);
 	if (code == OK)
 		code = retry_pass(t, j, &more, e);

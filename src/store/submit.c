@@ -223,6 +223,8 @@ static enum err_code announce(struct tx *t, struct op_submit *op, struct err *e)
 	if (code == OK)
 		code = set_budget(t, op, e);
 	if (code == OK)
+		code = hook_put(t, op->no, op->in->request, e);
+	if (code == OK)
 		code = tx_job_get(t, op->no, &j, e);
 	if (code == OK)
 		code = event_job(t, j, EVENT_JOB_CREATED, NULL, e);

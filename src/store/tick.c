@@ -246,6 +246,8 @@ enum err_code op_recover(struct tx *t, void *arg, struct err *e)
 	if (code == OK)
 		code = sql_run(t->db, "UPDATE manifest SET until_ms = 0 WHERE due = 1", SQL_NONE,
 			NULL, e);
+	if (code == OK)
+		code = deliveries_recover(t, e);
 	return code == OK ? drop_half_built(t, INT64_MAX, e) : code;
 }
 

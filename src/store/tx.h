@@ -487,6 +487,16 @@ enum err_code manifest_ended(struct tx *t, struct tx_job *j, struct err *e) MUST
 enum err_code manifest_reopened(struct tx *t, int64_t job, struct err *e) MUST_CHECK;
 enum err_code manifest_deleted(struct tx *t, int64_t job, struct err *e) MUST_CHECK;
 
+/* ---- hooks.c, deliveries.c --------------------------------------------------------------------- */
+
+/* Of a job that was taken in; nothing, where it asks for none. */
+enum err_code hook_put(struct tx *t, int64_t job, const struct request *r, struct err *e)
+	MUST_CHECK;
+enum err_code hook_reopened(struct tx *t, int64_t job, struct err *e) MUST_CHECK;
+/* A pass; *ret_more: there are deliveries left. */
+enum err_code hook_deleted(struct tx *t, int64_t job, bool *ret_more, struct err *e) MUST_CHECK;
+enum err_code deliveries_recover(struct tx *t, struct err *e) MUST_CHECK;
+
 /* ---- operations: tx_fn's; their arguments ------------------------------------------------- */
 
 struct op_submit {

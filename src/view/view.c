@@ -398,12 +398,12 @@ static bool halve(json_t *list)
 	return true;
 }
 
-/* Gateways take frames of 32 KiB. References go first: a client knows them. */
-static char *cut_text(json_t *doc, json_t *data)
+/* References go first: a client knows them. */
+static char *cut_text(json_t *doc, json_t *data, size_t max)
 {
 	char *text = json_text(doc);
 
-	while (strlen(text) > VIEW_EVENT_MAX) {
+	while (strlen(text) > max) {
 		json_put_bool(data, "truncated", true);
 		if (!halve(json_object_get(data, "refs")) &&
 			!halve(json_object_get(data, "variants")))
@@ -414,10 +414,10 @@ static char *cut_text(json_t *doc, json_t *data)
 	return text;
 }
 
-void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,
-	const struct view_links *l, struct buf *out)
+static json_t *event_json(const struct event_row *ev, const char *job_id,
+	const struct job_row *job, const struct view_links *l)
 {
-	autojson *doc = json_obj();
+	json_t *doc = json_obj();
 	bool of_item = event_type_is_item(ev->type) && ev->item;
 	json_t *data = of_item ? view_item(ev->item, job_id, l) : job_then(ev, job, l);
 	char seq[24];
@@ -434,6 +434,32 @@ void view_event(const struct event_row *ev, const char *job_id, const struct job
 	put_time(doc, "time", ev->at_ms);
 	json_put_str(doc, "sequence", seq);
 	json_put(doc, "data", data);
-	autofree char *text = cut_text(doc, data);
+	return doc;
+}
+
+/* Gateways take frames of 32 KiB. */
+void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,
+	const struct view_links *l, struct buf *out)
+{
+	autojson *doc = event_json(ev, job_id, job, l);
+	autofree char *text = cut_text(doc, json_object_get(doc, "data"), VIEW_EVENT_MAX);
+
+	buf_puts(out, text);
+}
+
+/* Who gets no more than this knows no address to ask for the rest. */
+void view_webhook(const struct event_row *ev, const char *job_id, const struct job_row *job,
+	const struct view_links *l, struct buf *out)
+{
+	autojson *doc = event_json(ev, job_id, job, l);
+	json_t *data = json_object_get(doc, "data");
+
+	if (!json_object_get(data, "links")) {
+		autofree char *items = mem_printf("%s/v1/jobs/%s/items", l->base_url, job_id);
+		json_t *links = json_obj();
+		json_put_str(links, "items", items);
+		json_put(data, "links", links);
+	}
+	autofree char *text = cut_text(doc, data, VIEW_WEBHOOK_MAX);
 	buf_puts(out, text);
 }

@@ -48,6 +48,10 @@ enum err_code view_manifest_next(struct view_manifest *m, struct store *s, struc
 void view_event(const struct event_row *ev, const char *job_id, const struct job_row *job,
 	const struct view_links *l, struct buf *out);
 #define VIEW_EVENT_MAX (32 * 1024)
+/* The same for a webhook: over 20 KB it is cut, and links.items of its data leads to the rest. */
+void view_webhook(const struct event_row *ev, const char *job_id, const struct job_row *job,
+	const struct view_links *l, struct buf *out);
+#define VIEW_WEBHOOK_MAX 20000
 #define VIEW_SEQ_LEN   12
 void view_seq(int64_t seq, char out[24]); /* at least 12 digits, zero-padded */
 /* A sequence as a caller writes it: digits, with or without the zeros. */

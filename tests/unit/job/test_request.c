@@ -37,19 +37,54 @@ static void every_member_of_a_job_is_read(void **state)
 	request_free(r);
 }
 
-static void what_is_not_there_yet_is_unsupported(void **state)
+static void a_webhook_is_told_of_the_jobs_end_unless_it_says_of_what(void **state)
+{
+	(void)state;
+	struct request *r = request_of(
+		"{'urls':['https://a/'],'webhook':{'url':'https://Hook.example/x?k=1'}}");
+	assert_string_equal(r->webhook_url, "https://Hook.example/x?k=1");
+	assert_string_equal(r->webhook_host, "hook.example:443");
+	assert_int_equal(r->webhook_events,
+		1u << EVENT_JOB_SUCCEEDED | 1u << EVENT_JOB_PARTIAL | 1u << EVENT_JOB_FAILED |
+			1u << EVENT_JOB_CANCELED);
+	request_free(r);
+	r = request_of("{'urls':['https://a/'],'webhook':{'url':'http://h:81/','events':"
+		       "['item.failed','job.created','item.failed']}}");
+	assert_string_equal(r->webhook_host, "h:81");
+	assert_int_equal(r->webhook_events, 1u << EVENT_ITEM_FAILED | 1u << EVENT_JOB_CREATED);
+	request_free(r);
+	r = request_of("{'urls':['https://a/'],'webhook':null}");
+	assert_null(r->webhook_url);
+	request_free(r);
+}
+
+static void a_webhook_that_can_never_be_right_is_refused(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *member, *pointer;
+		const char *webhook, *pointer, *text;
 	} cases[] = {
-		{ "'webhook':{'url':'https://h.example/'}", "/webhook" },
+		{ "{}", "/webhook/url", "sent" },
+		{ "'https://h/'", "/webhook", "object" },
+		{ "{'url':'ftp://h/'}", "/webhook/url", "http" },
+		{ "{'url':'file:///etc/passwd'}", "/webhook/url", "https://" },
+		{ "{'url':'https://me:secret@h/'}", "/webhook/url", "user or password" },
+		{ "{'url':'https://h/','events':[]}", "/webhook/events", "list" },
+		{ "{'url':'https://h/','events':'job.failed'}", "/webhook/events", "list" },
+		{ "{'url':'https://h/','events':['job.failed','item.fialed']}", "/webhook/events/1",
+			"item.failed" },
+		{ "{'url':'https://h/','events':['job.progress']}", "/webhook/events/0",
+			"never sent" },
+		{ "{'url':'https://h/','events':['item.progress']}", "/webhook/events/0",
+			"never sent" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		autofree char *text = mem_printf("{'urls':['https://a/'],%s}", cases[i].member);
-		assert_request_refused(text, ERR_REQUEST_UNSUPPORTED, cases[i].pointer,
-			cases[i].pointer + 1);
+		autofree char *text = mem_printf("{'urls':['https://a/'],'webhook':%s}",
+			cases[i].webhook);
+		assert_request_refused(text, ERR_REQUEST_INVALID, cases[i].pointer, cases[i].text);
 	}
+	assert_request_refused("{'urls':['https://a/'],'webhook':{'url':'https://h/','event':[]}}",
+		ERR_REQUEST_UNKNOWN_MEMBER, "/webhook/event", "events");
 }
 
 static void the_items_of_another_job_may_stand_in_place_of_urls(void **state)
@@ -222,7 +257,8 @@ static void ten_thousand_wrong_urls_make_a_hundred_faults(void **state)
 static const struct CMUnitTest tests[] = {
 	request_test(a_list_of_urls_is_enough),
 	request_test(every_member_of_a_job_is_read),
-	request_test(what_is_not_there_yet_is_unsupported),
+	request_test(a_webhook_is_told_of_the_jobs_end_unless_it_says_of_what),
+	request_test(a_webhook_that_can_never_be_right_is_refused),
 	request_test(the_items_of_another_job_may_stand_in_place_of_urls),
 	request_test(taken_items_become_a_set_under_the_new_options),
 	request_test(a_typo_is_never_ignored),
