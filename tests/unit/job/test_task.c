@@ -25,6 +25,22 @@ static void a_fetch_input_is_read_back(void **state)
 	assert_string_equal(back.original.key, "k");
 }
 
+static void sealed_headers_open_under_their_own_key_only(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	const uint8_t key[32] = { 1 }, other[32] = { 2 };
+	const char *text = "{\"authorization\":\"Bearer x\"}";
+	autojson *headers = NULL, *none = NULL;
+	autofree char *sealed = seal_text(key, text, strlen(text));
+	autofree char *junk = seal_text(key, "{", 1);
+	assert_ok(fetch_headers_open(key, sealed, &headers, &e));
+	assert_string_equal(json_get_str(headers, "authorization", ""), "Bearer x");
+	assert_err(fetch_headers_open(other, sealed, &none, &e), ERR_INTERNAL);
+	assert_err(fetch_headers_open(key, junk, &none, &e), ERR_INTERNAL);
+	assert_null(strstr(e.text, "Bearer"));
+}
+
 static void a_first_fetch_has_nothing_but_its_url(void **state)
 {
 	(void)state;
@@ -92,6 +108,7 @@ static void inputs_that_make_no_sense_are_errors(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_fetch_input_is_read_back),
+	cmocka_unit_test(sealed_headers_open_under_their_own_key_only),
 	cmocka_unit_test(a_first_fetch_has_nothing_but_its_url),
 	cmocka_unit_test(a_cut_input_is_read_back),
 	cmocka_unit_test(a_make_input_is_read_back),
