@@ -370,6 +370,31 @@ static void a_secret_stands_on_no_command_line_and_in_no_message(void **state)
 	assert_null(strstr(e.text, "hunter2"));
 }
 
+static void a_function_divides_the_memory_that_it_has(void **state)
+{
+	const int64_t mib = 1 << 20;
+	(void)state;
+	assert_ok(parse(COMMAND_LAMBDA, ARGV(),
+		ENVP("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1000", "LAMBDA_TASK_ROOT=/var/task",
+			"AWS_LAMBDA_LOG_FORMAT=JSON")));
+	assert_int_equal(c.darkroom_memory_bytes, 450 * mib);
+	assert_int_equal(c.held_memory_bytes, 200 * mib);
+	assert_int_equal(c.workers, 31);
+	assert_string_equal(c.models, "/var/task/models");
+	assert_string_equal(c.log_format, "json");
+	assert_string_equal(c.log_level, "info");
+	assert_ok(parse(COMMAND_LAMBDA, ARGV("--darkroom-memory", "1g", "--log-format", "text"),
+		ENVP("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_LAMBDA_LOG_FORMAT=JSON",
+			"BULB_HELD_MEMORY=64m", "BULB_MODELS=/m")));
+	assert_int_equal(c.darkroom_memory_bytes, 1024 * mib);
+	assert_int_equal(c.held_memory_bytes, 64 * mib);
+	assert_int_equal(c.workers, 4);
+	assert_string_equal(c.models, "/m");
+	assert_string_equal(c.log_format, "text");
+	assert_ok(parse(COMMAND_SERVE, ARGV(), ENVP("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128")));
+	assert_int_equal(c.darkroom_memory_bytes, 1024 * mib);
+}
+
 static void platforms_and_systemd_are_heard(void **state)
 {
 	(void)state;
@@ -423,6 +448,7 @@ static const struct CMUnitTest tests[] = {
 	T(a_fault_in_the_file_is_named_with_its_line),
 	T(a_secret_comes_from_a_file_or_the_environment),
 	T(a_secret_stands_on_no_command_line_and_in_no_message),
+	T(a_function_divides_the_memory_that_it_has),
 	T(platforms_and_systemd_are_heard),
 };
 TEST_MAIN(tests)
