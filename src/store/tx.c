@@ -156,7 +156,7 @@ static struct sql_rows job_query(struct sql *db, int64_t no, struct err *e)
 
 enum err_code tx_lock_job(struct tx_batch *b, struct sql *db, int64_t no, struct err *e)
 {
-	struct tx_job *j;
+	struct tx_job *j = NULL;
 
 	return job_read(b->arena, &b->jobs, job_query(db, no, e), &j);
 }
