@@ -113,14 +113,17 @@ static void tell(const struct delivery *d, const struct delivery_end *end)
 		d->seq, d->host, d->tries + 1, end->detail ? end->detail : "");
 }
 
-/* What cannot be written down is tried again when the lease ends: at least once is the promise. */
-static void run(struct webhooks *w, struct net_client *net, const struct delivery *d)
+/* With a client of its own, which knows no addresses from before. What cannot be written down is tried
+ * again when the lease ends: at least once is the promise. */
+static void run(struct webhooks *w, const struct delivery *d)
 {
+	struct net_client *net = net_client_new(&w->o.guard);
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct delivery_end end;
 	struct err e = { 0 };
 
 	send_one(&w->o, net, d, &w->cancel, a, &end);
+	net_client_free(net);
 	if (store_delivery_end(w->o.store, &end, &e) == OK)
 		tell(d, &end);
 }
@@ -138,7 +141,6 @@ static struct errand *take(struct webhooks *w)
 static void *lane_main(void *arg)
 {
 	struct webhooks *w = arg;
-	struct net_client *net = net_client_new(&w->o.guard);
 
 	pthread_setname_np(pthread_self(), "webhook");
 	pthread_mutex_lock(&w->lock);
@@ -149,12 +151,11 @@ static void *lane_main(void *arg)
 		}
 		struct errand *x = take(w);
 		pthread_mutex_unlock(&w->lock);
-		run(w, net, &x->d);
+		run(w, &x->d);
 		pthread_mutex_lock(&w->lock);
 		errand_free(w, x);
 	}
 	pthread_mutex_unlock(&w->lock);
-	net_client_free(net);
 	return NULL;
 }
 

@@ -5,8 +5,9 @@ import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { start, root } from '../lib/harness.mjs';
+import { bulbBin, root, start, tempDir, until } from '../lib/harness.mjs';
 import { fetchAll } from '../lib/fetch.mjs';
+import { newSecret } from '../lib/receiver.mjs';
 
 const PUBLIC = '93.184.216.34';
 const DNS = '93.184.216.53';
@@ -107,6 +108,29 @@ test('names that change their mind', { skip, timeout: 60000 }, async (t) => {
     assert.ok((await hits(good.url)) >= 3);
     assert.ok((await hits(good6.url)) >= 1);
   });
+});
+
+test('a webhook whose name turns private between two tries', { skip, timeout: 60000 }, async (t) => {
+  const data = tempDir(t);
+  writeFileSync(`${data}/hook`, `${newSecret()}\n`);
+  await startInside(t, 'dns.mjs', DNS, '53', JSON.stringify({ 'hook.test': [[PUBLIC], ['127.0.0.1']], 'private.test': [['10.0.0.1']] }));
+  const good = await startInside(t, 'origin.mjs', '--host', PUBLIC, '--port', '80');
+  const baits = [];
+  for (const host of ['127.0.0.1', '10.0.0.1']) baits.push((await startInside(t, 'origin.mjs', '--host', host, '--port', '80')).url);
+  const server = await start(t, 'ip', [...inside.slice(1), bulbBin, 'serve', '--listen', '127.0.0.1:0', '--data', `${data}/d`, '--log-level', 'warn',
+    '--webhook-secret-file', `${data}/hook`, '--webhook-schedule', '0s,200ms'], { ready: /^listening on (http:\/\/\S+)/ });
+  const ask = (path, body) => JSON.parse(execFileSync('ip', [...inside.slice(1), 'curl', '-s', `${server.url}${path}`,
+    ...(body ? ['-H', 'content-type: application/json', '-d', JSON.stringify(body)] : [])]));
+  const told = (url) => {
+    const { id } = ask('/v1/jobs', { urls: ['http://nowhere.test/'], webhook: { url, events: ['job.created'] } });
+    return until('it to be given up', () => ask(`/v1/deliveries?job=${id}`).deliveries.find((d) => d.status !== 'pending'));
+  };
+  const first = await told('http://hook.test/status/500');
+  assert.deepEqual([first.status, first.tries, first.last_status], ['failed', 2, null]);
+  assert.match(first.detail, /127\.0\.0\.1.*--allow-address/);
+  assert.equal(await hits(good.url), 1, 'the first try came to the public address');
+  assert.match((await told('http://private.test/')).detail, /10\.0\.0\.1/);
+  for (const url of baits) assert.equal(await hits(url), 0, url);
 });
 
 test('a name server that does not answer', { skip, timeout: 60000 }, async (t) => {

@@ -255,9 +255,9 @@ test('a secret that is rotated: both sign until the old one is dropped', async (
 
 test('what is over 20 KB is cut, and says where the rest is', async (t) => {
   const s = await stage(t);
-  const variants = Array.from({ length: 20 }, (_, i) => ({ name: `v${'x'.repeat(28)}${i}`, width: 8 + i, format: 'png' }));
+  const variants = Array.from({ length: 20 }, (_, i) => ({ name: `v${'x'.repeat(58)}${i}`, width: 8 + i, format: 'png' }));
   const refs = Array.from({ length: 32 }, (_, i) => `${i}`.padEnd(128, 'r'));
-  const url = `${s.source.url}/png?long=${'u'.repeat(3000)}`;
+  const url = `${s.source.url}/png?long=${'u'.repeat(3900)}`;
   const r = await post(`${s.base}/v1/jobs`, { urls: refs.map((ref) => ({ url, ref, metadata: { note: 'm'.repeat(4000) } })), variants,
     webhook: { url: `${s.hook.url}/`, events: ['item.succeeded'] } });
   assert.equal(r.status, 202, r.text);
