@@ -90,7 +90,9 @@ bool call_query_int(struct call *c, const char *name, int64_t dflt, int64_t leas
 /* auth.c: keys and tokens. false: the call was answered. */
 bool auth_allows(struct call *c);
 bool call_has_scope(struct call *c, unsigned scope); /* true without a key: then none is needed */
-/* Of who has waited: is it still so? */
+/* Has the right that opened it ended meanwhile? */
+bool call_is_over(const struct call *c);
+/* Of who has waited. false: it is, and the call was answered. */
 bool call_still_may(struct call *c);
 const char *call_key_id(const struct call *c); /* of the key or of what made the token; or NULL */
 struct push_pass call_pass(const struct call *c);

@@ -162,15 +162,20 @@ const char *call_key_id(const struct call *c)
 	return behind(c) ? behind(c)->id : NULL;
 }
 
-/* Who waited may have lost the right meanwhile. */
-bool call_still_may(struct call *c)
+bool call_is_over(const struct call *c)
 {
 	const struct access_key *k = behind(c);
-	bool over = c->token_text && c->token.expires_ms <= clock_wall_ms();
 
-	if (over || (k && !access_key_is_good(k)))
-		return unknown(c);
-	return k || !access_is_needed(c->api->o.access) || unknown(c);
+	if (c->route->flags & ROUTE_OPEN || c->api->o.ops_only)
+		return false;
+	if (c->token_text && c->token.expires_ms <= clock_wall_ms())
+		return true;
+	return k ? !access_key_is_good(k) : access_is_needed(c->api->o.access);
+}
+
+bool call_still_may(struct call *c)
+{
+	return !call_is_over(c) || unknown(c);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -44,11 +44,37 @@ static void set_fields(struct call *c, const char *type)
 		http_set(c->r, "Cache-Control", c->cache_control);
 }
 
+struct parts {
+	const struct call *c;
+	http_part_fn *fn;
+	void (*done)(void *ctx);
+	void *ctx;
+};
+
+/* A long answer is no way around the end of a key. */
+static enum http_part next_part(void *ctx, struct buf *out)
+{
+	const struct parts *p = ctx;
+
+	return call_is_over(p->c) ? HTTP_PART_BROKEN : p->fn(p->ctx, out);
+}
+
+static void parts_done(void *ctx)
+{
+	const struct parts *p = ctx;
+
+	if (p->done)
+		p->done(p->ctx);
+}
+
 void call_parts(struct call *c, const char *type, http_part_fn *fn, void (*done)(void *ctx),
 	void *ctx)
 {
+	struct parts *p = arena_alloc(c->a, sizeof(*p));
+
+	*p = (struct parts){ c, fn, done, ctx };
 	set_fields(c, type);
-	http_respond_parts(c->r, 200, fn, done, ctx);
+	http_respond_parts(c->r, 200, next_part, parts_done, p);
 }
 
 void call_respond(struct call *c, int status, const char *type, const void *body, size_t n)

@@ -191,6 +191,30 @@ test('revoking a key closes what it opened, and what its tokens opened, and noth
   assert.equal((await submit(base, null, { urls: [`${source.url}/png`] })).status, 401, 'a server whose keys were revoked needs one still');
 });
 
+test('an answer that goes on for long ends with its key', { timeout: 60000 }, async (t) => {
+  const source = await origin(t);
+  const data = tempDir(t);
+  const { base } = await guarded(t, [], data);
+  const key = await addKey(data, 'shop');
+  const urls = Array.from({ length: 40 }, (_, i) => `${source.url}/png?seed=${i}&w=600&h=600`);
+  const { id } = (await submit(base, key.key, { urls })).json;
+  await finished(base, key.key, id);
+  const whole = (await ask('GET', `${base}/v1/jobs/${id}/archive?variant=original`, key.key)).bytes.length;
+  assert.ok(whole > 15e6, `${whole} bytes: more than buffers on the way hold`);
+  let got = 0;
+  const end = new Promise((done) => {
+    http.get(`${base}/v1/jobs/${id}/archive?variant=original`, { headers: bearer(key.key) }, (res) => {
+      res.once('readable', async () => {
+        await revoke(data, key);
+        await until('it to be known', async () => (await ask('GET', `${base}/v1/jobs`, key.key)).status === 401);
+        res.on('data', (d) => (got += d.length)).on('error', () => {}).on('close', () => done(res.complete));
+      });
+    });
+  });
+  assert.equal(await end, false);
+  assert.ok(got < whole, `${got} of ${whole}`);
+});
+
 test('a key that expires ends as one that was revoked; nobody\'s socket is not for sitting on', { timeout: 60000 }, async (t) => {
   const source = await origin(t);
   const data = tempDir(t);
