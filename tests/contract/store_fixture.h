@@ -26,7 +26,7 @@ struct fixture {
 	const char *token; /* that submits come with, or NULL */
 	int64_t token_jobs;
 	int downloads, revalidations, encodes, tasks; /* what the worker was asked for */
-	int news, works;                              /* hints heard */
+	_Atomic int news, works;                      /* hints heard, by any thread of the store */
 };
 /* What is submitted and read back. */
 struct made_job {

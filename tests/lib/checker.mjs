@@ -133,7 +133,8 @@ export async function check(base, ids, { blobs = true, keys = [], seen = new Map
  * says so of bytes, and of what a JSON document holds. */
 export const namedBlobs = (hex, field) => `SELECT blob, ${hex('sha256')} FROM original WHERE blob IS NOT NULL
     UNION ALL SELECT blob, ${field('data', 'sha256')} FROM result
-    UNION ALL SELECT blob, '' FROM charge WHERE blob IS NOT NULL`; // paid answers
+    UNION ALL SELECT blob, '' FROM charge WHERE blob IS NOT NULL -- paid answers
+    UNION ALL SELECT blob, '' FROM manifest`;
 
 /** Rows of namedBlobs and keys of what lies there: each row has its blob, each blob its row. read(key): the
  * bytes of a blob. */
