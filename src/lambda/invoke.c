@@ -115,7 +115,7 @@ static enum err_code sign(struct invoker *i, const char *function, const char *p
 	struct arena *a, struct sigv4_signed *ret, struct err *e)
 {
 	uint8_t sum[SHA256_LEN];
-	char digest[HEX_MAX(SHA256_LEN)];
+	char *digest = arena_alloc(a, HEX_MAX(SHA256_LEN)); /* it becomes a header's value */
 	struct aws_keys keys = { 0 };
 	if (credentials_get(i->credentials, &keys, e) != OK)
 		return e->code;
