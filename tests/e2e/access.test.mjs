@@ -63,9 +63,8 @@ const rows = {
   'POST /v1/tokens': { json: (c) => ({ allow: 'read', job: c.id }), other: 404, right: 200 },
   'GET /v1/presets': { other: 200, right: 200 },
   'GET /v1/usage': { other: 200, right: 200 },
-  'GET /v1/deliveries': { other: 200, right: 200 },
-  'GET /v1/deliveries/{id}': { other: 404, right: 404 },
-  'POST /v1/deliveries/{id}/redeliver': { other: 404, right: 404 },
+  'GET /v1/deliveries': { other: 200, right: 200, same: (r, who, c) => assert.equal(r.json.deliveries.some((d) => d.job === c.id), who === 'right') },
+  'POST /v1/deliveries/{id}/redeliver': { path: (c) => `/v1/deliveries/${c.delivery}/redeliver`, other: 404, right: 202 },
   'GET /healthz': { all: [200] },
   'GET /readyz': { all: [200] },
   'GET /metrics': { other: 403, right: 403 },
@@ -85,13 +84,14 @@ async function stage(t, args) {
   const who = await visitors(data);
   const { base, server } = await guarded(t, args, data);
   const url = `${source.url}/png?seed=1`;
-  const body = { urls: [url], variants: small };
+  const body = { urls: [url], variants: small, webhook: { url: `${source.url}/status/204` } };
   const id = 'matrix';
   assert.equal((await ask('PUT', `${base}/v1/jobs/${id}`, who.right, { json: body })).status, 202);
   const job = await finished(base, who.right, id);
   const item = (await ask('GET', `${base}/v1/jobs/${id}/items`, who.right)).json.items[0];
+  const delivery = await until('its webhook', async () => (await ask('GET', `${base}/v1/deliveries?job=${id}`, who.right)).json.deliveries[0]?.id);
   const blob = new URL(item.variants[0].url);
-  return { source, data, who, base, server, c: { id, item: item.id, url, body, job, blob: blob.pathname + blob.search } };
+  return { source, data, who, base, server, c: { id, item: item.id, delivery, url, body, job, blob: blob.pathname + blob.search } };
 }
 
 test('the matrix: each route, each way to come', async (t) => {
