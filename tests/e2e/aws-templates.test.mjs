@@ -111,8 +111,9 @@ test('servers may do what bulb doctor --policy prints for their settings, and no
 test('the function that works may do what docs/aws.md says of any function, go on in itself, and hand over what failed', () => {
   const [, json] = /\*\*The function may\*\*[\s\S]*?```json\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/aws.md'), 'utf8'));
   const said = rights(JSON.parse(json.replaceAll('my-bucket', 'bucket')).Statement);
-  const { [invoke]: itself, 'sqs:SendMessage': failed, 'logs:CreateLogStream': a, 'logs:PutLogEvents': b, ...given } = rights(policy('cluster.yaml', 'WorkRole', 'work', all));
+  const { [invoke]: itself, 'sqs:SendMessage': failed, 'logs:CreateLogStream': a, 'logs:PutLogEvents': b, 's3:DeleteObject': tidy, ...given } = rights(policy('cluster.yaml', 'WorkRole', 'work', all));
   assert.deepEqual(given, said);
+  assert.deepEqual(tidy, ['arn:aws:s3:::bucket/pictures/out/*'], 'of what it made itself');
   assert.deepEqual(itself, ['arn:aws:lambda:eu-west-1:123456789012:function:pictures-work']);
   assert.equal(resources('cluster.yaml').Work.FunctionName, 'pictures-work');
   assert.ok(failed.length === 1 && a.length === 1 && b.length === 1);
