@@ -259,7 +259,7 @@ static enum err_code tick(struct dispatch *d, struct err *e)
 static enum err_code play(struct dispatch *d, struct err *e)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
-	struct state s;
+	struct state s = { 0 };
 	struct load l = { 0 };
 	bool more;
 	enum err_code code = tick(d, e);
