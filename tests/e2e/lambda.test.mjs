@@ -225,10 +225,8 @@ describe('a job with a server', () => {
       assert.equal(s.headers.authorization, 'Bearer a-key');
     }
     down = Infinity;
-    const since = Date.now();
     const r = await f.invoke({ job: { urls: ['http://example.com/a'] } }, { ms: 2500 });
     assert.equal(r.type, 'Bulb.shutting_down');
-    assert.ok(Date.now() - since < 2500);
     assert.equal(f.starts, 1);
   });
 });
@@ -457,9 +455,7 @@ describe('tasks', () => {
   test('whose server has stopped answering leave their reports beside the blobs, in time', minute, async (t) => {
     const { f, blobs, source } = await alone(t);
     const { event, secrets } = await tasking(t, source, 3, { mode: () => null });
-    const since = Date.now();
     const r = await f.invoke(event, { ms: 5000 });
-    assert.ok(Date.now() - since < 5000);
     assert.equal(r.json.left, 3);
     assert.equal(f.starts, 1);
     const left = files(join(blobs, 'reports'));
@@ -540,9 +536,7 @@ describe('an environment', () => {
     await until('the extension to be asked', () => f.calls.includes('GET /2020-01-01/extension/event/next'));
     assert.equal(f.extensionId, 'x1');
     await f.idle();
-    const since = Date.now();
     assert.deepEqual(await f.terminate(), { code: 0, signal: null });
-    assert.ok(Date.now() - since < 500);
   });
 
   test('works where there are no extensions, and where the deadline makes no sense', minute, async (t) => {
