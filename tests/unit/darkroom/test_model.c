@@ -193,7 +193,7 @@ static void *work(void *arg)
 }
 
 /* Begin a picture, and see it at work. On a busy machine it may be done before we get to look: again then. */
-static void begin(struct lane *l, struct darkroom_stats *ret)
+static void catch_at_work(struct lane *l, struct darkroom_stats *ret)
 {
 	for (;;) {
 		l->ended = false;
@@ -223,7 +223,7 @@ static void a_model_killed_in_mid_run_ends_one_picture(void **state)
 	autofd large = save(scene_of(ON_BLUR, 6000, 4000), ".jpg");
 	autofd small = save(scene_of(ON_BLUR, W, H), ".jpg");
 	struct lane l = { .d = d, .fd = large };
-	begin(&l, &s);
+	catch_at_work(&l, &s);
 	kill(s.pids[0], SIGKILL);
 	pthread_join(l.thread, NULL);
 	assert_int_equal(l.code, ERR_DECODE_CRASHED);
