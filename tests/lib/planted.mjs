@@ -33,11 +33,12 @@ export const plants = {
   },
   'a task that is settled again, without asking whether its item is still open': {
     caught: /ended twice/,
-    sql: `CREATE TRIGGER planted_1 AFTER UPDATE OF state ON item WHEN OLD.state = 1 AND NEW.state IN (2, 3) AND ${once} BEGIN
+    sql: `CREATE TABLE planted_task AS SELECT * FROM task WHERE 0;
+      CREATE TRIGGER planted_1 BEFORE DELETE ON task BEGIN INSERT INTO planted_task SELECT * FROM task WHERE id = OLD.id; END;
+      CREATE TRIGGER planted_2 AFTER UPDATE OF state ON item WHEN OLD.state = 1 AND NEW.state IN (2, 3) AND ${once} BEGIN
         INSERT INTO planted VALUES (OLD.task, 1);
-        UPDATE item SET state = 1, task = OLD.task WHERE job = NEW.job AND n = NEW.n; END;
-      CREATE TRIGGER planted_2 BEFORE DELETE ON task WHEN EXISTS (SELECT 1 FROM planted WHERE task = OLD.id AND times > 0) BEGIN
-        UPDATE planted SET times = 0; SELECT RAISE(IGNORE); END`,
+        INSERT INTO task SELECT * FROM planted_task WHERE id = OLD.task; UPDATE task SET state = 0 WHERE id = OLD.task;
+        UPDATE item SET state = 1, task = OLD.task WHERE job = NEW.job AND n = NEW.n; END`,
   },
   'counts that do not follow the items': {
     caught: /counts.*succeeded/,
