@@ -251,6 +251,24 @@ test('the script of the one instance is sound, as are the units that it writes',
   assert.match(files['/usr/local/bin/bulb-prepare'], new RegExp(`>${env.BULB_ROOT_KEY_FILE}\n`));
 });
 
+test('docs/aws.md says what the templates ask for, and leads to what there is', () => {
+  const doc = readFileSync(join(root, 'docs/aws.md'), 'utf8');
+  const commands = [...doc.matchAll(/--template-file deploy\/aws\/(\w+\.yaml)([\s\S]*?)```/g)];
+  assert.deepEqual(commands.map((m) => m[1]).sort(), Object.keys(templates).sort());
+  for (const [, name, rest] of commands) {
+    const { Parameters } = templates[name];
+    const given = [...rest.matchAll(/\b([A-Z]\w+)=/g)].map((m) => m[1]);
+    assert.deepEqual(given.sort(), Object.keys(Parameters).filter((p) => Parameters[p].Default === undefined).sort(), name);
+  }
+  const known = new Set(Object.values(templates).flatMap((t) => [...Object.keys(t.Parameters), ...Object.keys(t.Outputs), ...Object.keys(t.Resources)]));
+  for (const [, p] of doc.matchAll(/`([A-Z][A-Za-z]+)=[^`]*`/g)) assert.ok(known.has(p) || p === 'MODELS', p);
+  const anchors = [...doc.matchAll(/^#+ (.*)$/gm)].map((m) => m[1].toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'));
+  for (const [, file, anchor] of doc.matchAll(/\]\(([\w./-]*)(?:#([\w-]+))?\)/g)) {
+    if (file) assert.ok(existsSync(join(root, 'docs', file)), file);
+    else assert.ok(anchors.includes(anchor), `#${anchor}`);
+  }
+});
+
 // ---- the image --------------------------------------------------------------------------------------
 
 test('the image is the container\'s, with what RDS and the functions need', () => {
