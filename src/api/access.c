@@ -58,7 +58,7 @@ static int in_order(const void *a, const void *b)
 /* Among the first n; NULL: not there. */
 static struct access_key **find(const struct access *a, size_t n, const char *id)
 {
-	return n ? bsearch(id, a->keys, n, sizeof(*a->keys), by_id) : NULL;
+	return n ? bsearch(id, a->keys, n, sizeof(struct access_key *), by_id) : NULL;
 }
 
 static struct access_key *known(struct access *a, const char *id)
@@ -101,7 +101,7 @@ static struct access_key *key_of_row(const struct key_row *r)
 
 static void add_key(struct access *a, struct access_key *k)
 {
-	a->keys = mem_realloc(a->keys, a->keys_n + 1, sizeof(*a->keys));
+	a->keys = mem_realloc(a->keys, a->keys_n + 1, sizeof(struct access_key *));
 	a->keys[a->keys_n++] = k;
 }
 
@@ -139,7 +139,7 @@ static bool take_rows(struct access *a, const struct key_row *rows, size_t n)
 		if (!there[i])
 			news |= !atomic_exchange(&a->keys[i]->revoked, true);
 	if (a->keys_n > 1)
-		qsort(a->keys, a->keys_n, sizeof(*a->keys), in_order);
+		qsort(a->keys, a->keys_n, sizeof(struct access_key *), in_order);
 	bool any = a->root.id[0] || a->keys_n > 0;
 	return atomic_exchange(&a->any, any) != any || news;
 }

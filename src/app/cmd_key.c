@@ -140,9 +140,9 @@ static void print_added(const struct conf *c, const struct key *key, int64_t ten
 static enum err_code key_add(struct key_call *k)
 {
 	const struct conf *c = k->conf;
-	struct key key;
+	struct key key = { 0 };
 	struct limits limits;
-	struct key_new in = { .tenant = c->tenant, .limits = c->limits.n ? &limits : NULL };
+	struct key_new in = { .tenant = c->tenant };
 	char webhook[WEBHOOK_MAX] = "";
 	autofree char *sealed = NULL;
 	int64_t tenant = 0;
@@ -152,6 +152,7 @@ static enum err_code key_add(struct key_call *k)
 	in.name = k->what ? k->what : key.id;
 	memcpy(in.hash, key.hash, sizeof(in.hash));
 	limits_none(&limits);
+	in.limits = c->limits.n ? &limits : NULL;
 	if (c->expires_ms >= 0)
 		in.expires_ms = clock_wall_ms() + c->expires_ms;
 	if (check_name(in.name, k->e) != OK || read_scopes(c, &in.scopes, k->e) != OK)

@@ -95,8 +95,8 @@ enum err_code admit_count(struct tx *t, const struct submit *in, struct err *e)
 	if (code != OK)
 		return code;
 	if (in->limits) {
-		for (size_t i = 0; i < LIMIT_COUNT; i++)
-			if (in->limits->most[i] >= 0 && i <= LIMIT_URLS_MONTH)
+		for (size_t i = LIMIT_JOBS_DAY; i <= LIMIT_URLS_MONTH; i++)
+			if (in->limits->most[i] >= 0)
 				in->quota->used[i] += adds((enum limit)i, in);
 		return usage_add(t, in->tenant, &u, e);
 	}

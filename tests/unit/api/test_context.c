@@ -323,7 +323,7 @@ static void unknown_paths_are_404_and_known_ones_name_their_methods(void **state
 {
 	struct site *s = *state;
 	static const char *const unknown[] = { "/v1", "/v1/", "/v1/jobs/", "/v1/jobs/a/b",
-		"/v1//jobs", "/v1/jobs/a%00b", "/v1/deliveries" };
+		"/v1//jobs", "/v1/jobs/a%00b" };
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
 		autoreply r = get(s, unknown[i]);
 		assert_problem(r, 404, "not_found");
