@@ -4,7 +4,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bulb, bulbBin, call, root, run, tempDir } from '../lib/harness.mjs';
 import { faults, read, resolve, rightsFaults, statements } from '../lib/cloudformation.mjs';
@@ -56,8 +56,13 @@ const planted = [
   ['an action in wrong letters', 'Action: iam:PassRole', 'Action: iam:passRole', /iam:passRole is written iam:PassRole/],
   ['every resource', 'Resource: !GetAtt GivenUp.Arn', "Resource: '*'", /sqs:SendMessage/],
   ['a bucket where objects are meant', "Resource: !Sub '${Bucket.Arn}/pictures/*'", 'Resource: !GetAtt Bucket.Arn', /s3:GetObject is not asked of arn:aws:s3:::bucket$/m],
+  ['a condition that the action does not know', "'iam:PassedToService'", "'iam:PassedToServices'", /iam:PassRole knows no condition iam:PassedToServices/],
   ['anybody at all', 'Principal: { Service: lambda.amazonaws.com }', "Principal: '*'", /anybody may/],
 ];
+test('it would be seen: an action that lacks one of the resources it needs', async () => {
+  const source = text('small.yaml').replace("Action: ['ec2:AttachVolume', 'ec2:AssociateAddress']", 'Action: ec2:AssociateAddress');
+  assert.match((await wrong(source)).join('\n'), /Role: ec2:AttachVolume needs a resource of the kind instance as well/);
+});
 for (const [what, from, to, message] of planted)
   test(`it would be seen: ${what}`, async () => {
     const source = text('cluster.yaml');
@@ -228,6 +233,36 @@ test('nothing is public but the two doors, and what is kept is encrypted', () =>
   for (const p of everything('AWS::Lambda::Permission')) assert.ok(p.SourceArn && p.Principal.endsWith('.amazonaws.com'), p.name);
   assert.doesNotMatch(resources('cluster.yaml').ApiStage.AccessLogSettings.Format, /path|query/i, 'tokens stand in queries');
   for (const name of Object.keys(templates)) assert.ok(statSync(path(name)).size <= 51200, 'larger ones must go by a bucket');
+});
+
+/** The instance's script in a folder of its own, with stand-ins for what is only there; what they were called with. */
+function starts(t, { fails = 0, formatted = false } = {}) {
+  const dir = tempDir(t), bin = join(dir, 'bin'), device = 'dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_disk';
+  for (const d of ['bin', 'etc/systemd/system', 'usr/local/bin', 'dev/disk/by-id']) mkdirSync(join(dir, d), { recursive: true });
+  writeFileSync(join(dir, device), '');
+  const stand = (name, body) => writeFileSync(join(bin, name), `#!/bin/bash\necho "${name} $*" >>${dir}/calls\n${body}\n`, { mode: 0o755 });
+  for (const name of ['systemctl', 'mount', 'dnf', 'mkfs.xfs', 'install']) stand(name, '');
+  stand('sleep', '');
+  stand('aws', `[ $(grep -c "^aws $1 $2" ${dir}/calls) -gt ${fails} ]`);
+  stand('cloud-init', 'echo i-new');
+  stand('blkid', `exit ${formatted ? 0 : 2}`);
+  const script = small().script.replaceAll(/(^|[\s"'=>])\/(etc|srv|usr\/local|dev\/disk)\//gm, `$1${dir}/$2/`);
+  const r = spawnSync('bash', ['-c', script], { env: { PATH: `${bin}:${process.env.PATH}` }, encoding: 'utf8' });
+  assert.equal(r.status, 0, r.stderr);
+  return { calls: readFileSync(join(dir, 'calls'), 'utf8').replaceAll(`${dir}/`, '/').trim().split('\n'), dir, device: `/${device}` };
+}
+
+test('a new instance takes the address and the disk, and never formats one that has something on it', (t) => {
+  const first = starts(t, { fails: 2 });
+  const at = (what, from = first) => from.calls.findIndex((c) => c.startsWith(what));
+  assert.equal(first.calls.filter((c) => c.startsWith('aws ec2 attach-volume --volume-id disk ')).length, 3, 'the old one still has it');
+  assert.equal(first.calls.filter((c) => c.startsWith('aws ec2 associate-address')).length, 3);
+  const order = ['aws ec2 attach-volume', `blkid ${first.device}`, `mkfs.xfs ${first.device}`, `mount -o noatime ${first.device} /srv/bulb`, 'systemctl enable --now docker', 'systemctl enable --now bulb caddy'].map((w) => at(w));
+  assert.ok(order.every((x, i) => x >= 0 && (i === 0 || x > order[i - 1])), `${order} ${first.calls.join('\n')}`);
+  assert.match(readFileSync(join(first.dir, 'etc/bulb.env'), 'utf8'), /^BULB_BLOB=s3:\/\/bucket\/pictures$/m);
+  const second = starts(t, { formatted: true });
+  assert.equal(at('mkfs', second), -1);
+  assert.ok(at('mount -o noatime', second) > 0);
 });
 
 test('the script of the one instance is sound, as are the units that it writes', (t) => {

