@@ -102,12 +102,12 @@ async function doctor(env) {
 const invoke = 'lambda:InvokeFunction';
 
 test('servers may do what bulb doctor --policy prints for their settings, and nothing else', async () => {
-  for (const more of [all, { ...all, Dispatch: 'no' }])
+  for (const more of [all, { ...all, OwnFunction: 'mine' }, { ...all, Dispatch: 'no' }])
     for (const task of ['ServeTask', 'WorkTask']) {
       const asked = rights(await doctor(environment(container(task, more))));
       const given = rights(policy('cluster.yaml', 'TaskRole', 'bulb', more));
       if (asked[invoke]) asked[invoke] = asked[invoke].map((a) => a.replace(':*:function:', ':123456789012:function:')); // the account
-      assert.equal(invoke in asked, more === all);
+      assert.equal(asked[invoke]?.[0].split(':').at(-1), more.Dispatch === 'no' ? undefined : more.OwnFunction ?? 'pictures-work');
       assert.deepEqual(given, asked, `${task}, Dispatch ${more.Dispatch ?? 'yes'}`);
     }
   assert.deepEqual(rights(policy('small.yaml', 'Role', 'bulb', all)), rights(await doctor({ ...small().env, BULB_ROOT_KEY_FILE: '' })));
