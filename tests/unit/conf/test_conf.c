@@ -82,7 +82,7 @@ static void every_default_is_a_value_its_setting_takes(void **state)
 	(void)state;
 	for (int cmd = 0; cmd < COMMAND_COUNT; cmd++) {
 		bool job = cmd == COMMAND_WATCH || cmd == COMMAND_CANCEL || cmd == COMMAND_RETRY;
-		bool one = job || cmd == COMMAND_MODEL;
+		bool one = job || cmd == COMMAND_MODEL || cmd == COMMAND_KEY;
 		assert_ok(parse((enum command)cmd, one ? ARGV("J") : ARGV(), ENVP()));
 		assert_int_equal(c.fresh_ms, 86400000);
 	}
