@@ -106,8 +106,8 @@ static void presets_are_shown_as_a_request_would_spell_them(void **state)
 
 static void the_page_comes_with_a_policy_that_runs_nothing_but_its_own_script(void **state)
 {
-	autoreply page = get(*state, "/"), script = get(*state, "/app.js"),
-		  style = get(*state, "/style.css");
+	autoreply page = get(*state, "/"), script = get(*state, "/page/app.js"),
+		  style = get(*state, "/page/style.css");
 	assert_status(page, 200);
 	assert_field(page, "Content-Type", "text/html; charset=utf-8");
 	const char *policy = reply_field(&page, "Content-Security-Policy");
