@@ -135,6 +135,11 @@ test('without a secret a webhook is refused, and says what to do', async (t) => 
     assert.equal(end.code, 64, bad);
     assert.match(end.err, /webhook-secret/);
   }
+  for (const bad of ['5x', '5s,,5s', 's', '-1s', '9999999d', Array(33).fill('1s').join()]) {
+    const end = await run(['serve', '--listen', '127.0.0.1:0', '--data', tempDir(t), `--webhook-schedule=${bad}`]);
+    assert.equal(end.code, 64, bad);
+    assert.match(end.err, /webhook-schedule/);
+  }
 });
 
 test('a server that is killed while it sends, and before it could, delivers when it is back', async (t) => {
@@ -271,15 +276,22 @@ test('what is over 20 KB is cut, and says where the rest is', async (t) => {
 });
 
 test('a receiver that lets everybody wait delays its own deliveries only', async (t) => {
-  const s = await stage(t, { args: ['--webhook-lanes', '16'] });
+  const s = await stage(t, { args: ['--webhook-lanes', '16', '--webhook-schedule', '0s'] });
   const slow = await receiver(t, { answer: () => {} });
-  for (let i = 0; i < 20; i++) await s.submit({ url: `${slow.url}/`, events: ['job.created'] });
-  await slow.wait('/', 2);
+  const jobs = [];
+  for (let i = 0; i < 20; i++) jobs.push(await s.submit({ url: `${slow.url}/`, events: ['job.created'] }));
+  const [first] = await slow.wait('/', 2);
   const began = Date.now();
   for (let i = 0; i < 10; i++) await s.submit({ url: `${s.hook.url}/`, events: ['job.created'] });
   await s.hook.wait('/', 10);
   assert.ok(Date.now() - began < 10000, 'long before the first of the slow ones has timed out');
   assert.equal(slow.got.length, 2, 'an eighth of the lanes');
+  await slow.wait('/', 3, 30000);
+  assert.ok(slow.got[2].at - first.at >= 14500, 'its time is fifteen seconds');
+  const late = await until('a try to have ended', async () => (await deliveries(s.base, 'status=failed'))[0]);
+  assert.ok(jobs.includes(late.job));
+  assert.deepEqual([late.tries, late.last_status], [1, null]);
+  assert.match(late.detail, /127.0.0.1.*(time|answer)/);
 });
 
 test('tenants: each signs with its own secret and sees its own deliveries', async (t) => {
