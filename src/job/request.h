@@ -48,8 +48,8 @@ struct request {
 	int64_t deadline_ms; /* from creation; 0: none */
 	bool keep_source;
 	bool dry_run;
-	const char *tag;  /* or NULL */
-	json_t *metadata; /* object, or NULL */
+	const char *tag;          /* or NULL */
+	json_t *metadata;         /* object, or NULL */
 	const char *webhook_url;  /* who is told of the job's events; NULL: nobody */
 	const char *webhook_host; /* host:port of it */
 	unsigned webhook_events;  /* of these: bits 1 << enum event_type */

@@ -414,8 +414,8 @@ static char *cut_text(json_t *doc, json_t *data, size_t max)
 	return text;
 }
 
-static json_t *event_json(const struct event_row *ev, const char *job_id,
-	const struct job_row *job, const struct view_links *l)
+static json_t *event_json(const struct event_row *ev, const char *job_id, const struct job_row *job,
+	const struct view_links *l)
 {
 	json_t *doc = json_obj();
 	bool of_item = event_type_is_item(ev->type) && ev->item;

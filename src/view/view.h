@@ -52,7 +52,7 @@ void view_event(const struct event_row *ev, const char *job_id, const struct job
 void view_webhook(const struct event_row *ev, const char *job_id, const struct job_row *job,
 	const struct view_links *l, struct buf *out);
 #define VIEW_WEBHOOK_MAX 20000
-#define VIEW_SEQ_LEN   12
+#define VIEW_SEQ_LEN     12
 void view_seq(int64_t seq, char out[24]); /* at least 12 digits, zero-padded */
 /* A sequence as a caller writes it: digits, with or without the zeros. */
 bool view_seq_parse(const char *s, int64_t *ret);

@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REST_MS  50    /* between two looks: events come in bursts */
+#define REST_MS  50    /* between two looks: events come in bursts; */
+#define REST_FOR 9     /* and so many times as long as the last look took */
 #define LEASE_MS 45000 /* beside the time of a try */
 
 /* Deliveries of one claim share an arena; under the lock. */
@@ -234,6 +235,16 @@ static enum err_code look(struct webhooks *w, int64_t *ret_wait_ms, struct err *
 	return OK;
 }
 
+/* With very many jobs open a look takes long: it is not to be all that the store does. */
+static int64_t pause_after(const struct webhooks *w, int64_t took_ms)
+{
+	int64_t ms = took_ms * REST_FOR;
+
+	if (ms > w->o.poll_ms)
+		ms = w->o.poll_ms;
+	return ms > REST_MS ? ms : REST_MS;
+}
+
 static void rest(struct webhooks *w, int64_t ms, bool until_woken)
 {
 	struct timespec until = clock_deadline(ms);
@@ -250,7 +261,7 @@ static void *looker_main(void *arg)
 	pthread_setname_np(pthread_self(), "webhooks");
 	pthread_mutex_lock(&w->lock);
 	while (!w->draining) {
-		int64_t wait_ms;
+		int64_t wait_ms, began_ms = clock_mono_ms();
 		struct err e = { 0 };
 		w->woken = false;
 		pthread_mutex_unlock(&w->lock);
@@ -259,7 +270,7 @@ static void *looker_main(void *arg)
 			log_event(LOG_WEBHOOKS_WAIT, NULL, "detail=\"%s\"", e.text);
 		w->failing = failed;
 		pthread_mutex_lock(&w->lock);
-		rest(w, REST_MS, false);
+		rest(w, pause_after(w, clock_mono_ms() - began_ms), false);
 		rest(w, wait_ms, true);
 	}
 	pthread_mutex_unlock(&w->lock);
