@@ -205,3 +205,30 @@ test('a page of another origin is not let in', { timeout: 60000 }, async (t) => 
   const r = await call('POST', `${base}/v1/jobs`, { json: { urls: [`${origin.url}/png`] }, headers: { origin: 'https://evil.test' } });
   assert.equal(r.json.code, 'auth_forbidden');
 });
+
+test('a server with keys: the page asks for one, keeps it in its tab only, and works', { timeout: 60000 }, async (t) => {
+  const file = join(tempDir(t), 'root');
+  const key = `bulb_page_${'k'.repeat(43)}`;
+  writeFileSync(file, `${key}\n`);
+  const { origin, base } = await site(t, ['--root-key-file', file]);
+  const b = await browser(t);
+  const p = await page(b);
+  await p.goto(`${base}/`);
+  await p.locator('#key-dialog[open]').waitFor();
+  await p.fill('#key-text', `${key.slice(0, -1)}x`);
+  await p.keyboard.press('Enter');
+  await p.locator('#key-refused', { hasText: 'not one of this server' }).waitFor();
+  await p.fill('#key-text', key);
+  await p.keyboard.press('Enter');
+  await p.locator('#preset option').first().waitFor({ state: 'attached' });
+  await p.fill('#urls', list(origin, 3).join('\n'));
+  await p.click('#composer .primary');
+  await complete(p);
+  await until('three pictures', () => p.evaluate(() => document.querySelectorAll('img.there').length === 3));
+  const [download] = await Promise.all([p.waitForEvent('download'), p.click('#zip')]);
+  assert.ok(Object.keys(unzipSync(readFileSync(await download.path()))).length >= 3);
+  assert.equal(await p.evaluate((k) => JSON.stringify(localStorage).includes(k) || document.cookie.includes(k) || location.href.includes(k), key), false);
+  const other = await page(b);
+  await other.goto(`${base}/`);
+  await other.locator('#key-dialog[open]').waitFor();
+});
