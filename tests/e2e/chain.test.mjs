@@ -37,7 +37,7 @@ before(async () => {
   if (missing) return;
   s3 = await swift({ after: (f) => hooks.push(f) });
   chromium = await browser();
-}, { timeout: 120000 });
+}, { timeout: 240000 });
 atEnd(async () => {
   await chromium?.close();
   for (const f of hooks.reverse()) await f();
@@ -223,6 +223,19 @@ test('what the gateway does not let through is refused in a way that a client ca
   assert.equal(upgraded, 200, 'nobody is upgraded: a page of events');
   const slow = await post(`${c.url}/v1/jobs`, { urls: pngs(c, 1, 60000), variants: small }, { headers: { prefer: 'wait=25' } });
   assert.equal(slow.status, 504, 'who waits is cut off');
+});
+
+test('a gateway whose own limit is over has lost an answer, and no job', needs, async (t) => {
+  for (const [rest, status, message] of [[false, 503, 'Service Unavailable'], [true, 504, 'Endpoint request timed out']]) {
+    const c = await chain(t, { rest, ms: 1500, front: false });
+    const request = { json: { urls: pngs(c, 1, 60000), variants: small }, headers: { 'idempotency-key': 'once' } };
+    const late = await call('POST', `${c.url}/v1/jobs`, { ...request, headers: { ...request.headers, prefer: 'wait=25' } });
+    assert.deepEqual([late.status, late.json.message], [status, message]);
+    const again = await ask('POST', `${c.url}/v1/jobs`, request);
+    assert.equal(again.status, 202, again.text);
+    assert.deepEqual((await get(`${c.base}/v1/jobs`)).json.jobs.map((j) => j.id), [again.json.id]);
+    assert.equal((await ask('POST', again.json.links.cancel, { json: {} })).json.status, 'canceled');
+  }
 });
 
 /* ---- batches ---------------------------------------------------------------------------------- */
