@@ -67,10 +67,12 @@ function noReport(cmd, err) {
 
 /** What no log may hold: the secret part of a key, tokens, signatures of links, webhook secrets. */
 const secretish = /bulb_[0-9a-z]{12}_\w|\b[rs][12]\.[\w-]+\.[\w.-]{20,}|[?&](token|sig)=[\w%-]|whsec_\w|Bearer [\w.-]{8}/;
-function noSecret(cmd, server) {
+/** What a client prints on standard output are results, links included. */
+function noSecret(cmd, [command], server) {
   if (cmd !== bulbBin) return;
-  const found = secretish.exec(server.err) ?? secretish.exec(server.out);
-  if (found) throw new Error(`${cmd}: a secret in its log: ${server.err.slice(Math.max(0, found.index - 100), found.index + 40)}`);
+  const log = ['serve', 'work'].includes(command) ? `${server.err}\n${server.out}` : server.err;
+  const found = secretish.exec(log);
+  if (found) throw new Error(`${cmd}: a secret in its log: ${log.slice(Math.max(0, found.index - 100), found.index + 40)}`);
 }
 
 /** Starts a program; resolves when `ready` matches a line of its standard output. */
@@ -81,7 +83,7 @@ export function start(t, cmd, args, { ready, env, cwd, ms = 20000 } = {}) {
     server.ended = { code, signal };
     done(server.ended);
     noReport(cmd, server.err);
-    noSecret(cmd, server);
+    noSecret(cmd, args, server);
   }));
   proc.stderr.on('data', (d) => (server.err = (server.err + d).slice(-200000)));
   server.stop = async (signal = 'SIGTERM') => {
