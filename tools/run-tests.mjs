@@ -140,7 +140,7 @@ async function endToEnd() {
   if (!existsSync(dir)) return;
   const files = readdirSync(dir).filter((f) => f.endsWith('.test.mjs') && wanted(f)).sort();
   const env = { ...testEnv, TEST_BUILD: build, TEST_BIN: join(build, 'bulb') };
-  // Two at a time: many of these tests mostly wait, for a timer of the server's or a slow peer.
+  // One more than there are cores, at most three: many of these tests mostly wait, for a timer or a slow peer.
   const lane = async () => {
     for (let f; (f = files.shift());) {
       const began = Date.now();
@@ -148,7 +148,7 @@ async function endToEnd() {
       report(`e2e/${f}`, countTap(f, r.out, r.code), (Date.now() - began) / 1000, r.out);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, lane));
+  await Promise.all(Array.from({ length: Math.min(3, availableParallelism() + 1) }, lane));
 }
 
 await unitTests();
