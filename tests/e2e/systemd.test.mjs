@@ -87,7 +87,7 @@ test('every command has --help and --version', async () => {
   const top = await run(['--help']);
   assert.equal(top.code, 0);
   const names = [...top.out.matchAll(/^ {2}(\w+) {2}/gm)].map((m) => m[1]);
-  assert.deepEqual(names, ['run', 'serve', 'work', 'submit', 'watch', 'cancel', 'retry', 'jobs', 'usage', 'model', 'doctor', 'gc']);
+  assert.deepEqual(names, ['run', 'serve', 'work', 'lambda', 'submit', 'watch', 'cancel', 'retry', 'jobs', 'usage', 'deliveries', 'key', 'model', 'doctor', 'copy', 'gc']);
   for (const name of names) {
     const help = await run([name, '--help']);
     assert.equal(help.code, 0, name);
