@@ -66,7 +66,7 @@ static void put_overview(struct buf *out)
 		"usage: bulb COMMAND [OPTION]... [ARGUMENT]...\n\n"
 		"Makes variants of pictures in batches that outlast any gateway's time limit.\n\n");
 	for (int c = 0; c < COMMAND_COUNT; c++)
-		buf_printf(out, "  %-11s%s\n", conf_commands[c].name, conf_commands[c].summary);
+		buf_printf(out, "  %-10s  %s\n", conf_commands[c].name, conf_commands[c].summary);
 	buf_puts(out,
 		"\n`bulb COMMAND --help` lists the options of one, `bulb --version` says which "
 		"bulb this is.\n");
