@@ -124,9 +124,9 @@ async function follow(c, job, ms, faults) {
   return seen;
 }
 
-/** Links lead to the server that was asked. */
+/** Links lead to the server that was asked, and are signed anew each hour. */
 const bare = (c) => ({ sequence, type, subject, time, data }) =>
-  JSON.stringify([Number(sequence), type, subject, time, data]).replace(/\w+:\/\/[^/"]+/g, (m) => (m === c.source.url ? m : ''));
+  JSON.stringify([Number(sequence), type, subject, time, data]).replace(/\w+:\/\/[^/"]+/g, (m) => (m === c.source.url ? m : '')).replace(/\?exp=\d+&sig=[\w-]+/g, '');
 
 /** Any two servers tell the same, and it is what was pushed. */
 async function checkReaders(c, job, pushed, faults) {
