@@ -70,7 +70,7 @@ async function latency(a, b, source) {
 try {
   const none = missing('initdb', 'nats-server');
   if (none) throw new Error(none);
-  const db = await postgres(t);
+  const dbs = [await postgres(t), await postgres(t)]; // one to a cluster: each has a secret of its own
   process.env.TEST_POSTGRES_PLACE = tmpdir();
   const [disk, hints, source] = [await postgres(t), await nats(t), await startOrigin()];
   t.after(() => source.close());
@@ -80,7 +80,7 @@ try {
   if (process.env.BENCH_SCALING !== '0') await scaling(durable, server, source);
   await server.stop();
   for (const [name, bus, goal] of [['NATS', hints.url, 10], ['PostgreSQL', 'postgres:', 80]]) {
-    const c = cluster(t, { store: db.url, bus });
+    const c = cluster(t, { store: dbs.shift().url, bus });
     const [a, b] = [await c.serve(), await c.serve()];
     const w = await c.work(['--workers', '1']); // one event after the other
     const all = [];
