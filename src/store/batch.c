@@ -7,7 +7,7 @@
  * Only operations that meet jobs through tx_job_get alone may share. All others find every row written,
  * and what they change is read again.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * pass at a time. Tasks are not touched: other jobs may wait for them, and one that nobody waits
  * for is dropped by its lane's next heartbeat or by the next claim.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 static enum err_code cancel_items(struct tx *t, struct tx_job *j, const struct tx_items *l,
 	struct err *e)

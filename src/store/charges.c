@@ -9,7 +9,7 @@
  *
  * The budget's columns of a job are written here alone, and at once.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

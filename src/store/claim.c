@@ -5,7 +5,7 @@
  * would take the last idle lanes. Tasks that nobody waits for any more are dropped on the way and take
  * no place: a canceled job must not keep idle lanes from the next one.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

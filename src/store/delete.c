@@ -4,7 +4,7 @@
  * With its results means: those that no other item names; whoever is in doubt keeps them, gc asks
  * again.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

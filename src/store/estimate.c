@@ -4,7 +4,7 @@
  * answers being written anywhere. A URL that has to be asked for may bring other bytes than those
  * that are known, so everything behind it counts as work: the estimate is a most.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * with a lease number that has moved on is refused, so two owners may overlap and one result is
  * recorded.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <stdio.h>
 #include <string.h>

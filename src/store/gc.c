@@ -8,7 +8,7 @@
  * item names the original it was made from; variants of a cut-out have the digest of its file
  * instead, and are named by the items that name the cut-out.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

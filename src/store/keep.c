@@ -3,7 +3,7 @@
  * Heartbeats of lent tasks: the lease is extended, the step noted, and the jobs that wait for them
  * get a job.progress, rarely enough and only when it says something new.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

@@ -7,6 +7,7 @@
  * so no crash forgets it, and forgotten only when it was done for the newest reason. Who was slow, and
  * wrote what is no longer right, makes it due once more.
  */
+#include "store/operations.h"
 #include "store/read.h"
 
 #include <ctype.h>

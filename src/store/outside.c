@@ -5,7 +5,7 @@
  * that the same report may come twice, or twice at once. An owner of such a task has a name that begins
  * with OUTSIDE_OWNER: it outlives the process that lent it.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

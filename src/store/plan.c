@@ -7,7 +7,7 @@
  * The live fetch is inserted or joined before the caches are looked at: seen the other way round, a
  * fetch that ends in between would be neither live nor in the cache, and be done twice.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 

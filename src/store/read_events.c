@@ -3,6 +3,7 @@
  * Reading the log: a page of rows, each joined with the immutable rows it names, as of one moment.
  * events.c says what the short names in a row mean.
  */
+#include "store/operations.h"
 #include "store/read.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
  * Items as they are now. The public status of an open item is its task's step, which is why steps
  * write no item row.
  */
+#include "store/operations.h"
 #include "store/read.h"
 
 #include <string.h>

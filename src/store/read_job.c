@@ -2,6 +2,7 @@
  *
  * Reading jobs. One that is being deleted, or whose time is over, is not there for any reader.
  */
+#include "store/operations.h"
 #include "store/read.h"
 
 #include "base/buf.h"

@@ -5,7 +5,7 @@
  * succeeded but for their cut-out run again too: what they have is found where it is. Where a
  * cut-out may have been paid for, it is left alone unless the caller confirms that.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <assert.h>
 

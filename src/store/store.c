@@ -3,7 +3,7 @@
  * The door of the room: each call packs its arguments for the operation of its name and lets the
  * backend run it in a transaction. What a caller gets is copied out after the commit, never before.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include "base/id.h"
 

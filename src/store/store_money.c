@@ -2,7 +2,7 @@
  *
  * The door again, for cut-outs and what they cost (see store.c).
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 enum err_code store_finish_cut(struct store *s, int64_t id, int64_t lease, const struct cut_made *m,
 	struct err *e)

@@ -2,7 +2,7 @@
  *
  * The door again, for work outside (see store.c).
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 enum err_code store_lent(struct store *s, int64_t id, int64_t lease, struct arena *a,
 	struct lent *ret, struct err *e)

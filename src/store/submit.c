@@ -9,7 +9,7 @@
  * asked for, in one transaction as ever. What a crash leaves half built is dropped at the next
  * start.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * What goes on by itself: whatever an operation left to later passes, and whatever time brings.
  * Each tick does a bounded piece of each kind, so that it never keeps an answer waiting for long.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
  * enters it in the transaction that drops its last name, and leaves it when it is gone for good.
  * One that was named after all (a clock that leapt made it look forgotten) stays where it is.
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 enum err_code trash_put(struct tx *t, const char *blob, int64_t after_ms, struct err *e)
 {

@@ -4,7 +4,7 @@
  * tenant and commit, however many operations share it. Money is not left to the end of the commit,
  * because the next operation asks how much of the month is gone (charges.c writes it at once).
  */
-#include "store/tx.h"
+#include "store/operations.h"
 
 #include <string.h>
 
