@@ -186,8 +186,14 @@ void page_get(struct call *c);
 void page_error_get(struct call *c);
 
 /* page_token.c: AIP-158 */
+struct page {
+	int64_t after; /* position of the last row of the page before; 0: from the first */
+	size_t size;
+};
+/* page_token and page_size (100, at most 1000) of the query. false: answered. */
+bool page_read(struct call *c, struct page *ret);
+/* {name: list}, and with a next page (last: the position of this one's last row) its token. */
+void page_answer(struct call *c, const char *name, json_t *list, bool has_next, int64_t last);
 const char *page_token_make(struct call *c, int64_t position);
-/* 0 when there is none. false: answered. */
-bool page_token_read(struct call *c, int64_t *ret);
 
 #endif

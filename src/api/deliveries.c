@@ -11,9 +11,6 @@
 
 #include <string.h>
 
-#define PAGE_DEFAULT 100
-#define PAGE_MAX     1000
-
 static const char *const states[] = {
 	[DELIVERY_PENDING] = "pending",
 	[DELIVERY_SUCCEEDED] = "succeeded",
@@ -107,24 +104,22 @@ void deliveries_list(struct call *c)
 	struct delivery_query q = { .tenant = c->tenant, .job = call_query(c, "job") };
 	struct delivery *rows;
 	struct err e = { 0 };
-	int64_t size;
+	struct page page;
 	size_t n;
 
-	if (!read_status(c, &q.state) || !page_token_read(c, &q.before_no) ||
-		!call_query_int(c, "page_size", PAGE_DEFAULT, 1, PAGE_MAX, false, &size))
+	if (!read_status(c, &q.state) || !page_read(c, &page))
 		return;
-	q.max = (size_t)size + 1;
+	q.before_no = page.after;
+	q.max = page.size + 1; /* one more tells whether there is a next page */
 	if (store_deliveries(c->api->o.store, &q, c->a, &rows, &n, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}
-	json_t *doc = json_obj(), *list = json_arr();
-	for (size_t i = 0; i < n && i < (size_t)size; i++)
+	json_t *list = json_arr();
+	size_t shown = n < q.max ? n : page.size;
+	for (size_t i = 0; i < shown; i++)
 		json_push(list, delivery_json(&rows[i]));
-	json_put(doc, "deliveries", list);
-	if (n > (size_t)size)
-		json_put_str(doc, "next_page_token", page_token_make(c, rows[size - 1].no));
-	call_json(c, 200, doc);
+	page_answer(c, "deliveries", list, n > shown, shown ? rows[shown - 1].no : 0);
 }
 
 /* ---- once more ------------------------------------------------------------------------------ */

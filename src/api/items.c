@@ -7,9 +7,7 @@
 
 #include <string.h>
 
-#define PAGE_DEFAULT 100
-#define PAGE_MAX     1000
-#define TEXT_MAX     ((size_t)512 << 20)
+#define TEXT_MAX ((size_t)512 << 20)
 
 static bool is_item_status(const char *s)
 {
@@ -30,7 +28,7 @@ static void respond_text(struct call *c, const struct buf *b)
 /* The query of a list, without its job. false: answered. */
 static bool read_query(struct call *c, struct item_query *ret)
 {
-	int64_t size;
+	struct page page;
 
 	*ret = (struct item_query){ .status = call_query(c, "status"),
 		.ref = call_query(c, "ref"),
@@ -39,10 +37,10 @@ static bool read_query(struct call *c, struct item_query *ret)
 		call_fail(c, ERR_REQUEST_INVALID, "an item has no status '%s'", ret->status);
 		return false;
 	}
-	if (!page_token_read(c, &ret->after_n) ||
-		!call_query_int(c, "page_size", PAGE_DEFAULT, 1, PAGE_MAX, false, &size))
+	if (!page_read(c, &page))
 		return false;
-	ret->max = (size_t)size + 1; /* one more tells whether there is a next page */
+	ret->after_n = page.after;
+	ret->max = page.size + 1; /* one more tells whether there is a next page */
 	return true;
 }
 

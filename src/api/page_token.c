@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define PAGE_DEFAULT   100
+#define PAGE_MAX       1000
 #define MARK_BYTES     6
 #define POSITION_BYTES 8
 #define TOKEN_BYTES    (MARK_BYTES + POSITION_BYTES)
@@ -45,7 +47,7 @@ const char *page_token_make(struct call *c, int64_t position)
 	return arena_strdup(c->a, text);
 }
 
-bool page_token_read(struct call *c, int64_t *ret)
+static bool read_token(struct call *c, int64_t *ret)
 {
 	const char *text = call_query(c, "page_token");
 	uint8_t raw[TOKEN_BYTES], mark[MARK_BYTES];
@@ -66,4 +68,25 @@ bool page_token_read(struct call *c, int64_t *ret)
 		position = position << 8 | raw[MARK_BYTES + i];
 	*ret = (int64_t)position;
 	return true;
+}
+
+bool page_read(struct call *c, struct page *ret)
+{
+	int64_t size;
+
+	if (!read_token(c, &ret->after) ||
+		!call_query_int(c, "page_size", PAGE_DEFAULT, 1, PAGE_MAX, false, &size))
+		return false;
+	ret->size = (size_t)size;
+	return true;
+}
+
+void page_answer(struct call *c, const char *name, json_t *list, bool has_next, int64_t last)
+{
+	json_t *doc = json_obj();
+
+	json_put(doc, name, list);
+	if (has_next)
+		json_put_str(doc, "next_page_token", page_token_make(c, last));
+	call_json(c, 200, doc);
 }

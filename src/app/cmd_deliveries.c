@@ -34,9 +34,7 @@ static int print_list(const json_t *list)
 {
 	static const char *const heads[] = { "ID", "EVENT", "STATUS", "TRIES", "ANSWER", "NEXT TRY",
 		"URL", "DETAIL" };
-	CLEANUP(table_freep) struct table *t = table_new(ARRAY_LEN(heads));
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_cell(t, "%s", heads[i]);
+	CLEANUP(table_freep) struct table *t = table_with_heads(heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < json_array_size(list); i++)
 		put_row(t, json_array_get(list, i));
 	table_print(t, stdout);

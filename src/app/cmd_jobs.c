@@ -42,9 +42,7 @@ static int list_jobs(const struct conf *c, struct client *cl)
 		puts(text);
 		return 0;
 	}
-	CLEANUP(table_freep) struct table *t = table_new(ARRAY_LEN(heads));
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_cell(t, "%s", heads[i]);
+	CLEANUP(table_freep) struct table *t = table_with_heads(heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < json_array_size(jobs); i++)
 		jobs_row(t, json_array_get(jobs, i));
 	table_print(t, stdout);

@@ -231,10 +231,7 @@ static void print_table(const struct key_row *rows, size_t n)
 {
 	static const char *const heads[] = { "ID", "NAME", "TENANT", "SCOPES", "STATE", "CREATED",
 		"EXPIRES", "LAST USED", "LIMITS" };
-	CLEANUP(table_freep) struct table *t = table_new(ARRAY_LEN(heads));
-
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_cell(t, "%s", heads[i]);
+	CLEANUP(table_freep) struct table *t = table_with_heads(heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < n; i++) {
 		autofree char *scopes = key_scopes_text(rows[i].scopes);
 		autofree char *limits = limits_text(&rows[i].limits);

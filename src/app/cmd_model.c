@@ -56,9 +56,7 @@ static void print_table(const struct models *found, const char *const *states)
 {
 	static const char *const heads[] = { "NAME", "ID", "MB", "LICENCE", "COMMERCIAL USE",
 		"FILE", "STATE" };
-	CLEANUP(table_freep) struct table *t = table_new(ARRAY_LEN(heads));
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_cell(t, "%s", heads[i]);
+	CLEANUP(table_freep) struct table *t = table_with_heads(heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < found->n; i++)
 		list_row(t, &found->v[i], states[i]);
 	if (found->n)

@@ -31,10 +31,8 @@ static void print_table(const json_t *doc)
 	static const char *const heads[] = { "DAY", "JOBS", "ITEMS", "DOWNLOADS", "ENCODES",
 		"CUT-OUTS", "PAID", "CREDITS", "UNKNOWN", "SAVED" };
 	static_assert(ARRAY_LEN(heads) <= TABLE_COLUMNS, "a table has room for them");
-	CLEANUP(table_freep) struct table *t = table_new(ARRAY_LEN(heads));
+	CLEANUP(table_freep) struct table *t = table_with_heads(heads, ARRAY_LEN(heads));
 	const json_t *days = json_object_get(doc, "days");
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		table_cell(t, "%s", heads[i]);
 	for (size_t i = 0; i < json_array_size(days); i++) {
 		const json_t *day = json_array_get(days, i);
 		put_row(t, json_get_str(day, "date", "?"), day, day);

@@ -26,6 +26,15 @@ struct table *table_new(size_t columns)
 	return t;
 }
 
+struct table *table_with_heads(const char *const *heads, size_t columns)
+{
+	struct table *t = table_new(columns);
+
+	for (size_t i = 0; i < columns; i++)
+		table_cell(t, "%s", heads[i]);
+	return t;
+}
+
 void table_free(struct table *t)
 {
 	if (!t)

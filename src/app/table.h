@@ -14,6 +14,8 @@
 
 struct table;
 struct table *table_new(size_t columns);
+/* Its first row are these. */
+struct table *table_with_heads(const char *const *heads, size_t columns);
 void table_free(struct table *t);
 static inline void table_freep(struct table **t)
 {
