@@ -25,23 +25,18 @@ import { outside } from '../lib/outside.mjs';
 import { random, seedOfRun } from '../lib/random.mjs';
 import { faulty } from '../lib/s3_faults.mjs';
 import { small } from '../lib/site.mjs';
-import { missing, swift } from '../lib/swift.mjs';
+import { missing, swiftOfFile } from '../lib/swift.mjs';
 
 const soak = Boolean(process.env.TEST_SOAK);
 const needs = { skip: missing, timeout: soak ? 900000 : 240000 };
 const large = ['Bridge_by_Sander_Klootwijk', 'Dragonfly_by_Bolly', 'seeding_by_Clements_Engelhardt', 'sunset_by_Aitzol_Berasategi']; // 10 to 16 MP
-const hooks = [];
-let s3, chromium;
+const s3 = swiftOfFile(240000);
+let chromium;
 
 before(async () => {
-  if (missing) return;
-  s3 = await swift({ after: (f) => hooks.push(f) });
-  chromium = await browser();
-}, { timeout: 240000 });
-atEnd(async () => {
-  await chromium?.close();
-  for (const f of hooks.reverse()) await f();
-});
+  if (!missing) chromium = await browser();
+}, { timeout: 60000 });
+atEnd(() => chromium?.close());
 
 /* ---- the front end ---------------------------------------------------------------------------- */
 

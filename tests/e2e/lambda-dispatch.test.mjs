@@ -1,23 +1,15 @@
 // Both halves at once: a server that dispatches to Lambda, and bulb lambda as the function, over a strict
 // S3. However the function is interrupted, delivered twice or killed, an item ends once.
-import test, { after, before } from 'node:test';
+import test from 'node:test';
 import assert from 'node:assert/strict';
 import { ended, fetched, items, log, sha256, until } from '../lib/harness.mjs';
 import { check } from '../lib/checker.mjs';
 import { lambda } from '../lib/lambda_api.mjs';
 import { outside } from '../lib/outside.mjs';
-import { missing, swift } from '../lib/swift.mjs';
+import { missing, swiftOfFile } from '../lib/swift.mjs';
 
 const needs = { skip: missing, timeout: 180000 };
-const hooks = [];
-let s3;
-
-before(async () => {
-  if (!missing) s3 = await swift({ after: (f) => hooks.push(f) });
-}, { timeout: 120000 });
-after(async () => {
-  for (const f of hooks.reverse()) await f();
-});
+const s3 = swiftOfFile();
 
 /** handle(event, f, n) does the n-th invocation of the function; else it is simply done. */
 async function both(t, { args = [], function: of = {}, handle = (event, f) => f.invoke(event) } = {}) {

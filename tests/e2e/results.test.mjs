@@ -1,6 +1,6 @@
 // POST /v1/results, said by hand: who may say what of a task, and what is believed. A function is sent
 // tasks and does nothing; what it could have reported, and could not, is posted here.
-import test, { after, before } from 'node:test';
+import test from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ended, fetched, get, items, log, until } from '../lib/harness.mjs';
@@ -9,18 +9,10 @@ import { sql } from '../lib/database.mjs';
 import { keys } from '../lib/bucket.mjs';
 import { done, outside, put, report } from '../lib/outside.mjs';
 import { sign } from '../lib/lambda_api.mjs';
-import { missing, swift } from '../lib/swift.mjs';
+import { missing, swiftOfFile } from '../lib/swift.mjs';
 
 const needs = { skip: missing, timeout: 120000 };
-const hooks = [];
-let s3;
-
-before(async () => {
-  if (!missing) s3 = await swift({ after: (f) => hooks.push(f) });
-}, { timeout: 120000 });
-after(async () => {
-  for (const f of hooks.reverse()) await f();
-});
+const s3 = swiftOfFile();
 
 const trash = async (s) => String(await sql(s.data, 'SELECT blob FROM trash ORDER BY blob'));
 const state = (s, task) => sql(s.data, `SELECT state, lease, tries FROM task WHERE id = ${task.task.split('.')[0]}`).then(String);

@@ -1,6 +1,6 @@
 // Blobs in a bucket: the client against a real, strict server (OpenStack Swift), `bulb serve` over it
 // from picture to link, and what a bucket does on a bad day.
-import test, { after, before } from 'node:test';
+import test from 'node:test';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -11,19 +11,11 @@ import { good, keys, newBucket, tool } from '../lib/bucket.mjs';
 import { startOrigin } from '../lib/origin.mjs';
 import { faulty } from '../lib/s3_faults.mjs';
 import { random, seedOfRun } from '../lib/random.mjs';
-import { missing, swift } from '../lib/swift.mjs';
+import { missing, swiftOfFile } from '../lib/swift.mjs';
 
 const needs = { skip: missing, timeout: 180000 };
 const small = [{ name: 'a', width: 32, format: 'jpeg' }, { name: 'b', width: 16, format: 'webp' }];
-const hooks = [];
-let s3;
-
-before(async () => {
-  if (!missing) s3 = await swift({ after: (f) => hooks.push(f) });
-}, { timeout: 120000 });
-after(async () => {
-  for (const f of hooks.reverse()) await f();
-});
+const s3 = swiftOfFile();
 
 const bucket = (prefix) => newBucket(s3.env, prefix);
 const keysIn = (url) => keys(s3.env, url);

@@ -5,6 +5,7 @@
 // The servers run as whoever runs the tests; root gives them Swift's own account, for Swift wants
 // one. Nothing is installed, and no service of the system is touched.
 import { spawnSync } from 'node:child_process';
+import { after as afterAll, before } from 'node:test';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
@@ -117,4 +118,17 @@ ${more}`);
     env: { ...keys, AWS_ENDPOINT_URL_S3: url },
     stop: () => Promise.all(processes.map((p) => p.stop())),
   };
+}
+
+/** One server for all tests of a file: called at its top, what swift() gives is in the answer from the first test on.
+ *  ms: how long it may take to start. */
+export function swiftOfFile(ms = 120000) {
+  const it = {}, hooks = [];
+  before(async () => {
+    if (!missing) Object.assign(it, await swift({ after: (f) => hooks.push(f) }));
+  }, { timeout: ms });
+  afterAll(async () => {
+    for (const f of hooks.reverse()) await f();
+  });
+  return it;
 }
