@@ -3,6 +3,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { post, get, ended, log, until } from '../lib/harness.mjs';
 import { site } from '../lib/site.mjs';
 import { browser, page } from '../lib/browser.mjs';
@@ -158,4 +159,18 @@ test('a picture becomes HTML: the best packed first, none of another shape, noth
     variants: [v('thumb', 'jpeg', 150, 150), v('s', 'webp', 320, 213), v('m', 'jpeg', 640, 427), v('xl', 'webp', 1920, 1280), v('l', 'jpeg', 1280, 853)] });
   assert.equal(html, '<picture>\n  <source type="image/webp" srcset="https://x.test/s?a=1&amp;b=2 320w, https://x.test/xl?a=1&amp;b=2 1920w" sizes="100vw">\n'
     + '  <img src="https://x.test/l?a=1&amp;b=2" srcset="https://x.test/m?a=1&amp;b=2 640w, https://x.test/l?a=1&amp;b=2 1280w" sizes="100vw" width="1280" height="853" alt="a&quot;&gt;.jpg" loading="lazy" decoding="async">\n</picture>');
+});
+
+test('all that a browser loads for the page is under 150 KB compressed, and from this server', { timeout: 60000 }, async (t) => {
+  const { base } = await site(t);
+  const p = await page(await browser(t));
+  const loaded = [];
+  p.on('response', (r) => loaded.push(r));
+  await p.goto(`${base}/`);
+  await p.locator('#preset option').first().waitFor({ state: 'attached' });
+  const files = loaded.filter((r) => /\/$|\/page\//.test(new URL(r.url()).pathname));
+  const bytes = (await Promise.all(files.map((r) => r.body()))).reduce((n, b) => n + gzipSync(b).length, 0);
+  t.diagnostic(`${files.length} files, ${bytes} bytes`);
+  assert.ok(files.length > 10 && bytes > 5000 && bytes < 150000, `${files.length} files, ${bytes} bytes`);
+  assert.deepEqual([...new Set(loaded.map((r) => new URL(r.url()).origin).filter((o) => o !== 'null'))], [base]);
 });
