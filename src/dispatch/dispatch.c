@@ -8,6 +8,7 @@
  * that is killed in between costs a minute, not a quarter of an hour. When Lambda wants no more, or is
  * not there, the tasks go back untouched, and nobody is invoked for a while that grows.
  */
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -27,8 +28,8 @@
 #define COLLECT_MS     60000 /* between two looks at the reports that were left */
 #define NEAR_MS        10000 /* before a lease ends, its own report is looked for */
 #define COST_SHARE     4     /* of the lease that a chunk may be guessed to take: one in so many */
-#define BACKOFF_MS     500   /* doubles, to */
-#define BACKOFF_MAX_MS 60000
+#define BACKOFF_MS     500
+#define PAUSE_MAX_MS   60000 /* whatever Lambda asks for */
 #define OWNER_MAX      64
 
 struct dispatch {
@@ -108,16 +109,6 @@ static enum err_code find_reports(struct dispatch *d, const struct state *s, str
 
 /* ---- invoking ------------------------------------------------------------------------------- */
 
-static int64_t backoff_ms(int n)
-{
-	int64_t ms = BACKOFF_MS;
-	for (int i = 1; i < n && ms < BACKOFF_MAX_MS; i++)
-		ms *= 2;
-	if (ms > BACKOFF_MAX_MS)
-		ms = BACKOFF_MAX_MS;
-	return ms / 2 + (int64_t)random_below((uint64_t)ms + 1);
-}
-
 /* A store that does not answer lets the claim run out, which is short. */
 static void give_back(struct dispatch *d, const struct task_name *names, size_t n, int64_t in_ms)
 {
@@ -128,9 +119,9 @@ static void give_back(struct dispatch *d, const struct task_name *names, size_t 
 
 static void refused(struct dispatch *d, const struct chunk *c, const struct err *e)
 {
-	int64_t ms = backoff_ms(++d->failures);
+	int64_t ms = backoff_ms(BACKOFF_MS, d->failures++);
 	if (e->retry_after_ms > ms)
-		ms = e->retry_after_ms < BACKOFF_MAX_MS ? e->retry_after_ms : BACKOFF_MAX_MS;
+		ms = e->retry_after_ms < PAUSE_MAX_MS ? e->retry_after_ms : PAUSE_MAX_MS;
 	metric_add(METRIC_INVOCATIONS, 1, e->code == ERR_RATE_LIMITED ? "throttled" : "failed",
 		NULL, NULL);
 	if (d->failures == 1)
@@ -307,7 +298,7 @@ static void store_failed(struct dispatch *d, const struct err *e)
 	if (d->store_failures++ == 0)
 		log_event(LOG_STORE_UNAVAILABLE, NULL, "code=%s detail=\"%s\"", err_name(e->code),
 			e->text);
-	d->tick_at = clock_mono_ms() + backoff_ms(d->store_failures);
+	d->tick_at = clock_mono_ms() + backoff_ms(BACKOFF_MS, d->store_failures - 1);
 }
 
 static void *dispatch_main(void *arg)

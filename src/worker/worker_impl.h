@@ -6,6 +6,7 @@
 #ifndef BULB_WORKER_WORKER_IMPL_H
 #define BULB_WORKER_WORKER_IMPL_H
 
+#include "base/backoff.h"
 #include "base/id.h"
 #include "worker/worker.h"
 
@@ -80,8 +81,5 @@ bool lane_is_stale(struct lane *l);
 void known_note(struct worker *w, const char *host, bool answers);
 const char **known_copy(struct worker *w, struct arena *a, size_t *ret_n);
 void known_free(struct worker *w);
-
-/* base × 4^n, at most a minute, and up to half of it more or less. */
-int64_t backoff_ms(int64_t base, int n);
 
 #endif

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: MIT
- *
- * How long to wait before another try. Jitter keeps what failed together from coming back together.
- */
-#include "worker/worker_impl.h"
+/* SPDX-License-Identifier: MIT */
+#include "base/backoff.h"
+
+#include "base/id.h"
 
 #define BACKOFF_MAX_MS ((int64_t)60 * 1000)
 
