@@ -95,6 +95,15 @@ describe('watch', { concurrency: 3 }, () => {
       g.freeze();
       await isWholeLog((await all).seen, g.url, job);
     });
+    if (transport !== 'poll') test(`a page that comes back online does not wait for a half-open connection over ${transport}`, { timeout: 60000 }, async (t) => {
+      const { g, job, p } = await behind(t, {}, { n: 8, step: 300 });
+      const all = collect(p, job.events_url, { ...quick, transports: [transport], limits: { open: 3000, quiet: 600000, sseQuiet: 600000 } });
+      await seen(p, 3);
+      g.freeze();
+      await p.context().setOffline(true);
+      await p.context().setOffline(false);
+      await isWholeLog((await all).seen, g.url, job);
+    });
     test(`a page that is offline, and a server that is killed and comes back, over ${transport}`, async (t) => {
       const gate = await gated(t);
       const data = tempDir(t);
@@ -290,7 +299,7 @@ describe('<bulb-batch>', () => {
     await p.evaluate(() => document.querySelector('bulb-batch').resume());
     await until('succeeded', async () => (await state(p)).job.status === 'succeeded');
     assert.equal(await p.locator('li.succeeded').count(), 2);
-    assert.ok((await p.evaluate(() => window.told)).includes('bulb-end succeeded'));
+    await until('bulb-end', async () => (await p.evaluate(() => window.told)).includes('bulb-end succeeded'));
     const other = (await post(`${g.url}/v1/jobs`, { urls: [o.url + picture(3)] })).json;
     await p.evaluate((url) => document.querySelector('bulb-batch').setAttribute('events-url', url), other.events_url);
     await p.locator('.status', { hasText: '1 of 1 done' }).waitFor();

@@ -138,11 +138,17 @@ test('offline and back in mid-batch: it says from which event it resumes, and go
   await p.click('#composer .primary');
   await until('some pictures', async () => (await p.locator('.card[data-status=succeeded]').count()) >= 4);
   const whole = await watched(p, 24);
+  await p.evaluate(() => {
+    const state = document.getElementById('state');
+    globalThis.said = [];
+    new MutationObserver(() => globalThis.said.push(state.textContent)).observe(state, { childList: true, subtree: true, characterData: true });
+  });
   await p.context().setOffline(true);
-  await p.evaluate(() => dispatchEvent(new Event('offline')));
   await until('the batch to go on without it', async () => (await get(`${base}/v1/jobs/${await jobIn(p)}`)).json.counts.succeeded >= 12);
   await p.context().setOffline(false);
   await whole();
+  const resumed = (await p.evaluate(() => globalThis.said)).map((line) => /resuming from event (\d+)/.exec(line)?.[1]).find(Boolean);
+  assert.ok(Number(resumed) >= 4, `it resumed from event ${resumed}`);
 });
 
 test('the server is killed and started again in mid-batch: the page resumes after the last event it had', { timeout: 120000 }, async (t) => {

@@ -3,7 +3,7 @@
 //
 //   upgrade: false     takes the Upgrade off, as nginx does without being told; 'refuse': answers 400
 //   bufferSse: true    keeps an event stream until it has ended
-//   cutMs: N           every connection is cut N ms after it began
+//   cutMs: N           every connection is cut N ms after it first asked for more than a file
 //   freeze()           what is open goes half-open: nothing is passed on and nothing closed
 //   cut()              what is open is reset
 //   down(true)         refuses connections, until down(false)
@@ -47,7 +47,10 @@ export async function gateway(t, upstream, o = {}) {
     }
   }
   const target = (path) => new URL(path, g.upstream);
-  const note = (req, upgrade) => g.log.push({ method: req.method, path: req.url, upgrade, at: Date.now() });
+  const note = (req, upgrade) => {
+    g.log.push({ method: req.method, path: req.url, upgrade, at: Date.now() });
+    if (o.cutMs) req.socket.cut ??= setTimeout(() => req.socket.resetAndDestroy(), o.cutMs).unref();
+  };
 
   function pass(req, res) {
     const { hostname, port } = target('/');
@@ -102,7 +105,6 @@ export async function gateway(t, upstream, o = {}) {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
-    if (o.cutMs) setTimeout(() => socket.resetAndDestroy(), o.cutMs).unref();
     return undefined;
   });
   server.on('upgrade', (req, socket, head) => {

@@ -35,7 +35,8 @@ async function overdrawn(data) {
 export async function audit(base, bg, ids, { confirmed = new Map(), budget = Infinity, data } = {}) {
   const faults = [];
   const by = await claims(base, ids);
-  // Once confirmed, a second call may be more than the job has: then that is what its item says.
+  // Once somebody confirmed, the item says what came of the next try: it is more than the job has, or the
+  // provider found nothing, and only what was in doubt had been charged.
   const doubtful = new Set(confirmed.size && data ? (await sql(data, 'SELECT lower(hex(sha256)) FROM charge WHERE state IN (2, 3)')).flat() : []);
   const { json: { credits } } = await get(`${base}/v1/usage`);
   for (const [sha, said] of by)
@@ -43,7 +44,8 @@ export async function audit(base, bg, ids, { confirmed = new Map(), budget = Inf
   for (const [sha, n] of bg.charged) {
     const said = by.get(sha);
     if (n > 1 + (confirmed.get(sha) ?? 0)) faults.push(`${sha.slice(0, 8)} was charged ${n} times`);
-    if (said && !said.paid && !said.unknown && !(said.codes.has('matte_budget') && doubtful.has(sha)))
+    const afterDoubt = (said?.codes.has('matte_budget') && doubtful.has(sha)) || (said?.codes.size && n <= (confirmed.get(sha) ?? 0));
+    if (said && !said.paid && !said.unknown && !afterDoubt)
       faults.push(`${sha.slice(0, 8)} was charged, its cut-outs say ${[...said.codes].join() || 'nothing of it'}`);
   }
   if (credits.spent > bg.spent) faults.push(`usage says that ${credits.spent} were spent, the provider ${bg.spent}`);

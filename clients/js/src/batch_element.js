@@ -263,7 +263,8 @@ function makeClass() {
       const had = new Set(before.items);
       for (const item of state.items) if (!had.has(item)) tell('bulb-item', item);
       tell('bulb-change', state);
-      if (state.connection.phase === 'complete' && before.connection.phase !== 'complete') tell('bulb-end', state);
+      const news = before.connection.phase !== 'complete' || state.after !== before.after; // a short resumption may come as one change
+      if (state.connection.phase === 'complete' && news) tell('bulb-end', state);
     }
   };
 }

@@ -34,6 +34,7 @@ export class Watch extends EventTarget {
   #o;
   #limits;
   #life;
+  #net; // aborts one connection
   #address;
   #last;
   #lastType = '';
@@ -214,16 +215,22 @@ export class Watch extends EventTarget {
 
   #line() {
     const { fetch, WebSocket } = this.#o;
-    return { address: this.#address, after: this.#last, signal: this.#life.signal, fetch, WebSocket, limits: this.#limits,
+    return { address: this.#address, after: this.#last, signal: this.#net.signal, fetch, WebSocket, limits: this.#limits,
       memory: this.#memory, opened: () => this.#connection.phase !== 'live' && this.#phase('live'),
       alive: (sequence) => this.#alive(sequence), take: (event) => this.#proof() ?? this.#take(event) };
   }
 
   async #run() {
-    const online = () => this.#wake?.();
+    const online = () => { // what was open before may be dead, and nobody says so
+      this.#wake?.();
+      if (this.#connection.phase === 'live') this.#net.abort(new ConnectionError('The network was away.'));
+    };
     globalThis.addEventListener?.('online', online);
     try {
-      while (!this.#over) await this.#once().catch((e) => this.#trouble(e));
+      while (!this.#over) {
+        this.#net = linked(this.#life.signal);
+        await this.#once().catch((e) => this.#trouble(e)).finally(this.#net.release);
+      }
     } catch (e) {
       this.#end('failed', this.#life.signal.aborted ? this.#life.signal.reason : e);
     } finally {
