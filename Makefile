@@ -1,10 +1,11 @@
 # The front door of bulb for people. meson does the building; this names what one types.
 #
-# BUILD is the folder to build in; DEPS=no lists what would be installed and stops.
+# BUILD is the folder to build in; DEPS=no lists what would be installed and stops; SOAK names the tests to soak.
 
 BUILD ?= build
 DEPS  ?= yes
 export DEPS
+SOAK ?= crash power disk-full money-storm copy cluster- partition dispatch client-watch
 MESON_FLAGS ?=
 NINJA = ninja -C $(BUILD)
 
@@ -48,8 +49,8 @@ all-tests:
 test: all-tests ## install what is missing, build everything, run every test
 	@tools/run-tests $(BUILD)
 
-soak: all-tests ## the long versions of the crash and power-loss tests
-	@TEST_SOAK=1 tools/run-tests $(BUILD) crash power
+soak: all-tests ## hours of crashes, power losses, partitions and failing servers (SOAK="crash power" for some)
+	@TEST_SOAK=1 tools/run-tests $(BUILD) $(SOAK)
 
 bench: all-tests ## speed and memory against sharp and other peers, as ratios in one run
 	@tools/deps bench
