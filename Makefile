@@ -6,7 +6,7 @@ BUILD ?= build
 DEPS  ?= yes
 export DEPS
 SOAK ?= crash power disk-full money-storm copy cluster- partition dispatch client-watch
-MESON_FLAGS ?=
+MESON_FLAGS ?= -Dwerror=true
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL := bulb
@@ -61,7 +61,7 @@ torture: all-tests ## the Nth allocation and the Nth system call fail, for every
 
 asan: ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 	@tools/deps build test
-	@test -f build-asan/build.ninja || meson setup build-asan -Dtests=enabled -Dbuildtype=debug \
+	@test -f build-asan/build.ninja || meson setup build-asan -Dtests=enabled -Dwerror=true -Dbuildtype=debug \
 		-Doptimization=1 -Db_sanitize=address,undefined >/dev/null
 	@ninja -C build-asan
 	@tools/models build-asan

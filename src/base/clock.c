@@ -74,7 +74,7 @@ void clock_format_http(int64_t wall_ms, char out[CLOCK_RFC3339_MAX])
 {
 	struct tm t;
 	(void)split(wall_ms, &t);
-	snprintf(out, CLOCK_RFC3339_MAX, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[t.tm_wday],
+	snprintf(out, CLOCK_RFC3339_MAX, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days[t.tm_wday],
 		(unsigned)t.tm_mday % 100, months[t.tm_mon], (unsigned)(t.tm_year + 1900) % 10000,
 		(unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
 }

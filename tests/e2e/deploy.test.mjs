@@ -46,6 +46,7 @@ test('the Dockerfile builds as make does, from the packages of tools/deps, and b
   const text = deploy('Dockerfile');
   const steps = [...text.matchAll(/^RUN (.*)$/gm)].map((m) => m[1]);
   assert.deepEqual(steps.slice(0, 3).map((s) => s.split(' ').slice(0, 2).join(' ')), ['tools/deps build', 'meson setup', 'ninja -C']);
+  assert.equal(steps[1], 'meson setup /build . --prefix=/usr/local -Dtests=disabled'); // the same flags as what is tested
   assert.match(text, /^FROM debian:bookworm-slim AS build$/m);
   assert.match(text, /^USER bulb$/m);
   const installed = text.slice(text.lastIndexOf('FROM ')).replaceAll('\\\n', ' ');
