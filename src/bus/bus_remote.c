@@ -79,18 +79,20 @@ static void put_news(struct bus_remote *r, int64_t job, int64_t seq)
 	}
 }
 
+/* The thread waits for what it knows of, and work may wait for long: the first hint of either kind is
+ * told to it. */
 void bus_remote_publish(struct bus_remote *r, const struct bus_hint *h)
 {
+	bool first = false;
 	pthread_mutex_lock(&r->lock);
-	bool was_empty = !r->work && r->news_n == 0;
 	if (r->up) {
+		first = (h->work && !r->work) || (h->job > 0 && r->news_n == 0);
 		r->work |= h->work;
 		if (h->job > 0)
 			put_news(r, h->job, h->seq);
 	}
-	bool now = was_empty && (r->work || r->news_n);
 	pthread_mutex_unlock(&r->lock);
-	if (now)
+	if (first)
 		poke(r);
 }
 
