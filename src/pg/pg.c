@@ -61,11 +61,22 @@ static void one_line(char *s)
 			*s = ' ';
 }
 
+/* Several servers that were tried have a line each. The caller frees. */
+static char *words_of(const struct pg *c)
+{
+	char *text = mem_strdup(PQerrorMessage(c->conn));
+	size_t n = strlen(text);
+
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	one_line(text);
+	return text;
+}
+
 enum err_code pg_fail_conn(struct pg *c, const char *what, struct err *e)
 {
-	autofree char *text = mem_strdup(PQerrorMessage(c->conn));
+	autofree char *text = words_of(c);
 
-	one_line(text);
 	c->fault = PG_LOST;
 	return err_set(e, ERR_STORE_UNAVAILABLE, "database: %s at '%.60s'", text, what);
 }
@@ -134,6 +145,23 @@ static void ask_to_be_watched(PGconn *conn)
 		" SET tcp_keepalives_count = 3"));
 }
 
+/* What libpq says of a server that could not prove who it is, it says in words only. */
+static const char *advice(const char *text)
+{
+	if (strstr(text, "does not match host name"))
+		return "; the URL's host is to be a name that the certificate has";
+	if (strstr(text, "certificate verify failed"))
+		return "; sslrootcert in the URL is to be the file of the authority that signed it";
+	return "";
+}
+
+static enum err_code fail_to_connect(struct pg *c, struct err *e)
+{
+	autofree char *text = words_of(c);
+
+	return err_set(e, ERR_STORE_UNAVAILABLE, "database: %s%s", text, advice(text));
+}
+
 enum err_code pg_open(const char *url, struct pg **ret, struct err *e)
 {
 	enum err_code code = check_url(url, e);
@@ -145,7 +173,7 @@ enum err_code pg_open(const char *url, struct pg **ret, struct err *e)
 	if (!c->conn)
 		mem_exhausted();
 	if (PQstatus(c->conn) != CONNECTION_OK) {
-		code = pg_fail_conn(c, "connect", e);
+		code = fail_to_connect(c, e);
 	} else {
 		PQsetNoticeProcessor(c->conn, ignore_notice, NULL);
 		ask_to_be_watched(c->conn);
