@@ -7,8 +7,8 @@
 
 #include "tests/contract/pg_proxy.h"
 
+#include "base/metrics.h"
 #include "pg/pg.h"
-#include "store/pg_commit.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -77,6 +77,12 @@ static void a_server_that_crashes_loses_nothing(void **state)
 	together(*state, 250, 0, crash_the_server);
 }
 
+/* Transactions run again for this reason, as whoever reads /metrics sees it. */
+static int retries(const char *reason)
+{
+	return (int)metric_get(METRIC_RETRIES, reason, NULL, NULL);
+}
+
 /* ---- a deadlock, made to order ---- */
 
 struct finisher {
@@ -91,6 +97,23 @@ static void *finish_main(void *ctx)
 
 	w->make = finish_fetch(w->f, &w->task);
 	return NULL;
+}
+
+static void start_and_wait_for_a_lock(struct finisher *w)
+{
+	assert_int_equal(pthread_create(&w->thread, NULL, finish_main, w), 0);
+	while (number(w->f,
+		       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == 0)
+		usleep(1000);
+}
+
+/* And once. */
+static void assert_went_well(struct finisher *w, const struct made_job *m)
+{
+	finish_make(w->f, &w->make);
+	assert_int_equal(job(w->f, m)->state, JOB_SUCCEEDED);
+	assert_string_equal(log_of(w->f, m),
+		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
 }
 
 static void script(struct pg *c, const char *fmt, long long id)
@@ -145,26 +168,44 @@ static void a_deadlock_is_run_again(void **state)
 	struct fixture *f = *state;
 	struct made_job m;
 	struct finisher w = { .f = f, .task = begin(f, &m) };
-	int64_t before = committer_retries();
+	int before = retries("deadlock");
 	struct err e;
 	struct pg *c;
 
 	assert_ok(pg_open(f->url, &c, &e));
 	script(c, "SET deadlock_timeout = '%llds'", 60);
 	script(c, "BEGIN; SELECT 1 FROM task WHERE id = %lld FOR UPDATE", w.task.id);
-	assert_int_equal(pthread_create(&w.thread, NULL, finish_main, &w), 0);
-	while (number(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") ==
-		0)
-		usleep(1000);
+	start_and_wait_for_a_lock(&w);
 	script(c, "SELECT 1 FROM job WHERE no = %lld FOR UPDATE", m.no);
 	script(c, "COMMIT", 0);
 	pthread_join(w.thread, NULL);
 	pg_free(c);
-	assert_true(committer_retries() > before);
-	finish_make(f, &w.make);
-	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
-	assert_string_equal(log_of(f, &m),
-		"job.created job.started item.started/1 item.succeeded/1 job.succeeded");
+	assert_int_equal(retries("deadlock"), before + 1);
+	assert_went_well(&w, &m);
+}
+
+/* Where transactions are isolated from each other, one that waited for a row that then changed cannot go on. */
+static void a_serialization_failure_is_run_again(void **state)
+{
+	struct fixture *f = *state;
+	int before = retries("serialization");
+	struct made_job m;
+	struct err e;
+	struct pg *c;
+
+	size_t n = strlen(f->url);
+	snprintf(f->url + n, sizeof f->url - n, "%s",
+		"%20-cdefault_transaction_isolation%3Drepeatable%5C%20read");
+	fixture_reopen(f);
+	struct finisher w = { .f = f, .task = begin(f, &m) };
+	assert_ok(pg_open(f->url, &c, &e));
+	script(c, "BEGIN; UPDATE job SET seq = seq WHERE no = %lld", m.no);
+	start_and_wait_for_a_lock(&w);
+	script(c, "COMMIT", 0);
+	pthread_join(w.thread, NULL);
+	pg_free(c);
+	assert_int_equal(retries("serialization"), before + 1);
+	assert_went_well(&w, &m);
 }
 
 /* ---- a commit whose answer is lost ---- */
@@ -188,9 +229,12 @@ static void a_commit_whose_answer_is_lost_is_done_once(void **state)
 
 	reopen_through(f, port);
 	for (int i = 0; i < 10; i++) {
+		int before = retries("connection");
 		proxy_arm(p, breaks[i % 2]);
 		(void)submit(f, "{'urls':['https://a.test/%d']}", i);
 		assert_int_equal(proxy_breaks(p), 2 * i + 1);
+		assert_int_equal(retries("connection") - before,
+			breaks[i % 2] == PROXY_BEFORE_COMMIT);
 		proxy_arm(p, breaks[i / 2 % 2]);
 		work(f);
 		assert_int_equal(proxy_breaks(p), 2 * i + 2);
@@ -376,6 +420,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(four_processes_buy_under_one_budget, setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_deadlock_is_run_again, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_serialization_failure_is_run_again, setup,
+			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_make_that_ended_while_we_looked_is_not_done_again,
 			setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_commit_whose_answer_is_lost_is_done_once, setup,
