@@ -11,7 +11,7 @@
 
 #define USED_STEP_MS (60 * 60 * 1000) /* last use is noted to the hour, to spare the writes */
 
-static enum err_code from_row(struct sql_rows *r, struct tx_original *ret)
+static enum err_code from_row(struct tx *t, struct sql_rows *r, struct tx_original *ret)
 {
 	enum err_code code = original_parse(sql_text(r, 1), &ret->data, r->e);
 	const char *blob = sql_text(r, 2);
@@ -19,7 +19,9 @@ static enum err_code from_row(struct sql_rows *r, struct tx_original *ret)
 	ret->id = sql_int(r, 0);
 	ret->used_ms = sql_int(r, 3);
 	ret->scope = sql_int(r, 4);
-	snprintf(ret->data.key, sizeof ret->data.key, "%s", blob ? blob : "");
+	ret->was = arena_strdup(t->arena, sql_text(r, 1));
+	ret->was_blob = arena_strdup(t->arena, blob ? blob : "");
+	snprintf(ret->data.key, sizeof ret->data.key, "%s", ret->was_blob);
 	return code;
 }
 
@@ -32,7 +34,7 @@ enum err_code original_find(struct tx *t, int64_t scope, const uint8_t sha256[SH
 
 	*ret = (struct tx_original){ 0 };
 	if (sql_next(&r))
-		r.code = from_row(&r, ret);
+		r.code = from_row(t, &r, ret);
 	return sql_end(&r);
 }
 
@@ -44,7 +46,7 @@ enum err_code original_by_id(struct tx *t, int64_t id, struct tx_original *ret, 
 
 	*ret = (struct tx_original){ 0 };
 	if (sql_next(&r))
-		r.code = from_row(&r, ret);
+		r.code = from_row(t, &r, ret);
 	return sql_end(&r);
 }
 
@@ -60,31 +62,46 @@ enum err_code original_lock(struct tx *t, int64_t id, bool *ret_ours, struct err
 	return code;
 }
 
-enum err_code original_update(struct tx *t, const struct tx_original *o, struct err *e)
+/* Its columns as they are to be written: what events told of it is read from them. */
+static void columns(struct tx *t, struct tx_original *o)
 {
 	autojson *j = original_json(&o->data);
 	autofree char *text = json_text(j);
 
-	return sql_run(t->db,
-		"UPDATE original SET data = $1, blob = $2, used_ms = $3 WHERE id = $4",
-		SQL(sql_t(text), sql_t(o->data.key[0] ? o->data.key : NULL), sql_i(t->now_ms),
-			sql_i(o->id)),
-		NULL, e);
+	o->was = arena_strdup(t->arena, text);
+	o->was_blob = arena_strdup(t->arena, o->data.key);
 }
 
-static enum err_code insert(struct tx *t, int64_t scope, const struct original *o, int64_t *ret_id,
-	struct err *e)
+static const char *or_null(const char *text)
 {
-	autojson *j = original_json(o);
-	autofree char *text = json_text(j);
+	return text[0] ? text : NULL;
+}
 
-	*ret_id = 0;
+/* Reading locks nothing that others' writing needs. Without the guard, two tasks that end together would
+ * both find that nothing was known, and the second would change what readers of the first were told. */
+enum err_code original_update(struct tx *t, struct tx_original *o, struct err *e)
+{
+	const char *was = o->was, *was_blob = o->was_blob;
+
+	columns(t, o);
+	return sql_must(t->db,
+		"UPDATE original SET data = $1, blob = $2, used_ms = $3"
+		" WHERE id = $4 AND data = $5 AND coalesce(blob, '') = $6",
+		SQL(sql_t(o->was), sql_t(or_null(o->was_blob)), sql_i(t->now_ms), sql_i(o->id),
+			sql_t(was), sql_t(was_blob)),
+		1, e);
+}
+
+static enum err_code insert(struct tx *t, struct tx_original *o, struct err *e)
+{
+	columns(t, o);
+	o->id = 0;
 	return sql_get(t->db,
 		"INSERT INTO original (scope, sha256, blob, data, used_ms) VALUES ($1, $2, $3, $4, $5)"
 		" ON CONFLICT (scope, sha256) DO NOTHING RETURNING id",
-		SQL(sql_i(scope), sql_b(o->sha256, SHA256_LEN), sql_t(o->key[0] ? o->key : NULL),
-			sql_t(text), sql_i(t->now_ms)),
-		ret_id, e);
+		SQL(sql_i(o->scope), sql_b(o->data.sha256, SHA256_LEN), sql_t(or_null(o->was_blob)),
+			sql_t(o->was), sql_i(o->used_ms)),
+		&o->id, e);
 }
 
 /* The same bytes were there: theirs stand, unless they lost their blob and take ours. */
@@ -103,18 +120,17 @@ static enum err_code adopt(struct tx *t, int64_t scope, const struct original *o
 enum err_code original_put(struct tx *t, int64_t scope, const struct original *o,
 	struct tx_original *ret, struct err *e)
 {
-	struct tx_original have = { .data = *o, .used_ms = t->now_ms, .scope = scope };
+	const struct tx_original ours = { .data = *o, .used_ms = t->now_ms, .scope = scope };
+	struct tx_original have = ours;
 	bool found = false;
-	enum err_code code = insert(t, scope, o, &have.id, e);
+	enum err_code code = insert(t, &have, e);
 
 	while (code == OK && !have.id) { /* what is in the way may go before we look at it */
 		code = original_find(t, scope, o->sha256, &have, e);
 		found = have.id != 0;
 		if (code == OK && !found) {
-			have = (struct tx_original){ .data = *o,
-				.used_ms = t->now_ms,
-				.scope = scope };
-			code = insert(t, scope, o, &have.id, e);
+			have = ours;
+			code = insert(t, &have, e);
 		}
 	}
 	if (code == OK && found)

@@ -249,6 +249,8 @@ struct tx_original {
 	int64_t scope;
 	struct original data; /* key "" when the blob was dropped */
 	int64_t used_ms;
+	const char *was,
+		*was_blob; /* its row's columns, as read or written; they end with the operation */
 };
 struct source_row {
 	bool there;
@@ -268,7 +270,8 @@ enum err_code original_put(struct tx *t, int64_t scope, const struct original *o
 /* Before it is dropped: nobody begins to use it until we commit. *ret_ours false: it is in use right now,
  * or gone. */
 enum err_code original_lock(struct tx *t, int64_t id, bool *ret_ours, struct err *e) MUST_CHECK;
-enum err_code original_update(struct tx *t, const struct tx_original *o, struct err *e) MUST_CHECK;
+/* If its row still is as it was read; else the operation is run again. */
+enum err_code original_update(struct tx *t, struct tx_original *o, struct err *e) MUST_CHECK;
 /* Note that they are used now. */
 enum err_code original_used(struct tx *t, struct tx_original *o, struct err *e) MUST_CHECK;
 enum err_code result_used(struct tx *t, int64_t id, int64_t used_ms, struct err *e) MUST_CHECK;
@@ -438,10 +441,10 @@ enum err_code task_fail(struct tx *t, struct tx_task *k, const struct outcome *w
 
 /* How a task ended. */
 struct tx_ending {
-	enum task_state state;    /* TASK_DONE or TASK_FAILED */
+	enum task_state state;              /* TASK_DONE or TASK_FAILED */
 	const struct tx_original *original; /* as its row is; NULL or id 0: not known */
-	bool not_modified;        /* of a fetch */
-	enum cut_state cut_state; /* of a cut */
+	bool not_modified;                  /* of a fetch */
+	enum cut_state cut_state;           /* of a cut */
 	enum cut_reason cut_reason;
 	int64_t cut; /* its result */
 	const struct outcome *outcome;

@@ -99,9 +99,9 @@ static void *finish_main(void *ctx)
 	return NULL;
 }
 
-static void start_and_wait_for_a_lock(struct finisher *w)
+static void start_and_wait_for_a_lock(struct finisher *w, void *(*what)(void *))
 {
-	assert_int_equal(pthread_create(&w->thread, NULL, finish_main, w), 0);
+	assert_int_equal(pthread_create(&w->thread, NULL, what, w), 0);
 	while (number(w->f,
 		       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == 0)
 		usleep(1000);
@@ -175,7 +175,7 @@ static void a_deadlock_is_run_again(void **state)
 	assert_ok(pg_open(f->url, &c, &e));
 	script(c, "SET deadlock_timeout = '%llds'", 60);
 	script(c, "BEGIN; SELECT 1 FROM task WHERE id = %lld FOR UPDATE", w.task.id);
-	start_and_wait_for_a_lock(&w);
+	start_and_wait_for_a_lock(&w, finish_main);
 	script(c, "SELECT 1 FROM job WHERE no = %lld FOR UPDATE", m.no);
 	script(c, "COMMIT", 0);
 	pthread_join(w.thread, NULL);
@@ -200,12 +200,47 @@ static void a_serialization_failure_is_run_again(void **state)
 	struct finisher w = { .f = f, .task = begin(f, &m) };
 	assert_ok(pg_open(f->url, &c, &e));
 	script(c, "BEGIN; UPDATE job SET seq = seq WHERE no = %lld", m.no);
-	start_and_wait_for_a_lock(&w);
+	start_and_wait_for_a_lock(&w, finish_main);
 	script(c, "COMMIT", 0);
 	pthread_join(w.thread, NULL);
 	pg_free(c);
 	assert_int_equal(retries("serialization"), before + 1);
 	assert_went_well(&w, &m);
+}
+
+/* ---- two that learn the same at once ---- */
+
+static void *finish_make_main(void *ctx)
+{
+	struct finisher *w = ctx;
+	struct made made = made_of(w->f, &w->make);
+	struct err e;
+
+	snprintf(made.original.thumbhash, sizeof made.original.thumbhash, "OURS");
+	assert_ok(store_finish_make(w->f->s, w->make.id, w->make.lease, &made, &e));
+	return NULL;
+}
+
+/* Another process told its readers how the picture looks, when we had read that nobody knew. */
+static void what_readers_were_told_of_an_original_stands(void **state)
+{
+	struct fixture *f = *state;
+	struct made_job m;
+	struct task fetch = begin(f, &m);
+	struct finisher w = { .f = f, .make = finish_fetch(f, &fetch) };
+	struct err e;
+	struct pg *c;
+
+	assert_ok(pg_open(f->url, &c, &e));
+	script(c,
+		"BEGIN; UPDATE original SET data = regexp_replace(data, '}$', ',\"thumbhash\":\"THEIRS\"}')",
+		0);
+	start_and_wait_for_a_lock(&w, finish_make_main);
+	script(c, "COMMIT", 0);
+	pthread_join(w.thread, NULL);
+	pg_free(c);
+	assert_int_equal(job(f, &m)->state, JOB_SUCCEEDED);
+	assert_string_equal(item(f, &m, 1)->source->thumbhash, "THEIRS");
 }
 
 /* ---- a commit whose answer is lost ---- */
@@ -412,6 +447,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(one_that_may_forget_is_refused, setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_pooler_may_stand_in_between, setup, stop_pooler),
+		cmocka_unit_test_setup_teardown(what_readers_were_told_of_an_original_stands, setup,
+			fixture_teardown),
 		cmocka_unit_test_setup_teardown(four_processes_agree, setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(lost_connections_lose_nothing, setup,
 			fixture_teardown),
