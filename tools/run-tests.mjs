@@ -106,13 +106,13 @@ function countTap(name, text, code) {
     else if (m[2] === 'ok') t.passed++;
     else {
       t.failed++;
-      failures.push([`${name}: ${m[3] ?? ''}`, ...reason(lines, at)].join('\n      '));
+      failures.push({ name: `${name}: ${m[3] ?? ''}`, why: reason(lines, at).join('\n      ') });
     }
   }
   // A program that died before its first point, or after good ones, has failed.
   if ((code !== 0 && t.failed === 0) || points === 0) {
     t.failed++;
-    failures.push(`${name}: ended with ${code} after ${points} results`);
+    failures.push({ name: `${name}: ended with ${code} after ${points} results` });
   }
   for (const k of Object.keys(t)) total[k] += t[k];
   return t;
@@ -144,7 +144,7 @@ async function unitTests() {
       const t = { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: 0 };
       total.passed += t.passed;
       total.failed += t.failed;
-      if (!good) failures.push(r.name);
+      if (!good) failures.push({ name: r.name });
       report(r.name, t, r.duration, out);
     }
   }
@@ -171,7 +171,17 @@ async function endToEnd() {
 
 await unitTests();
 await endToEnd();
-if (failures.length) console.log(`\nFailed:\n  ${failures.join('\n  ')}`);
+// A hook that failed is the reason of many: it is told once.
+function* told() {
+  let before;
+  for (const { name, why } of failures) {
+    yield name;
+    const what = why?.replace(/location:.*/, '');
+    if (what && what !== before) yield `    ${why}`;
+    before = what;
+  }
+}
+if (failures.length) console.log(`\nFailed:\n  ${[...told()].join('\n  ')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed` +
   (total.skipped ? `, ${total.skipped} skipped` : ''));
 process.exit(total.failed ? 1 : 0);

@@ -4,13 +4,13 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync, chmodSync } from 'node:fs';
-import { createServer } from 'node:net';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { checkAnswer, checkEvent } from './api_documents.mjs';
+import { freePort } from './free_port.mjs';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const build = process.env.TEST_BUILD ?? join(root, 'build');
@@ -131,14 +131,7 @@ export async function run(args, { env, cwd, input } = {}) {
   return { code, out, err };
 }
 
-export function freePort() {
-  return new Promise((ok) => {
-    const s = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = s.address();
-      s.close(() => ok(port));
-    });
-  });
-}
+export { freePort };
 
 /** nginx in front of `upstream`, giving up after `seconds`; more goes into location /, or beside it. */
 export async function nginx(t, upstream, { seconds = 3, location = '', beside = '', prefix = '/', host = '$http_host' } = {}) {
