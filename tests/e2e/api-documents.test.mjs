@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import Ajv from 'ajv';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { asyncapi, checkAnswer, checkEvent, checkMessage, openapi } from '../lib/api_documents.mjs';
+import { checkFrame } from '../lib/socket.mjs';
 import { bulb, get, root, run, tempDir } from '../lib/harness.mjs';
 
 const require = createRequire(import.meta.url);
@@ -62,8 +63,13 @@ test('what differs from the documents is noticed', async (t) => {
   assert.throws(but({ json: { status: 'ok' } }), /version/);
   assert.throws(but({ status: 418 }), /not among the answers|no problem/);
   assert.throws(but({ headers: { ...r.headers, 'content-type': 'text/plain' } }), /media types/);
+  const presets = await get(`${base}/v1/presets`);
+  assert.throws(() => checkAnswer('GET', `${base}/prod/v1/presets`, { ...presets, json: { ...presets.json, more: 1 } }), /additional/, 'also behind a gateway');
   const event = { specversion: '1.0', id: 'a.000000000001', source: '/v1/jobs/a', type: 'job.created', time: '2026-01-01T00:00:00.000Z', sequence: '000000000001', data: {} };
   assert.throws(() => checkEvent(event), /must have required/);
   assert.throws(() => checkEvent({ ...event, sequence: '1' }), /components\/schemas\/Sequence\/pattern/);
   assert.throws(() => checkMessage('heartbeat', { type: 'heartbeat' }), /sequence/);
+  assert.throws(() => checkFrame({ type: 'heartbeat' }), /sequence/);
+  assert.throws(() => checkFrame({ op: 'perhaps', job: 'a', code: null }), /op/);
+  assert.throws(() => checkFrame({ type: 'job.created' }), /must have required/);
 });

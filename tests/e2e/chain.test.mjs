@@ -12,7 +12,7 @@ import test, { after as atEnd, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import WebSocket from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { call, ended, freePort, get, items, log, nginx, photos, post, root, run, sha256, tempDir, until } from '../lib/harness.mjs';
 import { writeFileSync } from 'node:fs';
 import { apiGateway } from '../lib/api_gateway.mjs';

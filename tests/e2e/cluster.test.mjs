@@ -3,7 +3,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import WebSocket from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { ended, get, items, log, post, run, until } from '../lib/harness.mjs';
 import { cluster, missing, nats, postgres } from '../lib/engines.mjs';
 import { origin, small } from '../lib/site.mjs';

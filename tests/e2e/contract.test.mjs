@@ -2,7 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { WebSocket } from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { post, get, call, ended, items, log, until } from '../lib/harness.mjs';
 import { site, small } from '../lib/site.mjs';
 

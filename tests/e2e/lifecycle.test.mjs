@@ -3,7 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { WebSocket } from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { tempDir, bulb, bulbBin, start, run, post, get, call, ended, items, log, until } from '../lib/harness.mjs';
 import { origin, small } from '../lib/site.mjs';
 import { check } from '../lib/checker.mjs';

@@ -3,7 +3,7 @@
 // again.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { WebSocket } from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { tempDir, bulb, nginx, start, get, post, items, root, sha256, log } from '../lib/harness.mjs';
 
 const N = 200;

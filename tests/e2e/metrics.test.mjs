@@ -1,7 +1,7 @@
 // What /metrics shows from the first moment, and that work adds no series that could have been known.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { WebSocket } from 'ws';
+import { WebSocket } from '../lib/socket.mjs';
 import { tempDir, bulb, call, ended, get, log, post, until } from '../lib/harness.mjs';
 import { origin, small } from '../lib/site.mjs';
 import { darkroom } from '../lib/processes.mjs';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { WebSocket } from 'ws';
+import { WebSocket } from './socket.mjs';
 import { run } from './harness.mjs';
 
 /** Every secret that a test has seen; see leaks(). */

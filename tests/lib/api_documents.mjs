@@ -36,9 +36,11 @@ function answerOf(route, method, status) {
   return { answer: answer.$ref.slice(2).split('/').reduce((o, k) => o[k], openapi), ref: `openapi${answer.$ref}` };
 }
 
+const STAGE = /^\/[\w-]+(?=\/v1\/)/; // what a gateway puts in front
+
 /** Throws when the answer to a call is none of those that openapi.yaml has for it. */
 export function checkAnswer(method, url, { status, headers, json, bytes }) {
-  const path = new URL(url).pathname;
+  const path = new URL(url).pathname.replace(STAGE, '');
   const problem = /^application\/problem\+json/.test(headers['content-type'] ?? '');
   const route = routes.find((r) => r.match.test(path));
   const verb = method.toLowerCase() === 'head' ? 'get' : method.toLowerCase();

@@ -5,7 +5,7 @@
 // a reader who is cut off goes on elsewhere at its position.
 import { setTimeout as pause } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
-import WebSocket from 'ws';
+import { WebSocket } from './socket.mjs';
 import { call, get, items, log, run, until } from './harness.mjs';
 import { check, compareBlobs, namedBlobs } from './checker.mjs';
 import { cluster } from './engines.mjs';
