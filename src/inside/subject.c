@@ -41,10 +41,27 @@ static enum err_code resize(const struct picture *p, int w, int h, struct pictur
 	return picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, ret, e);
 }
 
-static enum err_code make_guide(const struct picture *p, struct picture *ret, struct err *e)
+static int longer_of(int w, int h)
 {
-	int longer = p->w > p->h ? p->w : p->h;
-	double scale = longer > MATTE_GUIDE_MAX ? (double)MATTE_GUIDE_MAX / longer : 1;
+	return w > h ? w : h;
+}
+
+/* No smaller than the mask, and where that is small, twice as large: with more than that the edge is found no
+ * better, as the filter's coefficients are smooth. */
+#define GUIDE_LEAST 640
+
+static int guide_side(const struct matte_model *m)
+{
+	int side = longer_of(m->w, m->h);
+	side = side > GUIDE_LEAST ? side : GUIDE_LEAST;
+	return side < MATTE_GUIDE_MAX ? side : MATTE_GUIDE_MAX;
+}
+
+static enum err_code make_guide(const struct matte_model *m, const struct picture *p,
+	struct picture *ret, struct err *e)
+{
+	int longer = longer_of(p->w, p->h), side = guide_side(m);
+	double scale = longer > side ? (double)side / longer : 1;
 	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
 	return resize(p, w > 0 ? w : 1, h > 0 ? h : 1, ret, e);
 }
@@ -66,7 +83,7 @@ static enum err_code make_copies(const struct matte_model *m, struct view *v, st
 {
 	int w, h;
 	matte_input_size(m, v->whole.w, v->whole.h, &w, &h);
-	enum err_code code = make_guide(&v->whole, &v->guide, e);
+	enum err_code code = make_guide(m, &v->whole, &v->guide, e);
 	if (code != OK)
 		return code;
 	bool serves = v->guide.w >= w && v->guide.h >= h;
@@ -106,6 +123,12 @@ static enum err_code look(const struct cut_job *job, struct view *v, struct matt
 	return code == OK ? matte_run(job->matte, rgb, v->small.w, v->small.h, ret, e) : code;
 }
 
+/* The manifest's radius, rounded to pixels of the guide. */
+static int on_guide(const struct matte_model *m)
+{
+	return (m->gf_radius * guide_side(m) + MATTE_GUIDE_MAX / 2) / MATTE_GUIDE_MAX;
+}
+
 static enum err_code refine(const struct cut_job *job, struct view *v,
 	const struct matte_mask *mask, uint8_t *alpha, struct err *e)
 {
@@ -113,7 +136,9 @@ static enum err_code refine(const struct cut_job *job, struct view *v,
 	if (code != OK)
 		return code;
 	const struct matte_planes guide = planes_of(&v->guide), full = planes_of(&v->whole);
-	return matte_refine(job->model, mask, &guide, &full, alpha, e);
+	struct matte_model model = *job->model;
+	model.gf_radius = on_guide(&model);
+	return matte_refine(&model, mask, &guide, &full, alpha, e);
 }
 
 /* Alpha of the picture itself stays: what was transparent cannot become solid. */

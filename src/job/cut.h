@@ -9,7 +9,7 @@
 
 #include "job/recipe.h"
 
-#define CUT_REV        1 /* raise when the same options make other bytes than before */
+#define CUT_REV        2 /* raise when the same options make other bytes than before */
 #define CUT_MODEL_MAX  32
 #define CUT_IDENT_MAX  96
 #define CUT_MARGIN_MAX 500  /* pixels; 50 in per cent */
