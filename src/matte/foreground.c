@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define COARSE     256
-#define TILE_CELLS 8 /* of the coarse level, a side */
+#define TILE_CELLS 4 /* of the coarse level, a side */
 #define LEVELS_MAX 24
 #define OPAQUE     0.99f
 #define CLEAR      0.01f
