@@ -106,6 +106,8 @@ struct submit_limits {
 };
 bool limits_begin(struct call *c, int64_t urls, struct submit_limits *ret);
 void limits_end(struct call *c, const struct submit_limits *s);
+/* Of the caller's tenant, by name; the caller's to free. */
+enum err_code limits_left(struct call *c, json_t **ret, struct err *e) MUST_CHECK;
 
 /* forwarded.c: what trusted proxies say about the request they passed on. */
 struct forwarded {

@@ -2,7 +2,7 @@
  *
  * What a tenant is held to when it submits: rates here, by token buckets, quotas in the store's
  * transaction. Both are told in the RateLimit fields (draft-ietf-httpapi-ratelimit-headers) of every
- * answer to a submit, one policy a limit, under the limit's own name.
+ * answer to a submit, one policy a limit, under the limit's own name, and quotas in the caller's usage.
  */
 #include "api/api_impl.h"
 
@@ -139,4 +139,43 @@ void limits_end(struct call *c, const struct submit_limits *s)
 		return;
 	struct policy p = quota_of(over, s->limits.most[over], s->quota.used[over]);
 	c->retry_after_s = p.reset_s >= 0 ? p.reset_s : DAY_S;
+}
+
+/* ---- what a caller may do, and what is left of it --------------------------------------------- */
+
+/* Of a rate nothing is left or used up: it is another number in each server, and at each moment. */
+static json_t *limit_json(enum limit which, int64_t most, int64_t used)
+{
+	json_t *o = json_obj();
+	enum limit_window window = limit_rows[which].window;
+	int64_t now_s = clock_wall_ms() / 1000, length, left;
+	char end[CLOCK_RFC3339_MAX];
+
+	json_put(o, "limit", limit_amount_json(which, most));
+	if (window == LIMIT_WINDOW_SECOND)
+		return o;
+	json_put(o, "left", limit_amount_json(which, used < most ? most - used : 0));
+	if (window == LIMIT_WINDOW_STANDING)
+		return o;
+	window_of(window, now_s, &length, &left);
+	clock_format_rfc3339((now_s + left) * 1000, end);
+	json_put_str(o, "resets_at", end);
+	return o;
+}
+
+enum err_code limits_left(struct call *c, json_t **ret, struct err *e)
+{
+	struct limits l;
+	int64_t used[LIMIT_COUNT];
+
+	access_limits(c->api->o.access, c->tenant, &l);
+	enum err_code code = store_quota_used(c->api->o.store, c->tenant, &l, used, e);
+	if (code != OK)
+		return code;
+	*ret = json_obj();
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		if (l.most[i] >= 0)
+			json_put(*ret, limit_rows[i].name,
+				limit_json((enum limit)i, l.most[i], used[i]));
+	return OK;
 }

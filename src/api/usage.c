@@ -144,8 +144,10 @@ void usage_get(struct call *c)
 
 	if (!query_days(c, &from, &to))
 		return;
+	json_t *limits = NULL;
 	if (store_usage(c->api->o.store, c->tenant, from, to, c->a, &rows, &n, &reserved, &e) !=
-		OK) {
+			OK ||
+		limits_left(c, &limits, &e) != OK) {
 		call_fail_err(c, &e);
 		return;
 	}
@@ -165,6 +167,7 @@ void usage_get(struct call *c)
 	json_put_str(doc, "to", day_text(c, to));
 	json_put(doc, "totals", totals);
 	json_put(doc, "credits", credits);
+	json_put(doc, "limits", limits);
 	json_put(doc, "saved", saved_json(&sum));
 	json_put(doc, "days", days);
 	call_json(c, 200, doc);

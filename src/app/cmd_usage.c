@@ -57,6 +57,19 @@ static void print_sums(const json_t *doc)
 	putchar('\n');
 }
 
+static void print_limits(json_t *limits)
+{
+	const char *name;
+	const json_t *l;
+	json_object_foreach(limits, name, l)
+	{
+		printf("limit: %s %.12g", name, json_get_num(l, "limit", 0));
+		if (json_object_get(l, "left"))
+			printf(", %.12g left", json_get_num(l, "left", 0));
+		putchar('\n');
+	}
+}
+
 int cmd_usage(const struct conf *c)
 {
 	struct err e = { 0 };
@@ -76,5 +89,6 @@ int cmd_usage(const struct conf *c)
 	}
 	print_table(doc);
 	print_sums(doc);
+	print_limits(json_object_get(doc, "limits"));
 	return 0;
 }

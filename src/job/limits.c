@@ -152,17 +152,19 @@ char *limits_text(const struct limits *l)
 	return b.len ? buf_take(&b) : mem_strdup("");
 }
 
+json_t *limit_amount_json(enum limit which, int64_t amount)
+{
+	return limit_rows[which].unit == LIMIT_UNIT_DECIMAL ? json_real((double)amount / 1000)
+							    : json_integer(amount);
+}
+
 json_t *limits_json(const struct limits *l)
 {
 	json_t *o = json_obj();
 
-	for (size_t i = 0; i < LIMIT_COUNT; i++) {
-		if (l->most[i] < 0)
-			continue;
-		if (limit_rows[i].unit == LIMIT_UNIT_DECIMAL)
-			json_put(o, limit_rows[i].name, json_real((double)l->most[i] / 1000));
-		else
-			json_put_int(o, limit_rows[i].name, l->most[i]);
-	}
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		if (l->most[i] >= 0)
+			json_put(o, limit_rows[i].name,
+				limit_amount_json((enum limit)i, l->most[i]));
 	return o;
 }

@@ -37,6 +37,7 @@ struct limits {
 void limits_none(struct limits *l);
 /* Adds what text says to *l. ERR_USAGE names what is wrong; *l is untouched then. */
 enum err_code limits_parse(const char *text, struct limits *l, struct err *e) MUST_CHECK;
+json_t *limit_amount_json(enum limit which, int64_t amount); /* thousandths as a fraction */
 char *limits_text(const struct limits *l); /* "" where nothing is limited; the caller frees */
 json_t *limits_json(const struct limits *l);
 

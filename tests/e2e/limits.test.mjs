@@ -88,6 +88,13 @@ test('quotas: of jobs, of URLs, of bytes, of what is stored; raised while the se
   const midnight = 86400 - Math.floor(Date.now() / 1000) % 86400;
   assert.ok(Math.abs(day.t - midnight) <= 5 && month.t >= day.t, JSON.stringify({ day, month, midnight }));
   assert.equal(fields(first.headers['ratelimit-policy']).jobs_per_day.w, 86400);
+  const usage = async () => (await ask('GET', `${url}/v1/usage`, key)).json.limits;
+  const told = await usage();
+  assert.deepEqual(Object.keys(told), ['jobs_per_day', 'urls_per_month']);
+  assert.match((await run(['usage', '--server', url], { env: { BULB_KEY: key.key } })).out, /^limit: jobs_per_day 4, 3 left$/m);
+  const { resets_at: end, ...today } = told.jobs_per_day;
+  assert.deepEqual([today, told.urls_per_month.left], [{ limit: day.r + 1, left: day.r }, month.r]);
+  assert.ok(/T00:00:00\.000Z$/.test(end) && Math.abs(Date.parse(end) - Date.now() - day.t * 1000) < 30000, end);
   const many = await submit(url, key, Array.from({ length: 4 }, (_, i) => one(10 + i)[0]));
   assert.equal(many.status, 429);
   assert.equal(many.json.code, 'quota_exceeded');
@@ -107,6 +114,7 @@ test('quotas: of jobs, of URLs, of bytes, of what is stored; raised while the se
   await refusedBy('download_bytes_per_day', 200);
   await set('download_bytes_per_day=none,stored_bytes=1');
   await refusedBy('stored_bytes', 201);
+  assert.deepEqual(await usage(), { stored_bytes: { limit: 1, left: 0 } });
   await set('stored_bytes=none');
   await until('it to be lifted', async () => (await submit(url, key, one(300))).status === 202);
   const jobs = (await ask('GET', `${url}/v1/jobs?page_size=1000`, key)).json.jobs;

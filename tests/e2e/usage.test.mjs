@@ -18,6 +18,7 @@ test('a paid cut-out is spent once; the same bytes under another URL are saved',
   assert.equal(s.bg.spent, 1);
   const u = await usage(s);
   assert.deepEqual([u.totals.jobs, u.totals.items, u.totals.paid_calls], [2, 2, 1]);
+  assert.deepEqual(u.limits, {}, 'without a key nothing is limited');
   assert.deepEqual(u.credits, { spent: 1, unknown: 0, reserved: 0, limit: null });
   assert.deepEqual([u.saved.paid_calls, u.saved.credits], [1, 1]);
   assert.equal(u.days.length, 1);

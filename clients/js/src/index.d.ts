@@ -278,6 +278,7 @@ export interface Usage {
   to: string;
   totals: Record<string, number>;
   credits: { spent: number; unknown: number; reserved: number; limit: number | null };
+  limits: Record<string, { limit: number; left?: number; resets_at?: string }>;
   saved: Record<string, number>;
   days: { date: string; [name: string]: unknown }[];
 }
