@@ -5,6 +5,10 @@
  * meet in the same blocks. The block at the end of the log grows as events arrive: one read of the
  * store and one frame an event serve everybody who is up to date.
  *
+ * An event is read as soon as it is heard of, and so is the next one, which often follows at once: what
+ * begins where something ended. From then on a log that grows fast is read every READ_GAP_MS, or when there
+ * is a whole block of it: a busy job costs the store some reads a second, and not one an event.
+ *
  * A block is kept for those who have not read it yet: once no cursor sits in it or before it, it
  * goes. A lone slow reader thus holds one block. All blocks together are bounded by cache_bytes:
  * the least recently used lose their frames, which can be loaded again. A block whose links were
@@ -183,6 +187,27 @@ static void page_read(struct push *p, const struct rendition *r, int64_t after, 
 	}
 }
 
+static bool can_be_filled(const struct block *b)
+{
+	return b->of->watch->last >= block_first(b) + BLOCK_ROWS - 1;
+}
+
+/* One read may be ahead of its time. */
+static void block_want(struct block *b)
+{
+	int64_t due = can_be_filled(b) ? 0 : b->of->paced_ms - READ_GAP_MS, now = clock_mono_ms();
+
+	chore_add_at(b->of->watch->push, &b->load, due > now ? due : now);
+}
+
+static void note_read(struct block *b)
+{
+	int64_t now = clock_mono_ms(), *paced = &b->of->paced_ms;
+
+	if (!can_be_filled(b))
+		*paced = (*paced > now ? *paced : now) + READ_GAP_MS;
+}
+
 static void block_append(struct block *b, struct page *page)
 {
 	for (size_t i = 0; i < page->n; i++) {
@@ -232,7 +257,7 @@ static void block_loaded(struct block *b, struct page *page, bool more_was_heard
 	else if (page->code == OK)
 		watch_learn(w, page->last, page->ended);
 	if (more_was_heard_of && block_is_wanted(b))
-		chore_add(w->push, &b->load);
+		block_want(b);
 }
 
 static void block_load(struct push *p, struct chore *c)
@@ -248,6 +273,7 @@ static void block_load(struct push *p, struct chore *c)
 		block_empty(b);
 	b->hour = hour;
 	b->loading = true;
+	note_read(b);
 	w->pins++;
 	size_t had = b->n;
 	pthread_mutex_unlock(&p->lock);
@@ -266,7 +292,7 @@ void rendition_nudge(struct rendition *r)
 	for (struct link *l = link_first(&r->blocks); l; l = link_next(&r->blocks, l)) {
 		struct block *b = LINK_OF(l, struct block, link);
 		if (block_is_wanted(b))
-			chore_add(r->watch->push, &b->load);
+			block_want(b);
 	}
 }
 
@@ -351,7 +377,7 @@ struct http_frame *cursor_take(struct cursor *c)
 	bool at_end = w->sure && c->next > w->last;
 	c->waiting = !at_end || !w->ended;
 	if (!at_end && !b->loading)
-		chore_add(w->push, &b->load);
+		block_want(b);
 	return NULL;
 }
 

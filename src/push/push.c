@@ -9,13 +9,26 @@
 
 #include "base/clock.h"
 
+/* Nearly all are due when they are added, and go to the end. */
+void chore_add_at(struct push *p, struct chore *c, int64_t due_ms)
+{
+	struct link *at;
+
+	if (c->queued && c->due_ms <= due_ms)
+		return;
+	chore_drop(c);
+	c->queued = true;
+	c->due_ms = due_ms;
+	for (at = p->chores.prev; at != &p->chores; at = at->prev)
+		if (LINK_OF(at, struct chore, link)->due_ms <= due_ms)
+			break;
+	link_add_after(at, &c->link);
+	pthread_cond_signal(&p->work);
+}
+
 void chore_add(struct push *p, struct chore *c)
 {
-	if (c->queued)
-		return;
-	c->queued = true;
-	link_add_last(&p->chores, &c->link);
-	pthread_cond_signal(&p->work);
+	chore_add_at(p, c, clock_mono_ms());
 }
 
 void chore_drop(struct chore *c)
@@ -25,17 +38,30 @@ void chore_drop(struct chore *c)
 	c->queued = false;
 }
 
+/* Until there may be one that is due. */
+static void await_chore(struct push *p, const struct chore *first, int64_t now_ms)
+{
+	if (!first) {
+		pthread_cond_wait(&p->work, &p->lock);
+		return;
+	}
+	struct timespec until = clock_deadline(first->due_ms - now_ms);
+	pthread_cond_clockwait(&p->work, &p->lock, CLOCK_MONOTONIC, &until);
+}
+
 static void *chores_main(void *arg)
 {
 	struct push *p = arg;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
-		if (link_empty(&p->chores)) {
-			pthread_cond_wait(&p->work, &p->lock);
+		struct link *l = link_first(&p->chores);
+		struct chore *c = l ? LINK_OF(l, struct chore, link) : NULL;
+		int64_t now = clock_mono_ms();
+		if (!c || c->due_ms > now) {
+			await_chore(p, c, now);
 			continue;
 		}
-		struct chore *c = LINK_OF(link_first(&p->chores), struct chore, link);
 		chore_drop(c);
 		c->run(p, c);
 	}

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 
 #define BLOCK_ROWS    16 /* about 50 KiB of items: what a lone slow reader costs */
+#define READ_GAP_MS   10 /* between reads of a log that grows */
 #define WATCH_BUCKETS 1024
 #define MANY_MAX      200
 
@@ -40,6 +41,7 @@ struct link *link_next(const struct link *head, const struct link *l); /* NULL: 
 struct chore {
 	struct link link;
 	bool queued;
+	int64_t due_ms; /* monotonic */
 	void (*run)(struct push *p, struct chore *c);
 };
 
@@ -62,6 +64,7 @@ struct rendition {
 	char *base_url, *events_url;
 	enum http_stream_kind kind;
 	struct link blocks; /* ascending; the first one always has cursors or is being loaded */
+	int64_t paced_ms; /* monotonic: so far its reads have used up time, one READ_GAP_MS each */
 };
 
 struct block {
@@ -129,6 +132,7 @@ struct push {
 
 /* push.c */
 void chore_add(struct push *p, struct chore *c);
+void chore_add_at(struct push *p, struct chore *c, int64_t due_ms); /* or sooner, if it was to be */
 void chore_drop(struct chore *c);
 
 /* watch.c */

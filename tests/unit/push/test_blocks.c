@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What sharing costs and what it keeps: reads of the store, frames in memory, links of the hour.
- * store_events and clock_wall_ms are wrapped by the linker.
+ * store_events and the clocks are wrapped by the linker.
  */
 #include "push_test.h"
 
@@ -15,7 +15,9 @@
 
 static atomic_int reads, failures;
 static _Atomic int64_t reads_from; /* what is read before this event is not counted */
+static _Atomic int64_t reads_of;   /* this job, if not 0 */
 static _Atomic int64_t clock_offset_ms;
+static _Atomic int64_t mono_ms; /* if not 0, time stands still */
 
 enum err_code __real_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
 	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
@@ -25,12 +27,15 @@ enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after
 	bool *ret_ended, struct err *e);
 int64_t __real_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void);
+int64_t __real_clock_mono_ms(void);
+int64_t __wrap_clock_mono_ms(void);
 
 enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after, size_t max,
 	size_t max_bytes, struct arena *a, struct event_row **ret, size_t *ret_n, int64_t *ret_last,
 	bool *ret_ended, struct err *e)
 {
-	if (after >= atomic_load(&reads_from))
+	int64_t of = atomic_load(&reads_of);
+	if (after >= atomic_load(&reads_from) && (of == 0 || of == job_no))
 		atomic_fetch_add(&reads, 1);
 	if (atomic_load(&failures) > 0) {
 		atomic_fetch_sub(&failures, 1);
@@ -43,6 +48,12 @@ enum err_code __wrap_store_events(struct store *s, int64_t job_no, int64_t after
 int64_t __wrap_clock_wall_ms(void)
 {
 	return __real_clock_wall_ms() + atomic_load(&clock_offset_ms);
+}
+
+int64_t __wrap_clock_mono_ms(void)
+{
+	int64_t stopped = atomic_load(&mono_ms);
+	return stopped ? stopped : __real_clock_mono_ms();
 }
 
 static size_t bytes_kept(struct site *s)
@@ -80,6 +91,91 @@ static void live_events_are_read_once_for_all_readers(void **state)
 	}
 	/* one for each event at worst, and one that finds the end */
 	assert_in_range(atomic_load(&reads), 1, last + 2);
+}
+
+/* A job of n URLs whose reader has read it, a job that has ended, and time that stands still. */
+struct stopped {
+	char *id, *ended;
+	struct wire w;
+};
+
+/* Chores that are due are done in turn: whatever had to be read before this is read. */
+static void read_all_that_is_due(struct site *s, const char *ended)
+{
+	autowire w = { 0 };
+	watch(&w, s, ended, "");
+	expect_events(&w, 1, last_seq(s, ended));
+	expect_end(&w, 1000, NULL);
+}
+
+static void stop_time(struct site *s, size_t n, struct stopped *ret)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	*ret = (struct stopped){ .ended = site_submit(s, 1) };
+	site_fail(s, 1);
+	ret->id = site_submit(s, n);
+	watch(&ret->w, s, ret->id, "");
+	expect_events(&ret->w, 1, 1);
+	read_all_that_is_due(s, ret->ended);
+	atomic_store(&reads_of, site_job(s, ret->id, a)->no);
+	atomic_store(&reads, 0);
+	atomic_store(&mono_ms, clock_mono_ms() + 1000);
+}
+
+static void fail_one_after_the_other(struct site *s, int n, const struct stopped *t)
+{
+	for (int i = 0; i < n; i++) {
+		site_fail(s, 1);
+		read_all_that_is_due(s, t->ended);
+	}
+}
+
+static int let_time_go_on(void **state)
+{
+	atomic_store(&mono_ms, 0);
+	atomic_store(&reads_of, 0);
+	return close_site(state);
+}
+
+static void done_with(struct stopped *t)
+{
+	wire_done(&t->w);
+	free(t->id);
+	free(t->ended);
+}
+
+static void a_log_that_grows_fast_is_read_in_steps(void **state)
+{
+	struct site *s = *state;
+	struct stopped t;
+	stop_time(s, 5, &t); /* in the end fewer events than a block has */
+	fail_one_after_the_other(s, 5, &t);
+	int64_t last = last_seq(s, t.id);
+	assert_in_range(last, 12, BLOCK_ROWS - 1);
+	assert_int_equal(atomic_load(&reads), 2);
+	atomic_fetch_add(&mono_ms, READ_GAP_MS);
+	expect_events(&t.w, 2, last);
+	expect_end(&t.w, 1000, NULL);
+	assert_int_equal(atomic_load(&reads), 3);
+	done_with(&t);
+}
+
+/* Waiting wins nothing more. */
+static void a_whole_block_is_read_at_once(void **state)
+{
+	struct site *s = *state;
+	struct stopped t;
+	stop_time(s, 100, &t);
+	fail_one_after_the_other(s, 3, &t);
+	assert_int_equal(atomic_load(&reads), 2);
+	site_fail(s, 97);
+	int64_t last = last_seq(s, t.id), whole = last / BLOCK_ROWS * BLOCK_ROWS;
+	assert_in_range(whole, 2 * BLOCK_ROWS, last - 1);
+	expect_events(&t.w, 2, whole);
+	atomic_fetch_add(&mono_ms, READ_GAP_MS);
+	expect_events(&t.w, whole + 1, last);
+	expect_end(&t.w, 1000, NULL);
+	done_with(&t);
 }
 
 /* A reader that takes nothing more once the buffers of its socket are full. They are as the kernel
@@ -210,6 +306,9 @@ static void a_reader_is_small(void **state)
 
 static const struct CMUnitTest tests[] = {
 	with_site(live_events_are_read_once_for_all_readers),
+	cmocka_unit_test_setup_teardown(a_log_that_grows_fast_is_read_in_steps, open_site,
+		let_time_go_on),
+	cmocka_unit_test_setup_teardown(a_whole_block_is_read_at_once, open_site, let_time_go_on),
 	with_site(readers_who_come_back_at_different_places_share_blocks),
 	with_site(a_reader_that_does_not_read_holds_one_block),
 	with_site(nothing_is_left_when_the_last_reader_went),
