@@ -60,6 +60,26 @@ static void jobs_and_urls_are_counted_to_the_last(void **state)
 	assert_int_equal(f->quota.used[LIMIT_JOBS_MONTH], 1);
 }
 
+static void what_is_used_is_told_without_a_submit(void **state)
+{
+	struct fixture *f = *state;
+	struct limits l;
+	int64_t used[LIMIT_COUNT];
+	struct err e;
+
+	hold(f, &l, LIMIT_URLS_DAY, 5);
+	assert_int_equal(try_urls(f, "a", 3), OK);
+	assert_ok(store_quota_used(f->s, f->tenant, &l, used, &e));
+	assert_int_equal(used[LIMIT_URLS_DAY], 3);
+	assert_int_equal(used[LIMIT_JOBS_DAY], 1);
+	assert_int_equal(used[LIMIT_JOBS_MONTH], 0);        /* no limit of a month is set */
+	assert_ok(store_quota_used(f->s, 2, &l, used, &e)); /* another tenant */
+	assert_int_equal(used[LIMIT_URLS_DAY], 0);
+	clock_add(DAY_MS);
+	assert_ok(store_quota_used(f->s, f->tenant, &l, used, &e));
+	assert_int_equal(used[LIMIT_URLS_DAY], 0);
+}
+
 static void many_urls_are_counted_once_although_built_in_slices(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +296,7 @@ static void nor_does_a_stream_of_them_go_ahead(void **state)
 }
 
 STORE_TEST_MAIN(TEST(jobs_and_urls_are_counted_to_the_last),
+	TEST(what_is_used_is_told_without_a_submit),
 	TEST(many_urls_are_counted_once_although_built_in_slices),
 	TEST(a_repeated_request_is_not_counted), TEST(eight_at_once_do_not_go_over),
 	TEST(a_token_that_has_expired_is_forgotten),
