@@ -32,7 +32,7 @@ void blob_key_new(const char *ext, char ret[BLOB_KEY_LEN_MAX + 1])
 /* Text of a user's as part of a name: small letters, digits, '_' and '-', and '.' within. */
 static void add_plain(struct buf *out, const char *s)
 {
-	for (size_t i = 0; s[i] != '\0' && i < PART_MAX; i++) {
+	for (size_t i = 0; i < PART_MAX && s[i] != '\0'; i++) {
 		unsigned char c = (unsigned char)s[i];
 		bool dot = c == '.' && i > 0;
 		buf_putc(out, c < 0x80 && (isalnum(c) || c == '_' || dot) ? (char)tolower(c) : '-');
