@@ -41,26 +41,10 @@ static enum err_code resize(const struct picture *p, int w, int h, struct pictur
 	return picture_resize(p, (struct rect){ 0, 0, p->w, p->h }, w, h, ret, e);
 }
 
-static int longer_of(int w, int h)
-{
-	return w > h ? w : h;
-}
-
-/* No smaller than the mask, and where that is small, twice as large: with more than that the edge is found no
- * better, as the filter's coefficients are smooth. */
-#define GUIDE_LEAST 640
-
-static int guide_side(const struct matte_model *m)
-{
-	int side = longer_of(m->w, m->h);
-	side = side > GUIDE_LEAST ? side : GUIDE_LEAST;
-	return side < MATTE_GUIDE_MAX ? side : MATTE_GUIDE_MAX;
-}
-
 static enum err_code make_guide(const struct matte_model *m, const struct picture *p,
 	struct picture *ret, struct err *e)
 {
-	int longer = longer_of(p->w, p->h), side = guide_side(m);
+	int longer = p->w > p->h ? p->w : p->h, side = matte_guide_side(m);
 	double scale = longer > side ? (double)side / longer : 1;
 	int w = (int)(p->w * scale + 0.5), h = (int)(p->h * scale + 0.5);
 	return resize(p, w > 0 ? w : 1, h > 0 ? h : 1, ret, e);
@@ -126,7 +110,7 @@ static enum err_code look(const struct cut_job *job, struct view *v, struct matt
 /* The manifest's radius, rounded to pixels of the guide. */
 static int on_guide(const struct matte_model *m)
 {
-	return (m->gf_radius * guide_side(m) + MATTE_GUIDE_MAX / 2) / MATTE_GUIDE_MAX;
+	return (m->gf_radius * matte_guide_side(m) + MATTE_GUIDE_MAX / 2) / MATTE_GUIDE_MAX;
 }
 
 static enum err_code refine(const struct cut_job *job, struct view *v,

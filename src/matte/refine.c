@@ -214,6 +214,17 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 				: OK;
 }
 
+/* No smaller than the mask, and where that is small, twice as large: with more than that the edge is found no
+ * better, as the filter's coefficients are smooth. */
+#define GUIDE_LEAST 640
+
+int matte_guide_side(const struct matte_model *m)
+{
+	int side = m->w > m->h ? m->w : m->h;
+	side = side > GUIDE_LEAST ? side : GUIDE_LEAST;
+	return side < MATTE_GUIDE_MAX ? side : MATTE_GUIDE_MAX;
+}
+
 enum err_code matte_refine(const struct matte_model *m, const struct matte_mask *mask,
 	const struct matte_planes *guide, const struct matte_planes *full, uint8_t *ret_alpha,
 	struct err *e)

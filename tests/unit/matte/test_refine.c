@@ -226,9 +226,21 @@ static void an_absurd_mask_is_out_of_memory(void **state)
 	assert_non_null(strstr(e.text, "memory"));
 }
 
+static void a_guide_is_no_smaller_than_the_mask(void **state)
+{
+	(void)state;
+	const int cases[][3] = { { 320, 320, 640 }, { 640, 640, 640 }, { 320, 800, 800 },
+		{ 800, 320, 800 }, { 1024, 1024, 1024 }, { 2048, 2048, MATTE_GUIDE_MAX } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct matte_model m = { .w = cases[i][0], .h = cases[i][1] };
+		assert_int_equal(matte_guide_side(&m), cases[i][2]);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_edge_goes_to_the_pictures),
 	cmocka_unit_test(what_is_sure_stays),
+	cmocka_unit_test(a_guide_is_no_smaller_than_the_mask),
 	cmocka_unit_test(the_filter_is_the_one_of_the_paper),
 	cmocka_unit_test(strange_sizes_do),
 	cmocka_unit_test(an_absurd_mask_is_out_of_memory),
