@@ -27,6 +27,8 @@ struct pg_proxy {
 struct connection {
 	struct pg_proxy *p;
 	int client, server;
+	char data[65536]; /* of the client: what may be the beginning of a name, then what came */
+	size_t kept;
 };
 
 static struct sockaddr_in loopback(int port)
@@ -62,16 +64,19 @@ static bool send_all(int fd, const char *data, ssize_t n)
 /* false: the connection is over. */
 static bool from_client(struct connection *c)
 {
-	char data[65536];
-	ssize_t n = recv(c->client, data, sizeof data, 0);
+	char *came = c->data + c->kept;
+	ssize_t n = recv(c->client, came, sizeof c->data - c->kept, 0);
 
 	if (n <= 0)
 		return false;
-	enum proxy_break b = breaks_here(c->p, data, (size_t)n);
-	if (b == PROXY_BEFORE_COMMIT || !send_all(c->server, data, n))
+	size_t all = c->kept + (size_t)n, name = strlen(c->p->commit.name);
+	enum proxy_break b = breaks_here(c->p, c->data, all);
+	if (b == PROXY_BEFORE_COMMIT || !send_all(c->server, came, n))
 		return false;
 	if (b == PROXY_AFTER_COMMIT) /* its answer says that it has committed */
-		(void)!recv(c->server, data, sizeof data, 0);
+		(void)!recv(c->server, c->data, sizeof c->data, 0);
+	c->kept = all < name ? all : name - 1; /* libpq sends 8 KB at a time, wherever that ends */
+	memmove(c->data, c->data + all - c->kept, c->kept);
 	return b == PROXY_WHOLE;
 }
 
