@@ -12,6 +12,9 @@ export async function browser(t) {
 export async function page(b, size = { width: 1280, height: 900 }) {
   const p = await b.newPage({ viewport: size });
   p.faults = [];
+  // A click that changes the hash is no navigation to wait for; rarely playwright then misses its end.
+  const click = p.click.bind(p);
+  p.click = (where, options) => click(where, { noWaitAfter: true, ...options });
   await p.addInitScript(() => {
     globalThis.violations = []; // of the page's own policy
     addEventListener('securitypolicyviolation', (e) => globalThis.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
