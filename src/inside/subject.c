@@ -107,12 +107,6 @@ static enum err_code look(const struct cut_job *job, struct view *v, struct matt
 	return code == OK ? matte_run(job->matte, rgb, v->small.w, v->small.h, ret, e) : code;
 }
 
-/* The manifest's radius, rounded to pixels of the guide. */
-static int on_guide(const struct matte_model *m)
-{
-	return (m->gf_radius * matte_guide_side(m) + MATTE_GUIDE_MAX / 2) / MATTE_GUIDE_MAX;
-}
-
 static enum err_code refine(const struct cut_job *job, struct view *v,
 	const struct matte_mask *mask, uint8_t *alpha, struct err *e)
 {
@@ -120,9 +114,7 @@ static enum err_code refine(const struct cut_job *job, struct view *v,
 	if (code != OK)
 		return code;
 	const struct matte_planes guide = planes_of(&v->guide), full = planes_of(&v->whole);
-	struct matte_model model = *job->model;
-	model.gf_radius = on_guide(&model);
-	return matte_refine(&model, mask, &guide, &full, alpha, e);
+	return matte_refine(job->model, mask, &guide, &full, alpha, e);
 }
 
 /* Alpha of the picture itself stays: what was transparent cannot become solid. */

@@ -45,8 +45,7 @@ enum err_code matte_run(struct matte *m, const uint8_t *rgb, int w, int h, struc
 
 /* Sharpen the mask's edge along the picture's: contrast and a colour guided filter as the model's
  * manifest says (nothing where it says none), on the guide's size, then written at the full size,
- * 8 bit. guide: the picture with a long side of at most matte_guide_side, in whose pixels m->gf_radius is
- * here; full: all of it. ERR_LIMIT_MEMORY. */
+ * 8 bit. guide: the picture with a long side of at most matte_guide_side; full: all of it. ERR_LIMIT_MEMORY. */
 #define MATTE_GUIDE_MAX 1024
 int matte_guide_side(const struct matte_model *m);
 struct matte_planes {

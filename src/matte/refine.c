@@ -193,11 +193,28 @@ static void write_tiles(struct refine *r)
 		}
 }
 
+/* No smaller than the mask, and where that is small, twice as large: with more than that the edge is found no
+ * better, as the filter's coefficients are smooth. */
+#define GUIDE_LEAST 640
+
+int matte_guide_side(const struct matte_model *m)
+{
+	int side = m->w > m->h ? m->w : m->h;
+	side = side > GUIDE_LEAST ? side : GUIDE_LEAST;
+	return side < MATTE_GUIDE_MAX ? side : MATTE_GUIDE_MAX;
+}
+
+/* The manifest's radius, rounded to pixels of the guide. */
+static int radius_on_guide(const struct matte_model *m)
+{
+	return (m->gf_radius * matte_guide_side(m) + MATTE_GUIDE_MAX / 2) / MATTE_GUIDE_MAX;
+}
+
 static enum err_code prepare(struct refine *r, const struct matte_model *m, struct err *e)
 {
 	size_t side = TILE + 2, columns = (size_t)r->full->w;
-	size_t felt = side + 4 * (size_t)m->gf_radius;
-	r->radius = m->gf_radius;
+	r->radius = radius_on_guide(m);
+	size_t felt = side + 4 * (size_t)r->radius;
 	r->p = mem_try_alloc(sizeof(*r->p) * felt * felt);
 	r->coefs = mem_try_alloc(sizeof(*r->coefs) * side * side);
 	r->row = mem_try_alloc(sizeof(*r->row) * side);
@@ -210,19 +227,7 @@ static enum err_code prepare(struct refine *r, const struct matte_model *m, stru
 	r->source.p = r->p;
 	for (int x = 0; x < r->full->w; x++)
 		r->at[x] = place_among(x, r->full->w, r->source.w, &r->weight[x]);
-	return m->gf_radius > 0 ? guided_new((int)side, m->gf_radius, m->gf_eps, &r->guided, e)
-				: OK;
-}
-
-/* No smaller than the mask, and where that is small, twice as large: with more than that the edge is found no
- * better, as the filter's coefficients are smooth. */
-#define GUIDE_LEAST 640
-
-int matte_guide_side(const struct matte_model *m)
-{
-	int side = m->w > m->h ? m->w : m->h;
-	side = side > GUIDE_LEAST ? side : GUIDE_LEAST;
-	return side < MATTE_GUIDE_MAX ? side : MATTE_GUIDE_MAX;
+	return r->radius > 0 ? guided_new((int)side, r->radius, m->gf_eps, &r->guided, e) : OK;
 }
 
 enum err_code matte_refine(const struct matte_model *m, const struct matte_mask *mask,

@@ -11,9 +11,14 @@
 
 #include <math.h>
 
+/* As large as a guide may be, so that the radius is in the guide's pixels. */
 static struct matte_model model(int radius, double contrast)
 {
-	return (struct matte_model){ .gf_radius = radius, .gf_eps = 1e-4, .contrast = contrast };
+	return (struct matte_model){ .w = MATTE_GUIDE_MAX,
+		.h = MATTE_GUIDE_MAX,
+		.gf_radius = radius,
+		.gf_eps = 1e-4,
+		.contrast = contrast };
 }
 
 /* A mask as a model would give it: the truth, small, and blurred by that. */
