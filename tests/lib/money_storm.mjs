@@ -34,7 +34,7 @@ const answered = (s) => new Promise((ok) => s.bg.events.once('answered', ok));
 async function standStill(t, s) {
   await until('the darkroom', async () => (await get(`${s.base}/readyz`)).status === 200 && plainRoom(s)?.children.length > 0);
   const { keeper, children } = plainRoom(s);
-  return freeze(t, [keeper, ...children]);
+  return (s.thaw = freeze(t, [keeper, ...children]));
 }
 async function newBlob(s, release) {
   const before = blobKeys(s.data).length;
@@ -105,10 +105,11 @@ export const points = {
 export async function killAt(t, s, point) {
   await point.reach(t, s);
   s.server.proc.kill('SIGKILL');
+  s.thaw?.(); // with sanitizers, darkrooms keep the standard error whose end is waited for
   await s.server.exit;
   await s.afterwards?.();
   await s.unlock?.();
-  Object.assign(s, { afterwards: undefined, unlock: undefined });
+  Object.assign(s, { afterwards: undefined, unlock: undefined, thaw: undefined });
   s.gate.hold = false;
   s.bg.mode = 'ok';
   await s.serve();
