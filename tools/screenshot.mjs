@@ -1,6 +1,6 @@
 // Makes docs/images/page.jpg, the page with the photographs of lomiri-wallpapers-16.04 in Chromium, and
 // docs/images/batch.webp, the same batch as it comes in: handed in, cut off from the server for a while, resumed.
-//   node tools/screenshot.mjs BUILD
+//   node tools/screenshot.mjs BUILD     BUILD/models is there after tools/models BUILD
 import { createRequire } from 'node:module';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 
 process.env.TEST_BUILD = resolve(process.argv[2] ?? 'build');
 process.env.TEST_BIN = join(process.env.TEST_BUILD, 'bulb');
-const { bulbBin, ended, photos, post, root, start } = await import('../tests/lib/harness.mjs');
+const { bulbBin, ended, get, photos, post, root, start, until } = await import('../tests/lib/harness.mjs');
 const { startOrigin } = await import('../tests/lib/origin.mjs');
 const { browser, page } = await import('../tests/lib/browser.mjs');
 const sharp = createRequire(join(root, 'tests/package.json'))('sharp');
@@ -43,8 +43,10 @@ async function film() {
   await p.click('#composer .primary');
   await p.locator('.card[data-status=succeeded]').nth(4).waitFor();
   await p.context().setOffline(true);
-  await p.locator('#state', { hasText: 'resuming' }).waitFor({ timeout: 60000 }).catch(() => {});
+  const id = await p.evaluate(() => location.hash.slice(1));
+  await until('the batch to go on', async () => (await get(`${server.url}/v1/jobs/${id}`)).json.counts.succeeded >= 9);
   await p.context().setOffline(false);
+  await p.locator('#state', { hasText: /resuming from event \d+/ }).waitFor();
   await p.locator('#state[data-phase=complete]').waitFor({ timeout: 120000 });
   rolling = false;
   await roll;
@@ -59,6 +61,7 @@ async function film() {
 await film();
 const urls = files.map((f) => `${origin.url}/${f}`);
 const job = await submit([...urls, `${origin.url}/status/404`], 'winter catalogue', { background: { remove: true } });
+if (job.counts.cutouts.failed) throw new Error(`${job.counts.cutouts.failed} cut-outs failed: is the model in ${models}?`);
 const p = await page(b, { width: 1240, height: 800 });
 await p.goto(`${server.url}/#${job.id}`);
 await p.locator('#state[data-phase=complete]').waitFor();

@@ -72,6 +72,24 @@ test('what a stranger wrote into a URL or tag stays text', { timeout: 60000 }, a
   assert.equal(await p.locator('img[src=x]').count(), 0);
 });
 
+test('a part of the page that does not arrive is asked for again, and then it says so', { timeout: 60000 }, async (t) => {
+  const { base } = await site(t);
+  const p = await page(await browser(t));
+  let dropped = 0;
+  const drop = (most) => p.route('**/page/words.js', (route) => (dropped++ < most ? route.abort('internetdisconnected') : route.fallback()));
+  await drop(2);
+  await p.goto(`${base}/`);
+  await p.locator('#preset option').first().waitFor({ state: 'attached' });
+  assert.equal(dropped, 3);
+  assert.equal(await p.evaluate(() => sessionStorage.length), 0, 'nothing is remembered of it');
+  await p.unroute('**/page/words.js');
+  dropped = 0;
+  await drop(Infinity);
+  await p.goto(`${base}/?again`);
+  await p.locator('#refused', { hasText: 'A part of this page did not arrive. Load it again.' }).waitFor();
+  assert.equal(dropped, 4, 'loaded again three times, no more');
+});
+
 test('Chromium reads the same events by WebSocket and EventSource as the JSON pages hold', { timeout: 60000 }, async (t) => {
   const { origin, base } = await site(t);
   const job = (await post(`${base}/v1/jobs`, { urls: [1, 2, 3, 4].map((i) => `${origin.url}/png?seed=${i}&delay=200`) })).json;
