@@ -55,7 +55,7 @@ test(`${kills} kills at random moments of many paid calls`, { timeout: 600000 },
   assert.ok(credits.spent > 0 && credits.unknown > 0, `nothing happened${hint}`);
   const confirmed = await boughtAgain(s);
   assert.ok(sanitized || confirmed.size > 0, `nobody confirmed anything${hint}`);
-  assert.deepEqual(await audit(s.base, s.bg, s.ids, { data: s.data, confirmed }), [], `the books${hint}`);
+  assert.deepEqual(await audit(s.base, s.bg, s.ids, { data: s.data, confirmed, confirmers: s.confirmers }), [], `the books${hint}`);
   assert.deepEqual(await check(s.base, s.ids), [], `faults${hint}`);
   await collect(s);
   assert.deepEqual(await checkFolder(s.data), [], `the folder${hint}`);

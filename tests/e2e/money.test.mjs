@@ -245,6 +245,26 @@ test('an unknown charge is not bought again until somebody confirms, by retry or
   await close(s, [first.id, next.id, confirmed.id], { confirmed: new Map([...s.bg.charged.keys()].map((sha) => [sha, 1])) });
 });
 
+test('a confirmed try that finds no subject says so, and what was unknown stays unknown', { timeout: 60000 }, async (t) => {
+  const s = await cutSite(t, { paid: {} });
+  const urls = pictures(s, 1);
+  s.bg.mode = 'reset';
+  const first = await cut(s, urls, remote(2));
+  assert.deepEqual(codes(first.items), { matte_charge_unknown: 1 });
+  s.bg.mode = 'unknown_foreground';
+  assert.equal((await post(`${s.base}/v1/jobs/${first.id}/retry`, { confirm_charge: true })).status, 202);
+  assert.deepEqual(codes((await result(s, first.id)).items), { matte_no_foreground: 1 });
+  s.bg.mode = 'ok';
+  const { credits } = await usage(s);
+  assert.deepEqual([credits.spent, credits.unknown, credits.reserved, s.bg.spent], [0, 1, 0, 1]);
+  const confirmers = new Set([first.id]), opts = { confirmers, data: s.data };
+  await close(s, [first.id], opts);
+  assert.match((await audit(s.base, s.bg, [first.id], { data: s.data })).join(), /was charged, its cut-outs say matte_no_foreground/, 'nobody may end so who did not confirm');
+  const next = await cut(s, urls, remote(2));
+  assert.equal(s.bg.calls.length, 2, `not asked again without a word: ${JSON.stringify(codes(next.items))}`);
+  await close(s, [first.id, next.id], opts);
+});
+
 test('two that want the same bytes finished in two ways at the same time make one call', { timeout: 60000 }, async (t) => {
   const s = await cutSite(t, { paid: {} });
   s.bg.mode = { mode: 'ok', delay: 300 };

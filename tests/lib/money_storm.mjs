@@ -125,11 +125,15 @@ async function burst(s) {
   s.bg.mode = () => ({ ...asMode(rnd.pick(moods)), delay: rnd.below(60) });
   for (let n = rnd.between(1, 2); n > 0; n--) {
     const urls = Array.from({ length: rnd.between(1, 4) }, () => `${s.origin.url}/png?seed=${rnd.chance(0.3) ? rnd.between(1, s.pictures + 1) : ++s.pictures}`);
-    s.ids.push(await submit(s, [...new Set(urls)], { engine: rnd.pick(['remote', 'remote', 'auto']), max_cost: rnd.between(0, 3), crop: rnd.chance(0.2),
-      apply: rnd.pick(['cutout', 'cutout', 'both']), confirm_charge: rnd.chance(0.3) }));
+    const background = { engine: rnd.pick(['remote', 'remote', 'auto']), max_cost: rnd.between(0, 3), crop: rnd.chance(0.2),
+      apply: rnd.pick(['cutout', 'cutout', 'both']), confirm_charge: rnd.chance(0.3) };
+    const id = await submit(s, [...new Set(urls)], background);
+    s.ids.push(id);
+    if (background.confirm_charge) s.confirmers.add(id);
   }
   if (rnd.chance(0.3)) {
-    const r = await post(`${s.base}/v1/jobs/${rnd.pick(s.ids)}/retry`, { confirm_charge: true });
+    const id = rnd.pick(s.ids), r = await post(`${s.base}/v1/jobs/${id}/retry`, { confirm_charge: true });
+    if (r.status !== 409) s.confirmers.add(id); // 409: it runs
     if (![200, 202, 409].includes(r.status)) throw new Error(`retry: ${r.status} ${r.text}`);
   }
   await pause(rnd.below(300));
@@ -150,4 +154,4 @@ export async function rage(s, kills) {
 export const boughtAgain = async (s) => new Map((await sql(s.data, 'SELECT lower(hex(sha256)), count(*) FROM charge WHERE state = 3 GROUP BY 1'))
   .map(([sha, n]) => [sha, Number(n)]));
 
-export const stormy = (s, seed) => Object.assign(s, { rnd: random(seed), ids: [], pictures: 0 });
+export const stormy = (s, seed) => Object.assign(s, { rnd: random(seed), ids: [], confirmers: new Set(), pictures: 0 });
