@@ -354,6 +354,7 @@ static void fast_finds_the_subject(void **state)
 		autofree uint8_t *in = scene_pack(&s, 320, 320),
 				 *planes = scene_guide(&s, 960, 640, &guide),
 				 *alpha = mem_array(960 * 640, 1);
+		assert_non_null(planes);
 		assert_ok(matte_run(m, in, 320, 320, &mask, &e));
 		assert_false(mask.no_subject);
 		assert_ok(matte_refine(&model, &mask, &guide, &p, alpha, &e));
