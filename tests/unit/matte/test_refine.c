@@ -46,6 +46,7 @@ static uint8_t *refine(const struct matte_model *m, const struct matte_mask *mas
 	struct matte_planes p = scene_planes(s), guide;
 	autofree uint8_t *planes = scene_guide(s, gw, gh, &guide);
 	uint8_t *alpha = mem_array((size_t)s->w * (size_t)s->h, 1);
+	assert_non_null(planes);
 	assert_ok(matte_refine(m, mask, &guide, &p, alpha, &e));
 	return alpha;
 }
