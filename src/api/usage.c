@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define DAY_MS   (24 * 60 * 60 * 1000LL)
 #define DAYS_MAX 366
@@ -27,13 +28,9 @@ static const char *day_text(struct call *c, int64_t day)
 static bool day_parse(struct call *c, const char *text, int64_t *ret)
 {
 	struct tm t = { 0 };
-	char end;
 
-	if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
-		sscanf(text, "%4d-%2d-%2d%c", &t.tm_year, &t.tm_mon, &t.tm_mday, &end) != 3)
+	if (strlen(text) != 10 || !strptime(text, "%Y-%m-%d", &t))
 		return false;
-	t.tm_year -= 1900;
-	t.tm_mon--;
 	int64_t day = (int64_t)timegm(&t) / (DAY_MS / 1000);
 	if (strcmp(day_text(c, day), text) != 0)
 		return false;

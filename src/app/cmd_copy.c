@@ -102,8 +102,11 @@ static enum err_code sort_out(struct side *s, const struct conf_list *urls, stru
 
 static enum err_code sort_all(struct moving *m, struct err *e)
 {
-	if (sort_out(&m->from, &m->conf->from, e) != OK || sort_out(&m->to, &m->conf->to, e) != OK)
-		return e->code;
+	enum err_code code = sort_out(&m->from, &m->conf->from, e);
+	if (code == OK)
+		code = sort_out(&m->to, &m->conf->to, e);
+	if (code != OK)
+		return code;
 	if (!m->from.blob_url != !m->to.blob_url)
 		return err_set(e, ERR_USAGE,
 			"blobs are to come from and go to somewhere: give both --from and --to a "

@@ -160,7 +160,7 @@ static void compare(struct page *p)
 {
 	size_t k = 0;
 
-	p->gone = arena_alloc(p->arena, (p->to.n + 1) * sizeof(*p->gone));
+	p->gone = arena_alloc(p->arena, (p->to.n + 1) * sizeof(void *));
 	p->gone_n = 0;
 	for (size_t i = 0; i < p->from.n; i++) {
 		struct row *r = &p->from.v[i];
@@ -205,7 +205,7 @@ static enum err_code carry(struct page *p, struct err *e)
 {
 	const struct copy_shape *s = p->s;
 	struct copy_blob *v = arena_alloc(p->arena, (p->from.n + 1) * sizeof *v);
-	struct row **of = arena_alloc(p->arena, (p->from.n + 1) * sizeof(*of));
+	struct row **of = arena_alloc(p->arena, (p->from.n + 1) * sizeof(void *));
 	size_t n = 0;
 
 	if (s->blob < 0)

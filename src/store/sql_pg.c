@@ -21,7 +21,7 @@
 struct slot {
 	const char *literal;
 	char *text;
-	struct pg_stmt st;
+	struct pg_stmt own, *st; /* st: own, or that of the first slot of the same text */
 	bool locks; /* something beside jobs */
 };
 struct sql_stmt {
@@ -75,6 +75,16 @@ static bool locks_late(const char *text)
 	return starts(text, "SELECT") && strstr(text, " FOR ") && !strstr(text, " FROM job ");
 }
 
+/* Two literals may have one text, and its name is prepared once. */
+static struct pg_stmt *stmt_of(struct pg_db *d, struct slot *s)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (d->slots[i].st && strcmp(d->slots[i].text, s->text) == 0)
+			return d->slots[i].st;
+	pg_stmt_init(&s->own, s->text);
+	return &s->own;
+}
+
 static struct slot *slot_of(struct pg_db *d, const char *literal)
 {
 	uintptr_t h = (uintptr_t)literal * (uintptr_t)0x9e3779b97f4a7c15u;
@@ -89,10 +99,10 @@ static struct slot *slot_of(struct pg_db *d, const char *literal)
 		s->literal = literal;
 		s->text = d->reads ? mem_strdup(literal) : uncomment(literal);
 		s->locks = locks_late(s->text);
-		pg_stmt_init(&s->st, s->text);
+		s->st = stmt_of(d, s);
 	}
 	if (d->unprepared)
-		s->st.name[0] = 0;
+		s->st->name[0] = 0;
 	return s;
 }
 
@@ -158,7 +168,7 @@ static enum err_code post(struct sql *db, const char *text, const struct sql_val
 
 	values_fill(&values, v, n);
 	d->locks.late |= s->locks;
-	enum err_code code = pg_post(d->conn, &s->st, values.v, n, must_change, e);
+	enum err_code code = pg_post(d->conn, s->st, values.v, n, must_change, e);
 	values_done(&values);
 	return code;
 }
@@ -173,7 +183,7 @@ static enum err_code start(struct sql *db, const char *text, const struct sql_va
 
 	values_fill(&values, v, n);
 	d->locks.late |= s->locks;
-	enum err_code code = pg_ask(d->conn, &s->st, values.v, n, &rows, e);
+	enum err_code code = pg_ask(d->conn, s->st, values.v, n, &rows, e);
 	values_done(&values);
 	if (code != OK)
 		return code;

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #define PATIENCE_MS 3000 /* all connections are busy, and none comes back: it is away */
 
@@ -58,7 +57,8 @@ static size_t take_idle(struct store_readers *r, struct sql **ret)
 {
 	size_t n = r->idle_n;
 
-	memcpy(ret, r->idle, n * sizeof(*ret));
+	for (size_t i = 0; i < n; i++)
+		ret[i] = r->idle[i];
 	r->idle_n = 0;
 	return n;
 }

@@ -9,6 +9,8 @@
 
 #include "base/metrics.h"
 #include "pg/pg.h"
+#include "store/sql.h"
+#include "store/sql_pg.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -243,6 +245,26 @@ static void what_readers_were_told_of_an_original_stands(void **state)
 	assert_string_equal(item(f, &m, 1)->source->thumbhash, "THEIRS");
 }
 
+/* ---- statements ---- */
+
+/* A linker may make one literal of equal ones, and need not. */
+static void a_text_that_stands_twice_is_prepared_once(void **state)
+{
+	static const char here[] = "SELECT 7 + $1", there[] = "SELECT 7 + $1";
+	struct fixture *f = *state;
+	struct sql *db;
+	struct err e;
+
+	assert_ptr_not_equal(here, there);
+	assert_ok(sql_pg_open(f->url, true, &db, &e));
+	for (int64_t i = 0; i < 4; i++) {
+		int64_t sum = 0;
+		assert_ok(sql_get(db, i % 2 ? there : here, SQL(sql_i(i)), &sum, &e));
+		assert_int_equal(sum, 7 + i);
+	}
+	sql_free(db);
+}
+
 /* ---- a commit whose answer is lost ---- */
 
 /* The store, by a way that can break. */
@@ -461,6 +483,8 @@ int main(int argc, char **argv)
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_make_that_ended_while_we_looked_is_not_done_again,
 			setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_text_that_stands_twice_is_prepared_once, setup,
+			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_commit_whose_answer_is_lost_is_done_once, setup,
 			fixture_teardown),
 	};

@@ -386,9 +386,11 @@ describe('with keys', { concurrency: true }, () => {
         return (await second.job(job)).events_url;
       };
       const w = watch(job.events_url, { ...options, refresh });
+      let canceled;
       const events = await collect(w, (e) => {
-        if (e.type === 'item.succeeded') revoke().then(() => until('the renewal', () => refused.length)).then(() => second.cancel(job));
+        if (e.type === 'item.succeeded') canceled = revoke().then(() => until('the renewal', () => refused.length)).then(() => second.cancel(job));
       });
+      await canceled;
       assert.equal(events.at(-1).type, 'job.canceled');
       assert.deepEqual(events.map((e) => Number(e.sequence)), events.map((_, i) => i + 1));
       assert.deepEqual(refused, ['auth_required']);

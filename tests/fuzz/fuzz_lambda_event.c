@@ -47,7 +47,7 @@ static void read_tasks(const json_t *event)
 	if (tasks_add(t, event, &no, &e) == OK) {
 		assert(feed.claim(feed.ctx, &c, a, &got, &n, &e) == OK);
 		tasks_close(t);
-		autojson *rest = tasks_rest(t, no);
+		json_decref(tasks_rest(t, no));
 		assert(tasks_counts(t, no).back >= n);
 	} else {
 		assert(e.code != OK);

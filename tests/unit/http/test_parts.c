@@ -144,11 +144,14 @@ static void what_parts_are_made_from_is_let_go_however_the_answer_ends(void **st
 {
 	(void)state;
 	autofree char *whole = all_of("GET /parts HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_memory_equal(whole, "HTTP/1.1 200", 12);
 	await(&app.done, 1);
 	app.parts = 0;
 	autofree char *broken = all_of("GET /parts?broken HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_memory_equal(broken, "HTTP/1.1 200", 12);
 	await(&app.done, 2);
 	autofree char *head = all_of("HEAD /parts HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_memory_equal(head, "HTTP/1.1 200", 12);
 	await(&app.done, 3);
 	int gone = dial(app.port, "GET /parts?endless HTTP/1.1\r\nHost: a\r\n\r\n");
 	await(&app.parts, 4);
