@@ -22,7 +22,7 @@ struct slot {
 	const char *literal;
 	char *text;
 	struct pg_stmt own, *st; /* st: own, or that of the first slot of the same text */
-	bool locks; /* something beside jobs */
+	bool locks;              /* something beside jobs */
 };
 struct sql_stmt {
 	struct pg_rows *rows;
