@@ -30,8 +30,8 @@ async function overdrawn(data) {
 
 /**
  * Compares all of it when everything is over; resolves with a list of faults. confirmed: sha256 → calls
- * that somebody has confirmed may be made again, and confirmers, the jobs that did. budget: what all jobs together may have spent. data: the
- * folder, whose charges are then added up for each job.
+ * that somebody has confirmed may be made again, and confirmers, the jobs that did (with data). budget: what
+ * all jobs together may have spent. data: the folder, whose charges are then added up for each job.
  */
 export async function audit(base, bg, ids, { confirmed = new Map(), confirmers = new Set(), budget = Infinity, data } = {}) {
   const faults = [];

@@ -22,20 +22,22 @@ const tryTo = (fn) => {
   }
 };
 
+function namespaces() {
+  let all = [];
+  tryTo(() => (all = readdirSync('/run/netns')));
+  return all;
+}
+
 /** bulbPID is the bridge, bulbPID-NAME a namespace, inet bulbPID our table. */
 function remove(pid) {
   tryTo(() => ip('link', 'del', `bulb${pid}`));
   tryTo(() => nft('', `delete table inet bulb${pid}\n`));
-  let all = [];
-  tryTo(() => (all = readdirSync('/run/netns')));
-  for (const ns of all.filter((n) => n.startsWith(`bulb${pid}-`))) tryTo(() => ip('netns', 'del', ns));
+  for (const ns of namespaces().filter((n) => n.startsWith(`bulb${pid}-`))) tryTo(() => ip('netns', 'del', ns));
 }
 
 /** What tests left that were killed. */
 function sweep() {
-  let all = [];
-  tryTo(() => (all = readdirSync('/run/netns')));
-  for (const pid of new Set(all.map((ns) => /^bulb(\d+)-/.exec(ns)?.[1]).filter(Boolean))) {
+  for (const pid of new Set(namespaces().map((ns) => /^bulb(\d+)-/.exec(ns)?.[1]).filter(Boolean))) {
     try {
       process.kill(Number(pid), 0);
     } catch {
