@@ -5,7 +5,7 @@
 import http from 'node:http';
 import { createHmac, randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { after, bulbBin, until } from './harness.mjs';
+import { after, bulbBin, tempDir, until } from './harness.mjs';
 
 const read = (req) => new Promise((ok, fail) => {
   const parts = [];
@@ -36,7 +36,7 @@ export async function httpServer(t, handle) {
  * ms: its time limit; given(): it has just been handed over. Options: env, args, extensions (false: 404), maxAnswer, deadline(ms) what the header says.
  */
 export async function lambda(t, { env = {}, args = [], extensions = true, maxAnswer = 6 << 20, limit = 60000, path = bulbBin, argv0,
-  command = ['lambda'], deadline = (ms) => Date.now() + ms, cwd } = {}) {
+  command = ['lambda'], deadline = (ms) => Date.now() + ms, cwd = tempDir(t) } = {}) {
   const f = { limit, calls: [], starts: 0, initErrors: [], pending: [], current: null, waiting: null, events: [], env: null, log: '', registered: 0 };
 
   const give = () => {
